@@ -1,0 +1,70 @@
+"""Every error that discbench raises on purpose, and the exit code it leads to.
+
+DiscbenchError
+├── UserError (2)        what was asked cannot be done as asked
+│   ├── NoSuchName           a task, probe, model or field that does not exist
+│   ├── DataError            a file is missing, truncated, altered or of another form
+│   ├── CheckpointError      a checkpoint cannot be read or cannot be served
+│   └── StoreError           a results directory or a result cannot be read or written
+├── PluginError (3)      a plugin broke its side of the contract
+└── CellError (1)        one cell could not be finished; the others go on
+
+A message has three parts: what was asked, what was found, what to do.
+"""
+
+import difflib
+from collections.abc import Iterable
+from enum import IntEnum
+
+
+class ExitCode(IntEnum):
+    """How a discbench command ends."""
+
+    OK = 0
+    CELL_FAILED = 1
+    USER = 2
+    PLUGIN = 3
+
+
+class DiscbenchError(Exception):
+    """Base of all errors raised on purpose; printed as one line, without a traceback."""
+
+    exit_code = ExitCode.CELL_FAILED
+
+
+class UserError(DiscbenchError):
+    """What the user asked for cannot be done as asked."""
+
+    exit_code = ExitCode.USER
+
+
+class NoSuchName(UserError):
+    """A name that nothing answers to."""
+
+
+class DataError(UserError):
+    """A data file is missing, truncated, altered or not in the expected form."""
+
+
+class CheckpointError(UserError):
+    """A checkpoint cannot be found, read, or fine-tuned as a sequence classifier."""
+
+
+class StoreError(UserError):
+    """A results directory or a stored result cannot be read or written."""
+
+
+class PluginError(DiscbenchError):
+    """A plugin broke its side of the contract."""
+
+    exit_code = ExitCode.PLUGIN
+
+
+class CellError(DiscbenchError):
+    """One cell could not be finished; it is recorded as failed and the others go on."""
+
+
+def did_you_mean(wrong: str, known: Iterable[str]) -> str:
+    """Return `; did you mean 'x'?` for the nearest known name, or an empty string."""
+    near = difflib.get_close_matches(wrong, list(known), n=1, cutoff=0.5)
+    return f"; did you mean {near[0]!r}?" if near else ""
