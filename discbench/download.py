@@ -1,0 +1,50 @@
+"""Download one file: resumable, bounded, whole or not at all."""
+
+import os
+from pathlib import Path
+
+from discbench.errors import DataError
+
+CHUNK = 1 << 20
+
+
+def download(url: str, target: Path, max_bytes: int) -> None:
+    """Fetch `url` into `target`, going on where an earlier try was cut off.
+
+    Raises:
+        DataError: The address cannot be reached, answers with an error, or sends more than `max_bytes`.
+    """
+    import httpx
+
+    target.parent.mkdir(parents=True, exist_ok=True)
+    part = target.with_name(target.name + ".part")
+    try:
+        _stream(url, part, max_bytes)
+    except (httpx.HTTPError, httpx.InvalidURL) as error:
+        raise DataError(
+            f"{url} cannot be fetched ({type(error).__name__}: {error});"
+            f" put a copy of {target.name} into the data directory (--data-dir or DISCBENCH_DATA)"
+        ) from error
+    os.replace(part, target)
+
+
+def _stream(url: str, part: Path, max_bytes: int) -> None:
+    import httpx
+
+    have = part.stat().st_size if part.exists() else 0
+    headers = {"Range": f"bytes={have}-"} if have else {}
+    with httpx.stream("GET", url, headers=headers, follow_redirects=True, timeout=30) as response:
+        if response.status_code == httpx.codes.REQUESTED_RANGE_NOT_SATISFIABLE:
+            return
+        response.raise_for_status()
+        resumed = response.status_code == httpx.codes.PARTIAL_CONTENT
+        size = have if resumed else 0
+        with part.open("ab" if resumed else "wb") as file:
+            for chunk in response.iter_bytes(CHUNK):
+                size += len(chunk)
+                if size > max_bytes:
+                    part.unlink()
+                    raise DataError(
+                        f"{url} sends more than the {max_bytes:,} bytes that its task allows; nothing was kept"
+                    )
+                file.write(chunk)

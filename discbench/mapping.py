@@ -1,0 +1,90 @@
+"""Mappings: each symbol of a discipline becomes one token id of the checkpoint's vocabulary.
+
+Random draws are by hash: ids are sorted by the SHA-256 of `<seed>/<id>` and the first ones are taken. So a table is
+the same with every version of every library, and the tables of one seed agree between tasks (Kao & Lee 2021, §2.2:
+one table per model and seed).
+"""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from discbench.errors import CheckpointError, PluginError
+
+Kind = Literal["random", "shift", "permute", "unused", "identity", "native"]
+KINDS: tuple[Kind, ...] = ("random", "shift", "permute", "unused", "identity", "native")
+
+
+@dataclass(frozen=True, slots=True)
+class RandomTable:
+    """Each symbol of `alphabet` goes to a regular token id of its own, drawn anew for each mapping seed."""
+
+    alphabet: Sequence[str] | Sequence[int]
+    """The symbols in a fixed order; a string stands for its characters."""
+    kind: Kind = "random"
+
+    def __post_init__(self) -> None:
+        if len(set(self.alphabet)) != len(self.alphabet):
+            raise PluginError(f"alphabet {self.alphabet!r} has a symbol twice; each symbol needs one place")
+
+    @property
+    def symbols(self) -> int:
+        """Size of the alphabet."""
+        return len(self.alphabet)
+
+
+@dataclass(frozen=True, slots=True)
+class TextTable:
+    """Rows are text: the checkpoint's own tokenizer makes the symbols, then `kind` moves every token id."""
+
+    kind: Kind = "shift"
+
+    @property
+    def symbols(self) -> int:
+        """0: the alphabet is the checkpoint's vocabulary."""
+        return 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Vocabulary:
+    """What a mapping must know of a checkpoint's token ids."""
+
+    size: int
+    """Rows of the word-embedding matrix."""
+    regular: tuple[int, ...]
+    """Ids that stand for pieces of text: no special, unused, reserved or byte-fallback id."""
+    unused: tuple[int, ...]
+    """Ids that pre-training never met (`[unused7]`, padding rows of the embedding matrix)."""
+    prefix: tuple[int, ...]
+    """Special ids before a sequence, usually [CLS]."""
+    suffix: tuple[int, ...]
+    """Special ids after a sequence, usually [SEP]."""
+    pad: int
+
+
+def shuffled(ids: Sequence[int], seed: int) -> list[int]:
+    """Return the ids in the order of the SHA-256 of `<seed>/<id>`."""
+    return sorted(ids, key=lambda i: hashlib.sha256(f"{seed}/{i}".encode()).digest())
+
+
+def draw_table(mapping: RandomTable, kind: Kind, vocabulary: Vocabulary, seed: int) -> tuple[int, ...]:
+    """Return the token id of each symbol, one to one.
+
+    Raises:
+        CheckpointError: The vocabulary has fewer usable ids than the alphabet has symbols.
+    """
+    usable = {"random": vocabulary.regular, "unused": vocabulary.unused}.get(kind)
+    if usable is None:
+        raise CheckpointError(f"mapping {kind!r} does not apply to a task with an alphabet; use 'random' or 'unused'")
+    if len(usable) < mapping.symbols:
+        raise CheckpointError(
+            f"mapping {kind!r} needs {mapping.symbols} token ids, but the vocabulary of {vocabulary.size} has"
+            f" {len(usable)} usable ones; take a checkpoint with a larger vocabulary"
+        )
+    return tuple(shuffled(usable, seed)[: mapping.symbols])
+
+
+def table_sha256(table: Sequence[int]) -> str:
+    """Return the SHA-256 of the table's ids, written in decimal with commas between."""
+    return hashlib.sha256(",".join(map(str, table)).encode()).hexdigest()

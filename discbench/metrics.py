@@ -1,0 +1,101 @@
+"""Metrics as light values: a name, a direction, and a function of NumPy arrays.
+
+The functions call scikit-learn and SciPy, imported late; the `score` room wraps each as an `evaluate.Metric`.
+Where a metric is undefined (one class only, constant predictions), it is 0 and never NaN: a model that
+answers the same to everything has learnt nothing.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[Any]
+Needs = Literal["prediction", "output"]
+
+
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """A score computed from predictions and targets, both of shape (rows,)."""
+
+    name: str
+    function: Callable[[Array, Array], float]
+    """Maps (targets, predictions) to a number, in scikit-learn's order of arguments."""
+    companions: tuple["Metric", ...] = ()
+    """What is reported beside it by default."""
+    higher_is_better: bool = True
+    needs: Needs = "prediction"
+    """`prediction`: the class or number. `output`: the model's raw outputs of shape (rows, outputs)."""
+    about: str = ""
+
+
+def _accuracy(targets: Array, predictions: Array) -> float:
+    return float(np.mean(targets == predictions))
+
+
+def _balanced_accuracy(targets: Array, predictions: Array) -> float:
+    from sklearn.metrics import recall_score
+
+    present = np.unique(targets)
+    return float(recall_score(targets, predictions, labels=present, average="macro", zero_division=0.0))
+
+
+def _macro_f1(targets: Array, predictions: Array) -> float:
+    from sklearn.metrics import f1_score
+
+    return float(f1_score(targets, predictions, average="macro", zero_division=0.0))
+
+
+def _f1(targets: Array, predictions: Array) -> float:
+    from sklearn.metrics import f1_score
+
+    return float(f1_score(targets, predictions, zero_division=0.0))
+
+
+def _matthews(targets: Array, predictions: Array) -> float:
+    from sklearn.metrics import matthews_corrcoef
+
+    return float(matthews_corrcoef(targets, predictions))
+
+
+def _defined(correlation: Callable[[Array, Array], float], targets: Array, predictions: Array) -> float:
+    if len(targets) < 2 or np.ptp(targets) == 0 or np.ptp(predictions) == 0:  # noqa: PLR2004 - two points make a line
+        return 0.0
+    return correlation(targets.astype(np.float64), predictions.astype(np.float64))
+
+
+def _spearman(targets: Array, predictions: Array) -> float:
+    from scipy.stats import spearmanr
+
+    return _defined(lambda t, p: float(spearmanr(t, p).statistic), targets, predictions)
+
+
+def _pearson(targets: Array, predictions: Array) -> float:
+    from scipy.stats import pearsonr
+
+    return _defined(lambda t, p: float(pearsonr(t, p).statistic), targets, predictions)
+
+
+def _rmse(targets: Array, predictions: Array) -> float:
+    return float(np.sqrt(np.mean((targets.astype(np.float64) - predictions) ** 2)))
+
+
+def _auroc(targets: Array, outputs: Array) -> float:
+    from sklearn.metrics import roc_auc_score
+
+    if len(np.unique(targets)) < 2:  # noqa: PLR2004 - undefined with one class
+        return 0.5
+    return float(roc_auc_score(targets, outputs[:, 1] - outputs[:, 0]))
+
+
+balanced_accuracy = Metric("balanced_accuracy", _balanced_accuracy, about="mean recall of the classes that occur")
+macro_f1 = Metric("macro_f1", _macro_f1, about="mean F1 of the classes that occur or are predicted")
+accuracy = Metric("accuracy", _accuracy, (balanced_accuracy, macro_f1), about="share of right answers")
+f1 = Metric("f1", _f1, (accuracy,), about="F1 of class 1")
+matthews = Metric("matthews", _matthews, (accuracy,), about="Matthews correlation coefficient")
+pearson = Metric("pearson", _pearson, about="linear correlation; 0 for constant predictions")
+rmse = Metric("rmse", _rmse, higher_is_better=False, about="root of the mean squared error, in the label's unit")
+spearman = Metric("spearman", _spearman, (pearson, rmse), about="rank correlation; 0 for constant predictions")
+auroc = Metric("auroc", _auroc, (accuracy,), needs="output", about="area under the ROC curve of class 1")

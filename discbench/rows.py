@@ -1,0 +1,230 @@
+"""Rows as arrays: hash, encode, cache, subset.
+
+A dataset is identified by its rows, not by the file they came in: the SHA-256 is over the sorted rows of each split,
+scalars rounded to float32, so that the same rows from JSON, CSV or LMDB hash the same.
+"""
+
+import hashlib
+import json
+import shutil
+import tempfile
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from discbench.data import cache_directory, reading
+from discbench.errors import DataError
+from discbench.mapping import RandomTable, shuffled
+from discbench.types import Classes, Row, Scalar, Splits, Task
+
+SPLITS = ("train", "validation", "test")
+Status = Literal["verified", "unverified"]
+
+
+@dataclass(frozen=True, slots=True)
+class Encoded:
+    """One split: symbols as places in the alphabet, all rows in one flat array."""
+
+    codes: NDArray[np.uint16]
+    offsets: NDArray[np.int64]
+    """(rows + 1,): row i is codes[offsets[i]:offsets[i + 1]]."""
+    targets: NDArray[Any]
+    """(rows,): int64 classes or float32 scalars."""
+    groups: tuple[str, ...] | None = None
+    texts: tuple[tuple[str, str | None], ...] | None = None
+    """The texts of text tasks, whose symbols a tokenizer makes later."""
+
+    def __len__(self) -> int:
+        return len(self.targets)
+
+    @property
+    def lengths(self) -> NDArray[np.int64]:
+        """(rows,): symbols per row."""
+        return np.diff(self.offsets)
+
+    def take(self, rows: NDArray[np.int64]) -> "Encoded":
+        """Return these rows, in this order."""
+        pieces = [self.codes[self.offsets[r] : self.offsets[r + 1]] for r in rows]
+        return Encoded(
+            codes=np.concatenate(pieces) if pieces else self.codes[:0],
+            offsets=np.concatenate([[0], np.cumsum([len(p) for p in pieces])]).astype(np.int64),
+            targets=self.targets[rows],
+            groups=self.groups and tuple(self.groups[r] for r in rows),
+            texts=self.texts and tuple(self.texts[r] for r in rows),
+        )
+
+
+class Loaded(NamedTuple):
+    """A task's rows, ready to be mapped."""
+
+    train: Encoded
+    validation: Encoded
+    test: Encoded
+    sha256: str
+    status: Status
+    partial: str = ""
+
+    @property
+    def sizes(self) -> tuple[int, int, int]:
+        """Rows of train, validation and test."""
+        return len(self.train), len(self.validation), len(self.test)
+
+
+def canonical(row: Row) -> str:
+    """Return a row as one line of JSON; scalars as the shortest decimal of their float32."""
+    symbols = row.symbols if isinstance(row.symbols, str) else list(row.symbols)
+    target = row.target if isinstance(row.target, int) else float(np.float32(row.target))
+    rest = [row.group, row.pair] if row.group or row.pair else []
+    return json.dumps([symbols, target, *rest], ensure_ascii=False, separators=(",", ":"))
+
+
+def digest(splits: Splits) -> str:
+    """Return the SHA-256 that identifies the rows, whatever their order and container."""
+    whole = hashlib.sha256()
+    for name in SPLITS:
+        lines = sorted(canonical(row) for row in getattr(splits, name))
+        whole.update(f"{name} {len(lines)}\n".encode())
+        for line in lines:
+            whole.update(f"{line}\n".encode())
+    return whole.hexdigest()
+
+
+def encode(task: Task, rows: Sequence[Row]) -> Encoded:
+    """Return the rows as arrays, each cut after the task's `max_symbols`.
+
+    Raises:
+        DataError: A symbol outside the alphabet, or a target that is not of the task's kind.
+    """
+    if not isinstance(task.mapping, RandomTable):
+        codes, offsets, texts = (
+            np.zeros(0, np.uint16),
+            np.zeros(len(rows) + 1, np.int64),
+            tuple((str(r.symbols), r.pair) for r in rows),
+        )
+    else:
+        place = {symbol: i for i, symbol in enumerate(task.mapping.alphabet)}
+        pieces = [[place.get(s, -1) for s in row.symbols[: task.max_symbols]] for row in rows]
+        _check_symbols(task, rows, pieces)
+        codes = np.fromiter((c for piece in pieces for c in piece), dtype=np.uint16)
+        offsets, texts = np.concatenate([[0], np.cumsum([len(p) for p in pieces])]).astype(np.int64), None
+    groups = tuple(str(r.group) for r in rows) if rows and rows[0].group is not None else None
+    return Encoded(codes, offsets, _targets(task, rows), groups, texts)
+
+
+def _check_symbols(task: Task, rows: Sequence[Row], pieces: list[list[int]]) -> None:
+    bad = next((i for i, piece in enumerate(pieces) if -1 in piece or not piece), None)
+    if bad is None:
+        return
+    assert isinstance(task.mapping, RandomTable)
+    strange = sorted({str(s) for s in rows[bad].symbols if s not in set(task.mapping.alphabet)})
+    found = f"{strange} are not" if strange else f"row {bad} has no symbol"
+    raise DataError(f"{task.name}: every symbol is in the alphabet, but {found}; does the reader treat all letters?")
+
+
+def _targets(task: Task, rows: Sequence[Row]) -> NDArray[Any]:
+    values = np.array([row.target for row in rows], dtype=np.float64)
+    if isinstance(task.target, Scalar):
+        if not np.isfinite(values).all():
+            raise DataError(f"{task.name}: labels are finite numbers, but some are not; is the file whole?")
+        return values.astype(np.float32)
+    wrong = set(values.tolist()) - set(map(float, range(task.target.n)))
+    if wrong:
+        raise DataError(
+            f"{task.name}: labels are 0..{task.target.n - 1}, but {sorted(wrong)[:5]} occur; is it the right file?"
+        )
+    return values.astype(np.int64)
+
+
+def load(task: Task, directory: Path | None = None, *, download: bool = True, unverified: bool = False) -> Loaded:
+    """Return the task's rows from the cache, or read, check and cache them.
+
+    Args:
+        task: Whose rows.
+        directory: Where to look for files first; else `DISCBENCH_DATA`.
+        download: Whether files that are not at hand may be downloaded.
+        unverified: Accept rows whose SHA-256 differs from the one that the task names; they are marked.
+
+    Raises:
+        DataError: A file is missing or broken, or the rows are not the expected ones.
+    """
+    from discbench.rowcache import recall, remember
+
+    with reading(directory, download=download) as now:
+        known = recall(task, now.directory)
+        if known is not None:
+            return _check(task, known, unverified=unverified)
+        splits = task.dataset.load()
+        _not_empty(task, splits)
+        encoded = [encode(task, getattr(splits, name)) for name in SPLITS]
+        loaded = Loaded(*encoded, digest(splits), "unverified", splits.partial)  # type: ignore[call-arg]
+        if now.used:
+            remember(task, now.directory, now.used, loaded)
+    return _check(task, loaded, unverified=unverified, files=now.used)
+
+
+def _not_empty(task: Task, splits: Splits) -> None:
+    if not isinstance(splits, Splits):
+        raise DataError(f"{task.name}: its dataset gives {type(splits).__name__}, not Splits; see discbench.data.split")
+    empty = [name for name in SPLITS if not len(getattr(splits, name))]
+    if empty:
+        raise DataError(f"{task.name}: no split is empty, but {empty} are; is the file whole?")
+
+
+def _check(task: Task, loaded: Loaded, *, unverified: bool, files: Iterable[Path] = ()) -> Loaded:
+    expected = task.dataset.rows_sha256
+    if expected == loaded.sha256 and not loaded.partial:
+        return loaded._replace(status="verified")
+    if expected is None or unverified or loaded.partial:
+        return loaded._replace(status="unverified")
+    names = ", ".join(str(f) for f in files) or "the cached rows"
+    raise DataError(
+        f"{names}: the rows of {task.id} have SHA-256 {loaded.sha256[:12]}…, but the task was written for"
+        f" {expected[:12]}…; fetch the files again, or run on them as they are with --unverified (scores are marked)"
+    )
+
+
+def chosen(count: int, limit: int | None, fraction: float, seed: int, *, first: bool = False) -> NDArray[np.int64]:
+    """Return which of `count` rows to keep, in file order: a share, then at most `limit` of them.
+
+    The draw sorts row numbers by hash, so it is the same everywhere; `first` takes the first rows instead.
+    """
+    keep = max(1, int(fraction * count)) if fraction < 1 else count
+    if limit is not None:
+        keep = min(keep, limit)
+    order = list(range(count)) if first or keep == count else shuffled(range(count), seed)
+    return np.array(sorted(order[:keep]), dtype=np.int64)
+
+
+def describe(target: Classes | Scalar, targets: NDArray[Any]) -> dict[str, Any]:
+    """Return the label distribution: counts per class, or mean, sd and range."""
+    if isinstance(target, Classes):
+        return {"counts": np.bincount(targets, minlength=target.n).tolist()}
+    values = targets.astype(np.float64)
+    return {
+        "mean": float(values.mean()),
+        "sd": float(values.std()),
+        "min": float(values.min()),
+        "max": float(values.max()),
+    }
+
+
+def fresh_directory(parent: Path) -> Path:
+    """Return a new empty directory beside its final place, for writing whole or not at all."""
+    parent.mkdir(parents=True, exist_ok=True)
+    return Path(tempfile.mkdtemp(dir=parent))
+
+
+def replace_directory(part: Path, final: Path) -> None:
+    """Move a finished directory to its place, whatever was there before."""
+    if final.exists():
+        shutil.rmtree(final, ignore_errors=True)
+    part.replace(final)
+
+
+def prepared_directory() -> Path:
+    """Return where encoded rows are cached."""
+    return cache_directory() / "rows"

@@ -1,0 +1,141 @@
+"""The values that are passed between rooms: tasks and their parts. Nothing here computes."""
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from discbench.errors import PluginError
+from discbench.mapping import RandomTable, TextTable
+from discbench.metrics import Metric
+
+NAME = re.compile(r"[a-z0-9]+(?:[-_][a-z0-9]+)*\.[a-z0-9]+(?:[-_.][a-z0-9]+)*")
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One example as its publisher gives it."""
+
+    symbols: str | Sequence[str] | Sequence[int]
+    """A string of one-character symbols, or a sequence of symbols; for text tasks the text itself."""
+    target: int | float
+    """A class 0..n-1, or a finite number."""
+    group: str | None = None
+    """The item that this row is a segment of; predictions of one group are put to the vote."""
+    pair: str | None = None
+    """The second text of a text pair."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Splits:
+    """The rows of a dataset, cut once and for all seeds."""
+
+    train: Sequence[Row]
+    validation: Sequence[Row]
+    test: Sequence[Row]
+    partial: str = ""
+    """What is missing or replaced, when these are not all rows of the published dataset; cells on them are marked."""
+
+
+@dataclass(frozen=True, slots=True)
+class Classes:
+    """The target is one of `n` classes."""
+
+    n: int
+    names: tuple[str, ...] = ()
+
+    @property
+    def outputs(self) -> int:
+        """Width of the head."""
+        return self.n
+
+    def __str__(self) -> str:
+        return f"{self.n} classes"
+
+
+@dataclass(frozen=True, slots=True)
+class Scalar:
+    """The target is one real number, learnt as it is (mean squared error on raw labels)."""
+
+    @property
+    def outputs(self) -> int:
+        """Width of the head."""
+        return 1
+
+    def __str__(self) -> str:
+        return "scalar"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Specialist:
+    """A discipline-specific model's published score on the task's primary metric."""
+
+    name: str
+    score: float
+    """As a fraction, as the metric gives it (0.694, not 69.4)."""
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
+class Dataset:
+    """Where a task's rows come from, and what they must be."""
+
+    load: Callable[[], Splits]
+    """Read and split the rows. Called without arguments; `discbench.data.fetch` and `.local` find the files."""
+    license: str = field(kw_only=True)
+    cite: str = field(kw_only=True)
+    source: str = field(default="", kw_only=True)
+    """Address that the rows come from; empty when they are generated."""
+    sizes: tuple[int, int, int] | None = field(default=None, kw_only=True)
+    """Published rows of train, validation and test."""
+    rows_sha256: str | None = field(default=None, kw_only=True)
+    """`discbench.rows.digest` of the published rows; without it every score says that its rows are unverified."""
+    overlap: str = field(default="", kw_only=True)
+    """Why some rows of train are also in test, where the published split has such rows."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Task:
+    """One question asked of one dataset: a value, the same for built-in and third-party tasks."""
+
+    name: str
+    """`discipline.task` in lower case."""
+    version: int
+    """Raised whenever a change can move a score."""
+    dataset: Dataset
+    mapping: RandomTable | TextTable
+    target: Classes | Scalar
+    metric: Metric
+    """The primary metric, which gains and boards are made of."""
+    also: tuple[Metric, ...] = ()
+    """Further metrics to report; by default those that usually go with the primary one."""
+    max_symbols: int | None = None
+    """Longer rows are cut after so many symbols (special tokens not counted), as the task's source does."""
+    chance: float | None = None
+    """Score of the best answer that ignores the input."""
+    ceiling: float | None = None
+    """Best score that any model can be expected to reach, where it is known."""
+    specialist: Specialist | None = None
+    control: bool = False
+    """True for a task that is expected to be at chance or at ceiling for every model; it never enters a mean."""
+    about: str = ""
+
+    def __post_init__(self) -> None:
+        if not NAME.fullmatch(self.name):
+            raise PluginError(f"task name {self.name!r} is not 'discipline.task' in lower case")
+        if not isinstance(self.version, int) or self.version < 1:
+            raise PluginError(f"task {self.name!r} has version {self.version!r}; give a whole number from 1")
+
+    @property
+    def id(self) -> str:
+        """Name and version: `protein.stability@1`."""
+        return f"{self.name}@{self.version}"
+
+    @property
+    def discipline(self) -> str:
+        """The part of the name before the first dot."""
+        return self.name.split(".")[0]
+
+    @property
+    def metrics(self) -> tuple[Metric, ...]:
+        """The primary metric, then the others."""
+        return (self.metric, *(self.also or self.metric.companions))
