@@ -9,8 +9,8 @@ import json
 import lzma
 import os
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any, Literal
 
@@ -21,7 +21,7 @@ from safetensors.torch import save_file
 from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
 from transformers import BertConfig, BertForMaskedLM, BertTokenizer
 
-from discbench.errors import DataError, UserError
+from discbench.errors import DataError, UserError, did_you_mean
 
 SPECIALS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
 PAD, UNK, CLS, SEP, MASK = range(5)
@@ -46,14 +46,35 @@ class PretrainRecipe:
     """Every so many steps the blocks are `positions` long instead of `length`, so that late positions are trained too."""
     masked: float = 0.20
     """Share of tokens to predict; of these 80 % become [MASK], 10 % a random token, 10 % stay (Devlin et al. 2019, §3.1)."""
-    lr: float = 2e-3
-    warmup: int = 500
+    lr: float = 1e-3
+    warmup: int = 1000
     decay: float = 0.01
     beta2: float = 0.98
     clip: float = 1.0
     init_std: float = 0.06
     precision: Literal["bf16", "fp32"] = "bf16"
     seed: int = 0
+
+
+def recipe_of(changes: Sequence[str]) -> PretrainRecipe:
+    """Return the default recipe with `field=value` changes.
+
+    Raises:
+        UserError: No such field, or a value that it cannot have.
+    """
+    kinds = {f.name: type(f.default) for f in fields(PretrainRecipe)}
+    found = {}
+    for change in changes:
+        name, _, text = change.partition("=")
+        if name not in kinds:
+            raise UserError(
+                f"--set {change}: no field {name!r}{did_you_mean(name, kinds)}; there are {', '.join(kinds)}"
+            )
+        try:
+            found[name] = kinds[name](text)
+        except ValueError:
+            raise UserError(f"--set {change}: {text!r} is no {kinds[name].__name__}") from None
+    return PretrainRecipe(**found)
 
 
 def read_lines(path: Path) -> Iterator[str]:

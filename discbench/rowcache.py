@@ -6,6 +6,7 @@ size and time of change; the rows' SHA-256 is written beside them.
 
 import hashlib
 import json
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -114,3 +115,8 @@ def _from_arrow(task: Task, stored: Any) -> Encoded:  # noqa: ANN401 - datasets 
     lengths = lists.value_lengths().to_numpy(zero_copy_only=False)
     offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
     return Encoded(lists.flatten().to_numpy().astype(np.uint16), offsets, targets, groups)
+
+
+def forget(task: Task, directory: Path | None) -> None:
+    """Remove the entry, so that the rows are read anew."""
+    shutil.rmtree(entry(task, directory), ignore_errors=True)

@@ -159,6 +159,7 @@ def formal(name, make, alphabet, *, sha256, about, ceiling, classes=0):
         mapping=RandomTable(alphabet),
         target=Classes(classes) if classes else Scalar(),
         metric=accuracy if classes else spearman,
+        max_symbols=18,
         chance=1 / classes if classes else 0.0,
         ceiling=ceiling,
         about=about,

@@ -1,0 +1,352 @@
+"""The command line. Each command turns its options into one call; heavy libraries are imported by that call only."""
+
+import json
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+
+from discbench import __version__, registry, show
+from discbench.checkpoints import builtins, parse_specials
+from discbench.errors import DiscbenchError, ExitCode, UserError, did_you_mean
+from discbench.place import Place
+from discbench.plan import Cell, Request, work
+from discbench.recipes import RECIPES
+
+Command = Callable[..., Any]
+DIRECTORY = click.Path(path_type=Path, file_okay=False)
+
+
+class Group(click.Group):
+    """A group that prints our errors as one line with their exit code, and guesses misspelt commands."""
+
+    def invoke(self, ctx: click.Context) -> Any:  # noqa: ANN401 - click's signature
+        """Run a command."""
+        try:
+            return super().invoke(ctx)
+        except DiscbenchError as error:
+            click.echo(f"error: {error}", err=True)
+            ctx.exit(int(error.exit_code))
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find a command by its name."""
+        if args and self.get_command(ctx, args[0]) is None:
+            near = did_you_mean(args[0], self.list_commands(ctx))
+            raise UserError(f"no command {args[0]!r}{near}; `discbench --help` lists them")
+        return super().resolve_command(ctx, args)
+
+
+@click.group(cls=Group, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__)
+def cli() -> None:
+    """How well does a pretrained model learn a discipline it never saw?"""
+
+
+def together(*options: Command) -> Command:
+    """Return one decorator made of several options."""
+
+    def decorate(command: Command) -> Command:
+        for option in reversed(options):
+            command = option(command)
+        return command
+
+    return decorate
+
+
+data_options = together(
+    click.option("--data-dir", type=DIRECTORY, help="Look for data files here first (else DISCBENCH_DATA)."),
+    click.option(
+        "--unverified", is_flag=True, help="Accept rows other than those a task names; their scores are marked."
+    ),
+)
+
+what_options = together(
+    click.option(
+        "--model",
+        "models",
+        multiple=True,
+        required=True,
+        help="Hugging Face id[@revision], directory, NAME=DIRECTORY or builtin:tiny. Repeatable.",
+    ),
+    click.option(
+        "--tasks", "patterns", multiple=True, required=True, help="Names, globs or disciplines, commas between."
+    ),
+    click.option(
+        "--inits", default="pretrained,scratch", show_default=True, help="Of pretrained, scratch, reembedded, frozen."
+    ),
+    click.option("--seeds", default=3, show_default=True, help="How many seeds, from 0."),
+    click.option("--recipe", default="paper", show_default=True, help=f"One of {', '.join(RECIPES)}."),
+    click.option(
+        "--set", "changes", multiple=True, metavar="FIELD=VALUE", help="Change a field of the recipe. Repeatable."
+    ),
+    click.option("--limit", type=int, help="At most so many rows of every split; such scores are marked."),
+    click.option(
+        "--special",
+        "specials",
+        multiple=True,
+        metavar="cls|sep|pad=ID",
+        help="Special ids of a checkpoint without a tokenizer.",
+    ),
+    click.option("--trust-remote-code", is_flag=True, help="Run code that comes with a checkpoint."),
+    click.option("--results", type=DIRECTORY, default=Path("results"), show_default=True, help="The store."),
+    click.option("--device", default=None, help="cpu or cuda; by default what is there."),
+    click.option("--json", "as_json", is_flag=True, help="Print JSON on stdout."),
+    data_options,
+)
+
+
+def request_of(inits: str, seeds: int, recipe: str, changes: tuple[str, ...], limit: int | None) -> Request:
+    """Read the options that make up a request."""
+    if seeds < 1:
+        raise UserError(f"--seeds {seeds}: no seed, no cell; give 1 or more")
+    if limit is not None and limit < 1:
+        raise UserError(f"--limit {limit}: no row, no score; give 1 or more")
+    overrides = {}
+    for change in changes:
+        field, sign, value = change.partition("=")
+        if not sign:
+            raise UserError(f"--set {change!r}: FIELD=VALUE was expected, for example --set lr=5e-5")
+        overrides[field] = value
+    names = tuple(dict.fromkeys(name.strip() for name in inits.split(",") if name.strip()))
+    if not names:
+        raise UserError("--inits is empty; give pretrained, scratch, reembedded or frozen, commas between")
+    return Request(inits=names, seeds=tuple(range(seeds)), recipe=recipe, overrides=overrides, limit=limit)
+
+
+def _prepare(options: dict[str, Any], *, load: bool) -> tuple[Any, Any, Request]:
+    from discbench import sweep
+
+    request = request_of(options["inits"], options["seeds"], options["recipe"], options["changes"], options["limit"])
+    manager = registry.plugins()
+    prepared = sweep.prepare(
+        manager,
+        options["models"],
+        options["patterns"],
+        request,
+        directory=data_directory(options["data_dir"]),
+        specials=parse_specials(options["specials"]),
+        load=load,
+        unverified=options["unverified"],
+        trust_remote_code=options["trust_remote_code"],
+    )
+    return manager, prepared, request
+
+
+def data_directory(given: Path | None) -> Path | None:
+    """Return the data directory, by option or environment.
+
+    Raises:
+        UserError: It does not exist.
+    """
+    named = given or (Path(os.environ["DISCBENCH_DATA"]) if os.environ.get("DISCBENCH_DATA") else None)
+    if named is not None and not named.is_dir():
+        raise UserError(f"data directory {str(named)!r} does not exist; correct --data-dir or DISCBENCH_DATA")
+    return named
+
+
+@cli.command(name="eval")
+@what_options
+@click.option("--workers", type=click.IntRange(1), help="Cells at once; by default as many as the machine carries.")
+@click.option("--threads", type=click.IntRange(1), help="Threads of each worker.")
+@click.option("--verbose", is_flag=True, help="Let the libraries' own bars and warnings through.")
+@click.pass_context
+def eval_(ctx: click.Context, workers: int | None, threads: int | None, *, verbose: bool, **options: Any) -> None:  # noqa: ANN401
+    """Fine-tune checkpoints and their controls on tasks, and print the board."""
+    from discbench import board, sweep
+    from discbench.progress import Progress
+    from discbench.store import Store
+
+    store = Store(options["results"])
+    manager, prepared, _ = _prepare(options, load=True)
+    store.check_writable()
+    kept, todo = sweep.split(prepared, store)
+    device = device_of(options["device"])
+    crew = workers or sweep.machine_workers(device)
+    progress = Progress(total=len(todo), kept=len(kept))
+    for note in prepared.notes:
+        progress.say(note)
+    with progress:
+        place = _place(options, device, verbose=verbose)
+        share = threads or max(1, (os.cpu_count() or 1) // crew)
+        results = sweep.run(prepared, place, manager, workers=crew, threads=share, progress=progress, todo=todo)
+    made = board.build(results)
+    if options["as_json"]:
+        click.echo(board.to_bytes(made).decode(), nl=False)
+    else:
+        show.board(made, show.console())
+    closing(results, trained=len(todo), kept=len(kept), where=options["results"])
+    ctx.exit(ExitCode.CELL_FAILED if any(r["status"] != "finished" for r in results) else ExitCode.OK)
+
+
+def _place(options: dict[str, Any], device: str, *, verbose: bool) -> Place:
+    return Place(
+        results=options["results"],
+        data=data_directory(options["data_dir"]),
+        device=device,
+        unverified=options["unverified"],
+        verbose=verbose,
+    )
+
+
+def device_of(given: str | None) -> str:
+    """Return `cpu`, or `cuda` where a device is there."""
+    if given is not None and given not in {"cpu", "cuda"}:
+        raise UserError(f"--device {given!r}: cpu or cuda was expected")
+    there = Path("/dev/nvidia0").exists()
+    if given == "cuda" and not there:
+        raise UserError("--device cuda: this machine shows no NVIDIA device; leave --device out")
+    return given or ("cuda" if there else "cpu")
+
+
+def closing(results: list[dict[str, Any]], *, trained: int, kept: int, where: Path) -> None:
+    """Say on stderr what was done and where it is."""
+    failed = [r for r in results if r["status"] != "finished"]
+    for result in failed:
+        cell = Cell(**result["cell"])
+        click.echo(f"failed: {cell.words}: {result['cause']}", err=True)
+    done = f"trained {trained - len(failed)} cells" if trained else "trained nothing: every cell was in the store"
+    rest = f", {len(failed)} failed (run again to retry them)" if failed else ""
+    click.echo(f"{done}{rest}{f', kept {kept}' if trained and kept else ''}; results in {where}", err=True)
+
+
+@cli.command(name="plan")
+@what_options
+def plan_(**options: Any) -> None:  # noqa: ANN401
+    """Print the cells of an evaluation, what is there already, and the work; train nothing."""
+    from discbench.store import Store
+
+    _, prepared, _ = _prepare(options, load=False)
+    store, directory = Store(options["results"]), data_directory(options["data_dir"])
+    rows = []
+    for cell in prepared.cells:
+        amount = work(cell, prepared.tasks[cell.task], directory)
+        known = store.get(cell)
+        rows.append(
+            {
+                "id": cell.id,
+                "words": cell.words,
+                "state": known["status"] if known else "to run",
+                "rows": amount.train_rows,
+                "steps": amount.steps,
+                "tokens": amount.tokens,
+            }
+        )
+    if options["as_json"]:
+        click.echo(json.dumps(rows, indent=1))
+        return
+    for note in prepared.notes:
+        click.echo(note, err=True)
+    show.plan(rows, show.console())
+
+
+@cli.command()
+@click.argument("patterns", nargs=-1)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def tasks(patterns: tuple[str, ...], *, as_json: bool) -> None:
+    """List tasks: all, or those that PATTERNS name."""
+    known = registry.tasks(registry.plugins())
+    found = registry.select(patterns, known) if patterns else list(known.values())
+    if as_json:
+        click.echo(json.dumps([show.task_record(task) for task in found], indent=1))
+    else:
+        show.tasks(found, show.console(wide=True))
+
+
+@cli.command()
+def models() -> None:
+    """List the checkpoints that are shipped with the package."""
+    for name, path in builtins().items():
+        card = (path / "README.md").read_text(encoding="utf-8").split("\n\n")
+        click.echo(
+            f"{name}  {next((p for p in card if p and not p.startswith(('---', '#'))), '').replace(chr(10), ' ')}"
+        )
+
+
+@cli.group()
+def data() -> None:
+    """Fetch and verify the rows of tasks."""
+
+
+@data.command(name="fetch")
+@click.argument("patterns", nargs=-1, required=True)
+@data_options
+def data_fetch(patterns: tuple[str, ...], data_dir: Path | None, *, unverified: bool) -> None:
+    """Make the rows of tasks available: from the data directory, the cache, or their address."""
+    _each(patterns, data_dir, unverified=unverified, download=True)
+
+
+@data.command(name="verify")
+@click.argument("patterns", nargs=-1, required=True)
+@data_options
+def data_verify(patterns: tuple[str, ...], data_dir: Path | None, *, unverified: bool) -> None:
+    """Read the rows that are at hand anew and compare them with what the tasks name; download nothing."""
+    _each(patterns, data_dir, unverified=unverified, download=False)
+
+
+def _each(patterns: tuple[str, ...], data_dir: Path | None, *, unverified: bool, download: bool) -> None:
+    from discbench import rowcache, rows
+
+    directory, wrong = data_directory(data_dir), 0
+    for task in registry.select(patterns, registry.tasks(registry.plugins())):
+        if not download:
+            rowcache.forget(task, directory)
+        try:
+            loaded = rows.load(task, directory, download=download, unverified=unverified)
+        except UserError as error:
+            click.echo(f"{task.id}: error: {error}", err=True)
+            wrong += 1
+            continue
+        sizes = "/".join(map(str, loaded.sizes))
+        partial = f", partial: {loaded.partial}" if loaded.partial else ""
+        click.echo(f"{task.id}: {loaded.status}, {sizes} rows, SHA-256 {loaded.sha256[:12]}…{partial}")
+    if wrong:
+        sys.exit(int(ExitCode.USER))
+
+
+@cli.command(name="board")
+@click.option("--results", type=DIRECTORY, default=Path("results"), show_default=True, help="The store.")
+@click.option("--out", type=DIRECTORY, help="Write leaderboard.json and its schema here.")
+def board_(results: Path, out: Path | None) -> None:
+    """Build the board of everything in a store."""
+    from discbench import board
+    from discbench.store import Store, write_whole
+
+    made = board.build(Store(results).results())
+    if out is None:
+        show.board(made, show.console())
+        return
+    try:
+        write_whole(out / "leaderboard.json", board.to_bytes(made))
+        write_whole(out / board.SCHEMA.name, board.SCHEMA.read_bytes())
+    except OSError as error:
+        raise UserError(f"--out {str(out)!r} cannot be written ({error.strerror}); choose another directory") from error
+    click.echo(f"{out / 'leaderboard.json'}: {len(made['entries'])} entries of {len(made['checkpoints'])} checkpoints")
+
+
+@cli.command(name="pretrain")
+@click.argument("corpus", type=click.Path(path_type=Path))
+@click.option("--held-out", type=click.Path(path_type=Path), required=True, help="Text that is never trained on.")
+@click.option(
+    "--out", type=DIRECTORY, required=True, help="Directory of the checkpoint, and of the state to resume from."
+)
+@click.option(
+    "--set", "changes", multiple=True, metavar="FIELD=VALUE", help="Change a field of the pre-training recipe."
+)
+@click.option("--threads", type=click.IntRange(1), help="Threads; by default all cores.")
+def pretrain_(corpus: Path, held_out: Path, out: Path, changes: tuple[str, ...], threads: int | None) -> None:
+    """Pre-train a small masked language model on CORPUS, a text file with a paragraph a line (.txt or .txt.xz)."""
+    import torch
+
+    from discbench.pretrain import pretrain, recipe_of
+
+    if threads:
+        torch.set_num_threads(threads)
+    record = pretrain(corpus, held_out, out, recipe_of(changes), lambda line: click.echo(line, err=True))
+    click.echo(
+        f"{out}: held-out loss {record['held_out_loss'][0]['loss']:.2f} -> {record['held_out_loss'][-1]['loss']:.2f} nats"
+    )

@@ -1,0 +1,1 @@
+"""Executors: how cells are spread over processes and machines."""

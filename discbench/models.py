@@ -1,0 +1,291 @@
+"""Checkpoints as models: vocabulary, inits, input ids.
+
+A model is what AutoModelForSequenceClassification makes of a checkpoint: its own pooling and a new head.
+"""
+
+import contextlib
+import logging
+import os
+import re
+import warnings
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, get_args
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from discbench.checkpoints import Checkpoint
+from discbench.errors import CheckpointError
+from discbench.mapping import Vocabulary
+from discbench.rows import Encoded
+
+Init = Literal["pretrained", "scratch", "reembedded", "frozen"]
+INITS: tuple[Init, ...] = get_args(Init)
+
+UNUSED = re.compile(
+    r"\[unused\d+\]|<unused_?\d+>|<extra_id_\d+>|madeupword\d+|<\|?reserved_(special_)?token_\d+\|?>|<0x[0-9A-F]{2}>"
+)
+BROKEN = (OSError, ValueError, RuntimeError, KeyError, TypeError, AttributeError, ImportError)
+NO_TOKENIZER = (Exception,)  # tokenizers raises bare Exception for an unusable vocabulary
+
+
+@dataclass(frozen=True, slots=True)
+class Inputs:
+    """Token ids of one split, special tokens included, and what is to be learnt."""
+
+    ids: NDArray[np.int64]
+    """All rows in one flat array."""
+    offsets: NDArray[np.int64]
+    """(rows + 1,)."""
+    targets: NDArray[Any]
+    pad: int
+
+    def __len__(self) -> int:
+        return len(self.targets)
+
+    @property
+    def lengths(self) -> NDArray[np.int64]:
+        """(rows,): tokens per row."""
+        return np.diff(self.offsets)
+
+    def batch(self, rows: Sequence[int]) -> dict[str, torch.Tensor]:
+        """Return ids and attention mask of shape (batch, longest row), padded at the right, and targets (batch,)."""
+        width = int(self.lengths[list(rows)].max())
+        ids = np.full((len(rows), width), self.pad, dtype=np.int64)
+        mask = np.zeros((len(rows), width), dtype=np.int64)
+        for i, row in enumerate(rows):
+            piece = self.ids[self.offsets[row] : self.offsets[row + 1]]
+            ids[i, : len(piece)] = piece
+            mask[i, : len(piece)] = 1
+        return {
+            "input_ids": torch.from_numpy(ids),
+            "attention_mask": torch.from_numpy(mask),
+            "targets": torch.from_numpy(self.targets[list(rows)]),
+            "rows": torch.tensor(list(rows)),
+        }
+
+
+@contextlib.contextmanager
+def quietly(*, verbose: bool = False) -> Iterator[None]:
+    """Keep the libraries' own bars, reports and warnings from the terminal."""
+    import transformers
+
+    if verbose:
+        yield
+        return
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    transformers.utils.logging.set_verbosity(logging.CRITICAL)
+    transformers.utils.logging.disable_progress_bar()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
+
+
+def load_config(checkpoint: Checkpoint) -> Any:  # noqa: ANN401 - transformers' config classes
+    """Return the checkpoint's configuration.
+
+    Raises:
+        CheckpointError: It cannot be read, or is of an architecture without a sequence classifier.
+    """
+    from transformers import AutoConfig, AutoModelForSequenceClassification
+
+    try:
+        config = AutoConfig.from_pretrained(checkpoint.location, **_where(checkpoint))
+    except BROKEN as error:
+        raise _unreadable(checkpoint, error) from error
+    if type(config) not in AutoModelForSequenceClassification._model_mapping and not checkpoint.trust_remote_code:  # noqa: SLF001
+        raise CheckpointError(
+            f"model {checkpoint.name!r} is a {config.model_type!r}, for which transformers has no sequence classifier;"
+            " give an encoder or decoder of text such as BERT, RoBERTa or GPT-2"
+        )
+    return config
+
+
+def _where(checkpoint: Checkpoint) -> dict[str, Any]:
+    place = {} if checkpoint.local else {"revision": checkpoint.revision}
+    return {**place, "trust_remote_code": checkpoint.trust_remote_code}
+
+
+def _unreadable(checkpoint: Checkpoint, error: BaseException) -> CheckpointError:
+    cause = " ".join(str(error).split())
+    return CheckpointError(
+        f"model {checkpoint.name!r} at {checkpoint.location!r} cannot be loaded ({type(error).__name__}: {cause[:300]});"
+        " is the checkpoint whole and of a form that transformers reads?"
+    )
+
+
+def load_tokenizer(checkpoint: Checkpoint) -> Any | None:  # noqa: ANN401 - transformers' tokenizer classes
+    """Return the checkpoint's tokenizer, or None if it has no usable one."""
+    from transformers import AutoTokenizer
+
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(checkpoint.location, **_where(checkpoint))
+        tokenizer("a")
+    except NO_TOKENIZER:
+        return None
+    return tokenizer
+
+
+def vocabulary_of(checkpoint: Checkpoint) -> Vocabulary:
+    """Return what a mapping must know of the checkpoint's token ids.
+
+    Raises:
+        CheckpointError: It has no usable tokenizer, and its special ids are neither given nor in its config.
+    """
+    config = load_config(checkpoint)
+    size = int(config.get_text_config().vocab_size)
+    tokenizer = None if checkpoint.specials else load_tokenizer(checkpoint)
+    if tokenizer is None:
+        return _vocabulary_without_tokenizer(checkpoint, config, size)
+    tokens: dict[str, int] = tokenizer.get_vocab()
+    specials = set(tokenizer.all_special_ids) | {i for i, t in tokenizer.added_tokens_decoder.items() if t.special}
+    unused = {i for token, i in tokens.items() if UNUSED.fullmatch(token) and i < size}
+    unused |= set(range(size)) - set(tokens.values())
+    regular = sorted(i for i in set(tokens.values()) - specials - unused if i < size)
+    prefix, suffix = _around(tokenizer, specials)
+    pad = next((i for i in (tokenizer.pad_token_id, config.pad_token_id, tokenizer.eos_token_id) if i is not None), 0)
+    return Vocabulary(
+        size=size,
+        regular=tuple(regular),
+        unused=tuple(sorted(unused - specials)),
+        prefix=prefix,
+        suffix=suffix,
+        pad=pad,
+    )
+
+
+def _around(tokenizer: Any, specials: set[int]) -> tuple[tuple[int, ...], tuple[int, ...]]:  # noqa: ANN401
+    """Return the special ids that the tokenizer puts before and after a text."""
+    ids = list(tokenizer("a a a")["input_ids"])
+    plain = [i for i, token in enumerate(ids) if token not in specials]
+    return tuple(ids[: plain[0]]), tuple(ids[plain[-1] + 1 :])
+
+
+def _vocabulary_without_tokenizer(checkpoint: Checkpoint, config: Any, size: int) -> Vocabulary:  # noqa: ANN401
+    given = dict(checkpoint.specials)
+
+    def first(*names: str) -> int | None:
+        return next((v for v in (getattr(config, n, None) for n in names) if isinstance(v, int)), None)
+
+    cls = given.get("cls", first("cls_token_id", "bos_token_id"))
+    sep = given.get("sep", first("sep_token_id", "eos_token_id"))
+    pad = given.get("pad", first("pad_token_id", "eos_token_id"))
+    if cls is None or sep is None or pad is None:
+        raise CheckpointError(
+            f"model {checkpoint.name!r} has no usable tokenizer, and its config does not name the ids of cls, sep and"
+            " pad; give them with --special cls=ID --special sep=ID --special pad=ID"
+        )
+    outside = [i for i in (cls, sep, pad) if not 0 <= i < size]
+    if outside:
+        raise CheckpointError(f"model {checkpoint.name!r}: special id {outside[0]} is outside its {size} ids")
+    mask = first("mask_token_id")
+    regular = [i for i in range(size) if i not in {cls, sep, pad, mask}]
+    return Vocabulary(size=size, regular=tuple(regular), unused=(), prefix=(cls,), suffix=(sep,), pad=pad)
+
+
+def build(checkpoint: Checkpoint, init: Init, outputs: int, seed: int, vocabulary: Vocabulary) -> Any:  # noqa: ANN401
+    """Return a sequence classifier in float32 with a fresh head.
+
+    Args:
+        checkpoint: What to load, or whose architecture to take.
+        init: `pretrained`: all weights of the checkpoint. `scratch`: none, the library's own random init.
+            `reembedded`: word embeddings from a random init, the rest kept (Kao & Lee 2021, §3.2). `frozen`: pretrained,
+            and only the head learns.
+        outputs: Width of the head.
+        seed: Of every random weight.
+        vocabulary: Its `pad` is set where the checkpoint names none.
+
+    Raises:
+        CheckpointError: Weights that are missing, broken, or do not belong to the architecture.
+    """
+    config = load_config(checkpoint)
+    config.num_labels = outputs
+    if config.pad_token_id is None:
+        config.pad_token_id = vocabulary.pad
+    torch.manual_seed(seed)
+    with quietly():
+        if init == "scratch":
+            return _fresh(checkpoint, config)
+        model = _pretrained(checkpoint, config)
+        if init == "reembedded":
+            torch.manual_seed(seed)
+            fresh = _fresh(checkpoint, config).get_input_embeddings().weight
+            with torch.no_grad():
+                model.get_input_embeddings().weight.copy_(fresh)
+        if init == "frozen":
+            model.base_model.requires_grad_(False)  # noqa: FBT003 - torch's own signature
+    return model
+
+
+def _fresh(checkpoint: Checkpoint, config: Any) -> Any:  # noqa: ANN401
+    from transformers import AutoModelForSequenceClassification
+
+    return AutoModelForSequenceClassification.from_config(
+        config, dtype=torch.float32, trust_remote_code=checkpoint.trust_remote_code
+    )
+
+
+def _pretrained(checkpoint: Checkpoint, config: Any) -> Any:  # noqa: ANN401
+    from transformers import AutoModelForSequenceClassification
+
+    try:
+        model, info = AutoModelForSequenceClassification.from_pretrained(
+            checkpoint.location,
+            config=config,
+            dtype=torch.float32,
+            output_loading_info=True,
+            ignore_mismatched_sizes=True,
+            **_where(checkpoint),
+        )
+    except BROKEN as error:
+        raise _unreadable(checkpoint, error) from error
+    _check_body(checkpoint, model, info)
+    return model
+
+
+def _check_body(checkpoint: Checkpoint, model: Any, info: dict[str, Any]) -> None:  # noqa: ANN401
+    """Refuse a body that would silently stay random; heads and poolers may be new."""
+    body = model.base_model_prefix + "."
+    mismatched = [key[0] if isinstance(key, tuple) else key for key in info["mismatched_keys"]]
+    absent = [k for k in (*info["missing_keys"], *mismatched) if k.startswith(body) and ".pooler." not in k]
+    if absent:
+        raise CheckpointError(
+            f"model {checkpoint.name!r}: {len(absent)} weights of its body are not in the checkpoint, the first is"
+            f" {sorted(absent)[0]!r}; they would stay random, so it is refused; is config.json the right one?"
+        )
+
+
+def position_limit(model: Any) -> int | None:  # noqa: ANN401
+    """Return how many tokens the model's positions can number; None if there is no limit."""
+    limit = getattr(model.config.get_text_config(), "max_position_embeddings", None)
+    if not isinstance(limit, int) or limit <= 0:
+        return None
+    for name, module in model.named_modules():
+        if name.endswith("position_embeddings") and getattr(module, "padding_idx", None) is not None:
+            return limit - int(module.padding_idx) - 1
+    return limit
+
+
+def to_inputs(split: Encoded, table: Sequence[int], vocabulary: Vocabulary, max_tokens: int | None) -> Inputs:
+    """Map symbols to token ids and put the checkpoint's own special ids around each row.
+
+    Args:
+        split: Rows as places in the alphabet.
+        table: The token id of each place.
+        vocabulary: Whose prefix and suffix to add.
+        max_tokens: Rows are cut to this length, special ids included.
+    """
+    around = len(vocabulary.prefix) + len(vocabulary.suffix)
+    keep = split.lengths if max_tokens is None else np.minimum(split.lengths, max_tokens - around)
+    mapped = np.asarray(table, dtype=np.int64)[split.codes]
+    offsets = np.concatenate([[0], np.cumsum(keep + around)]).astype(np.int64)
+    ids = np.empty(offsets[-1], dtype=np.int64)
+    first = len(vocabulary.prefix)
+    for row, (start, length) in enumerate(zip(split.offsets, keep, strict=False)):
+        at = offsets[row]
+        ids[at : at + first] = vocabulary.prefix
+        ids[at + first : at + first + length] = mapped[start : start + length]
+        ids[at + first + length : offsets[row + 1]] = vocabulary.suffix
+    return Inputs(ids, offsets, split.targets, vocabulary.pad)

@@ -1,0 +1,130 @@
+"""Recipes: how a cell is trained, as values. `--set field=value` changes any field, and with it the cell's id."""
+
+from dataclasses import asdict, dataclass, fields, replace
+from types import MappingProxyType
+from typing import Any, Literal
+
+from discbench.errors import NoSuchName, UserError, did_you_mean
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recipe:
+    """One way of training; all lengths in optimiser steps or epochs as named."""
+
+    name: str
+    optimizer: Literal["adam", "adamw"] = "adam"
+    lr: float = 1e-5
+    """Peak learning rate."""
+    eps: float = 1e-8
+    weight_decay: float = 0.0
+    schedule: Literal["linear", "constant"] = "linear"
+    """`linear`: to zero over all steps."""
+    warmup: float = 0.0
+    """Share of all steps during which the rate rises linearly."""
+    clip: float | None = None
+    """Greatest norm of the gradient; None for no clipping."""
+    batch: int = 32
+    epochs: float = 20.0
+    select: Literal["best", "last"] = "best"
+    """`best`: the state with the best primary metric on validation, the earlier on ties. `last`: the final state."""
+    evaluate_every: int | None = None
+    """Steps between validations; None for once an epoch. The last step is always validated."""
+    precision: Literal["no", "bf16", "fp16"] = "no"
+    max_tokens: int | None = None
+    """Rows are cut to so many tokens, special ones included; None refuses rows that the model's positions cannot number."""
+    drop_last: bool = False
+    """Leave out the last, smaller batch of each epoch."""
+
+
+PAPER = Recipe(name="paper")
+"""Kao & Lee 2021, appendix A: Adam, 1e-5 linear to 0, no warm-up, no clipping, batch 32, best on validation. 20 epochs is
+the default of the authors' code; the text names none."""
+
+QUICK = Recipe(name="quick", lr=1e-3, batch=32, epochs=6.0, warmup=0.1, clip=1.0)
+"""For checkpoints of about a million parameters on a CPU."""
+
+QUICK_LR = MappingProxyType({"pretrained": 1e-3, "scratch": 1e-3, "reembedded": 1e-3, "frozen": 1e-2})
+"""Each init's own best rate, chosen by `benchmarks/quick_lr.py` on data and seeds that no board uses."""
+
+RECIPES = MappingProxyType({recipe.name: recipe for recipe in (PAPER, QUICK)})
+
+CHECKS: MappingProxyType[str, Any] = MappingProxyType(
+    {
+        "lr": lambda v: v > 0,
+        "eps": lambda v: v > 0,
+        "weight_decay": lambda v: v >= 0,
+        "warmup": lambda v: 0 <= v <= 1,
+        "clip": lambda v: v is None or v > 0,
+        "batch": lambda v: v >= 1,
+        "epochs": lambda v: v > 0,
+        "evaluate_every": lambda v: v is None or v >= 1,
+        "max_tokens": lambda v: v is None or v >= 3,  # noqa: PLR2004 - two special tokens and a symbol
+    }
+)
+
+
+def recipe_for(name: str, init: str, overrides: dict[str, str]) -> Recipe:
+    """Return the named recipe as it is for one init, with the user's `--set` fields.
+
+    Raises:
+        NoSuchName: No such recipe or field.
+        UserError: A value that the field cannot have.
+    """
+    if name not in RECIPES:
+        raise NoSuchName(f"no recipe {name!r}{did_you_mean(name, RECIPES)}; there are {', '.join(RECIPES)}")
+    recipe = RECIPES[name]
+    if name == "quick":
+        recipe = replace(recipe, lr=QUICK_LR[init])
+    return replace(recipe, **{field: parse(field, text) for field, text in overrides.items()})
+
+
+def parse(field: str, text: str) -> Any:  # noqa: ANN401 - the type is the field's
+    """Read the value of a `--set field=value`."""
+    known = {f.name: f.type for f in fields(Recipe) if f.name != "name"}
+    if field not in known:
+        raise NoSuchName(
+            f"--set {field}={text}: a recipe has no field {field!r}{did_you_mean(field, known)}; it has {', '.join(known)}"
+        )
+    try:
+        value = _read(known[field], text)
+    except ValueError:
+        value = None
+        valid = False
+    else:
+        valid = CHECKS.get(field, lambda _: True)(value)
+    if not valid:
+        raise UserError(f"--set {field}={text}: {text!r} is no value for {field}, which is {_spell(known[field])}")
+    return value
+
+
+def _choices(kind: Any) -> tuple[Any, ...]:  # noqa: ANN401 - an annotation
+    return tuple(getattr(kind, "__args__", ()))
+
+
+def _read(kind: Any, text: str) -> Any:  # noqa: ANN401
+    options = _choices(kind)
+    if options and all(isinstance(o, str) for o in options):
+        if text not in options:
+            raise ValueError(text)
+        return text
+    if type(None) in options and text.lower() in {"none", "null"}:
+        return None
+    plain = next((o for o in options if o is not type(None)), kind)
+    if plain is bool:
+        return {"true": True, "false": False}[text.lower()] if text.lower() in {"true", "false"} else _read(int, text)
+    value = plain(text)
+    if value != value or value in {float("inf"), float("-inf")}:  # noqa: PLR0124 - NaN is unlike itself
+        raise ValueError(text)
+    return value
+
+
+def _spell(kind: Any) -> str:  # noqa: ANN401
+    options = _choices(kind)
+    return " or ".join(o if isinstance(o, str) else getattr(o, "__name__", str(o)) for o in options) or str(
+        kind.__name__
+    )
+
+
+def as_record(recipe: Recipe) -> dict[str, Any]:
+    """Return all fields, as they enter a cell."""
+    return asdict(recipe)

@@ -1,0 +1,148 @@
+"""A sweep: what was asked -> cells -> those still to run -> an executor -> the results."""
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pluggy
+
+from discbench import plan, registry, rowcache
+from discbench.checkpoints import Checkpoint, locate
+from discbench.errors import UserError
+from discbench.executors import local
+from discbench.place import Place
+from discbench.plan import Cell, Request
+from discbench.progress import Progress
+from discbench.store import Result, Store
+from discbench.types import Task
+
+MOST_WORKERS = 4
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sweep:
+    """Cells with what belongs to them."""
+
+    checkpoints: dict[str, Checkpoint]
+    """By checkpoint id."""
+    tasks: dict[str, Task]
+    """By task id."""
+    cells: list[Cell]
+    notes: tuple[str, ...] = ()
+    """What the user should know before it runs."""
+
+    def checkpoint(self, cell: Cell) -> Checkpoint:
+        """Return a cell's checkpoint."""
+        return self.checkpoints[f"{cell.checkpoint}@{cell.revision}"]
+
+
+def prepare(
+    manager: pluggy.PluginManager,
+    models: Sequence[str],
+    patterns: Sequence[str],
+    request: Request,
+    *,
+    directory: Path | None,
+    specials: dict[str, int],
+    load: bool,
+    unverified: bool = False,
+    trust_remote_code: bool = False,
+) -> Sweep:
+    """Resolve names to cells.
+
+    Args:
+        manager: The plugins.
+        models: Checkpoint names.
+        patterns: Task names, globs or disciplines.
+        request: The rest of what was asked.
+        directory: The data directory.
+        specials: Special ids given by the user.
+        load: Whether to read (and download) the rows now, so that whatever is wrong with them is told before training.
+        unverified: Accept rows that differ from those that a task names.
+        trust_remote_code: Allow code of the checkpoint's own.
+    """
+    tasks = registry.select(patterns, registry.tasks(manager))
+    found = [locate(name, specials, trust_remote_code=trust_remote_code) for name in models]
+    twice = sorted(
+        {c.name for c in found if sum(c.name == d.name for d in found) > 1 and len({d.id for d in found}) > 1}
+    )
+    if twice and len({c.id for c in found}) != len(found):
+        raise UserError(f"--model {twice[0]!r} is given twice; give it once, or name one of them NAME=PATH")
+    rows, notes = {}, []
+    for task in tasks:
+        sha256, sizes = _rows(task, directory, load=load, unverified=unverified)
+        rows[task.name] = sha256
+        notes += _limit_note(task, sizes, request)
+    return Sweep(
+        checkpoints={c.id: c for c in found},
+        tasks={task.id: task for task in tasks},
+        cells=plan.cells(found, tasks, rows, request),
+        notes=tuple(notes),
+    )
+
+
+def _rows(task: Task, directory: Path | None, *, load: bool, unverified: bool) -> tuple[str, tuple[int, ...] | None]:
+    note = rowcache.summary(task, directory)
+    generated = not task.dataset.source and task.dataset.rows_sha256 is not None
+    known = plan.rows_of(task, directory)
+    if known is not None and not load:
+        return known, tuple(note["sizes"]) if note else task.dataset.sizes
+    if generated:
+        return str(task.dataset.rows_sha256), task.dataset.sizes
+    from discbench.rows import load as load_rows
+
+    loaded = load_rows(task, directory, unverified=unverified)
+    return loaded.sha256, loaded.sizes
+
+
+def _limit_note(task: Task, sizes: tuple[int, ...] | None, request: Request) -> list[str]:
+    if request.limit is None or sizes is None or request.limit < max(sizes):
+        return []
+    return [f"--limit {request.limit}: {task.name} has at most {max(sizes)} rows in a split, so all of them are used"]
+
+
+def machine_workers(device: str) -> int:
+    """Return how many cells run at once unless told otherwise; it depends on the machine only, so that bytes repeat."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return min(cores, MOST_WORKERS) if device == "cpu" else 1
+
+
+def split(sweep: Sweep, store: Store) -> tuple[list[Cell], list[Cell]]:
+    """Return (cells that are in the store, cells still to run)."""
+    finished = [store.finished(cell) for cell in sweep.cells]
+    kept = [cell for cell, there in zip(sweep.cells, finished, strict=True) if there]
+    return kept, [cell for cell, there in zip(sweep.cells, finished, strict=True) if not there]
+
+
+def run(
+    sweep: Sweep,
+    place: Place,
+    manager: pluggy.PluginManager,
+    *,
+    workers: int,
+    threads: int,
+    progress: Progress,
+    todo: Sequence[Cell],
+) -> list[Result]:
+    """Run the cells that are still to run; return the results of all cells of the sweep."""
+
+    def watch(event: local.Event) -> None:
+        progress.watch(event)
+        if event.kind == "end":
+            manager.hook.discbench_cell_finished(result=event.result)
+
+    if todo:
+        local.run(jobs(sweep, todo), place, workers, threads, watch)
+    store = Store(place.results)
+    return [result for result in map(store.get, sweep.cells) if result is not None]
+
+
+def jobs(sweep: Sweep, todo: Sequence[Cell]) -> list[local.Job]:
+    """Return a look at each checkpoint, then its cells."""
+    checks = [
+        local.Job(checkpoint, checks=tuple(c for c in todo if sweep.checkpoint(c) == checkpoint))
+        for checkpoint in sweep.checkpoints.values()
+        if any(sweep.checkpoint(c) == checkpoint for c in todo)
+    ]
+    return [*checks, *(local.Job(sweep.checkpoint(cell), cell) for cell in todo)]
