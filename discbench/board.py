@@ -82,7 +82,7 @@ def _entry(key: Record, results: list[Record]) -> Record:
     finished = [r for r in results if r["status"] == "finished"]
     inits = sorted({r["cell"]["init"] for r in results}, key=_init_order)
     columns = {init: _column([r for r in results if r["cell"]["init"] == init]) for init in inits}
-    about = next((r["task"] for r in finished), {})
+    about: Record = next((r["task"] for r in finished), {})
     gains = {init: _gain(columns, init, about) for init in inits if init != "scratch" and "scratch" in columns}
     return {**key, "about": about or None, "inits": columns, "gain": gains.get("pretrained"), "gains": gains}
 
@@ -143,10 +143,10 @@ def _checkpoints(entries: list[Record]) -> list[Record]:
                 for k in ("checkpoint", "revision", "mapping", "recipe", "changed", "fraction", "limit", "marks")
             }
             ways[json.dumps(way, sort_keys=True)].append(entry)
-    asked = defaultdict(set)
-    for way, members in ways.items():
-        asked[_without_checkpoint(way)] |= {e["about"]["name"] for e in members}
-    return [_headline(json.loads(way), ways[way], asked[_without_checkpoint(way)]) for way in sorted(ways)]
+    asked: dict[str, set[str]] = defaultdict(set)
+    for name, members in ways.items():
+        asked[_without_checkpoint(name)] |= {e["about"]["name"] for e in members}
+    return [_headline(json.loads(name), ways[name], asked[_without_checkpoint(name)]) for name in sorted(ways)]
 
 
 def _without_checkpoint(way: str) -> str:

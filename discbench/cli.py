@@ -155,7 +155,7 @@ def data_directory(given: Path | None) -> Path | None:
 @click.option("--threads", type=click.IntRange(1), help="Threads of each worker.")
 @click.option("--verbose", is_flag=True, help="Let the libraries' own bars and warnings through.")
 @click.pass_context
-def eval_(ctx: click.Context, workers: int | None, threads: int | None, *, verbose: bool, **options: Any) -> None:  # noqa: ANN401
+def eval_(ctx: click.Context, /, workers: int | None, threads: int | None, *, verbose: bool, **options: Any) -> None:  # noqa: ANN401
     """Fine-tune checkpoints and their controls on tasks, and print the board."""
     from discbench import board, sweep
     from discbench.progress import Progress
@@ -346,7 +346,7 @@ def pretrain_(corpus: Path, held_out: Path, out: Path, changes: tuple[str, ...],
 
     if threads:
         torch.set_num_threads(threads)
-    record = pretrain(corpus, held_out, out, recipe_of(changes), lambda line: click.echo(line, err=True))
-    click.echo(
-        f"{out}: held-out loss {record['held_out_loss'][0]['loss']:.2f} -> {record['held_out_loss'][-1]['loss']:.2f} nats"
-    )
+    losses = pretrain(corpus, held_out, out, recipe_of(changes), lambda line: click.echo(line, err=True))[
+        "held_out_loss"
+    ]
+    click.echo(f"{out}: held-out loss {losses[0]['loss']:.2f} -> {losses[-1]['loss']:.2f} nats")

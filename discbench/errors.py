@@ -38,7 +38,7 @@ class UserError(DiscbenchError):
     exit_code = ExitCode.USER
 
 
-class NoSuchName(UserError):
+class NoSuchName(UserError):  # noqa: N818 - it is what the name says
     """A name that nothing answers to."""
 
 

@@ -134,7 +134,8 @@ def check_lengths(model: nn.Module, splits: tuple[Inputs, ...]) -> None:
     limit, longest = position_limit(model), max(int(split.lengths.max()) for split in splits)
     if limit is not None and longest > limit:
         raise CheckpointError(
-            f"rows of {longest} tokens were given to a model with {limit} positions; cut them with --set max_tokens={limit}"
+            f"rows of {longest} tokens were given to a model with {limit} positions;"
+            f" cut them with --set max_tokens={limit}"
         )
 
 
@@ -213,17 +214,16 @@ def _answers(
     else:
         model.load_state_dict(best.state)
         chosen = predict(prepared, test, accelerator)
-    accelerator.free_memory()
     return Trained(best.outputs, chosen, final, curve)
 
 
 def _step(
     model: nn.Module,
     drawn: dict[str, Tensor],
-    optimizer: Any,
+    optimizer: Any,  # noqa: ANN401 - accelerate's wrapper
     accelerator: Accelerator,
     recipe: Recipe,
-    factor: float,  # noqa: ANN401
+    factor: float,
 ) -> float:
     model.train()
     for group in optimizer.param_groups:

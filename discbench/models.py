@@ -111,7 +111,8 @@ def _where(checkpoint: Checkpoint) -> dict[str, Any]:
 def _unreadable(checkpoint: Checkpoint, error: BaseException) -> CheckpointError:
     cause = " ".join(str(error).split())
     return CheckpointError(
-        f"model {checkpoint.name!r} at {checkpoint.location!r} cannot be loaded ({type(error).__name__}: {cause[:300]});"
+        f"model {checkpoint.name!r} at {checkpoint.location!r} cannot be loaded"
+        f" ({type(error).__name__}: {cause[:300]});"
         " is the checkpoint whole and of a form that transformers reads?"
     )
 
@@ -191,8 +192,8 @@ def build(checkpoint: Checkpoint, init: Init, outputs: int, seed: int, vocabular
     Args:
         checkpoint: What to load, or whose architecture to take.
         init: `pretrained`: all weights of the checkpoint. `scratch`: none, the library's own random init.
-            `reembedded`: word embeddings from a random init, the rest kept (Kao & Lee 2021, §3.2). `frozen`: pretrained,
-            and only the head learns.
+            `reembedded`: word embeddings from a random init, the rest kept (Kao & Lee 2021, §3.2). `frozen`:
+            pretrained, and only the head learns.
         outputs: Width of the head.
         seed: Of every random weight.
         vocabulary: Its `pad` is set where the checkpoint names none.
@@ -253,7 +254,7 @@ def _check_body(checkpoint: Checkpoint, model: Any, info: dict[str, Any]) -> Non
     if absent:
         raise CheckpointError(
             f"model {checkpoint.name!r}: {len(absent)} weights of its body are not in the checkpoint, the first is"
-            f" {sorted(absent)[0]!r}; they would stay random, so it is refused; is config.json the right one?"
+            f" {min(absent)!r}; they would stay random, so it is refused; is config.json the right one?"
         )
 
 

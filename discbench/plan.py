@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -157,9 +158,9 @@ def work(cell: Cell, task: Task, directory: Path | None) -> Work:
 def steps_per_epoch(rows: int, recipe: dict[str, Any]) -> int:
     """Return the optimiser steps of one epoch."""
     batch = int(recipe["batch"])
-    return max(1, rows // batch if recipe["drop_last"] else -(-rows // batch))
+    return max(1, rows // batch if recipe["drop_last"] else math.ceil(rows / batch))
 
 
 def steps_of(rows: int, recipe: dict[str, Any]) -> int:
     """Return the optimiser steps of a whole cell."""
-    return max(1, round(recipe["epochs"] * steps_per_epoch(rows, recipe)))
+    return max(1, round(float(recipe["epochs"]) * steps_per_epoch(rows, recipe)))

@@ -1,6 +1,6 @@
 """Pre-train a small masked language model on a text file: `discbench pretrain`.
 
-One file, one idea: text -> WordPiece vocabulary -> blocks of tokens -> BERT -> a checkpoint directory that AutoModel loads.
+One file, one idea: text -> WordPiece vocabulary -> blocks of tokens -> BERT -> a checkpoint that AutoModel loads.
 Every batch is a function of (seed, step), so a run that was cut off goes on where its last saved state was.
 """
 
@@ -25,6 +25,9 @@ from discbench.errors import DataError, UserError, did_you_mean
 
 SPECIALS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
 PAD, UNK, CLS, SEP, MASK = range(5)
+TO_MASK, TO_RANDOM = 0.8, 0.1
+"""Of the tokens to predict (Devlin et al. 2019, §3.1); the rest stay as they are."""
+LINES_AT_ONCE = 10_000
 
 Tokens = NDArray[np.uint16]
 Say = Callable[[str], None]
@@ -43,9 +46,9 @@ class PretrainRecipe:
     batch_tokens: int = 2048
     length: int = 64
     long_every: int = 10
-    """Every so many steps the blocks are `positions` long instead of `length`, so that late positions are trained too."""
+    """Every so many steps the blocks are `positions` long, not `length`, so that late positions are trained too."""
     masked: float = 0.20
-    """Share of tokens to predict; of these 80 % become [MASK], 10 % a random token, 10 % stay (Devlin et al. 2019, §3.1)."""
+    """Share of tokens to predict."""
     lr: float = 1e-3
     warmup: int = 1000
     decay: float = 0.01
@@ -62,8 +65,8 @@ def recipe_of(changes: Sequence[str]) -> PretrainRecipe:
     Raises:
         UserError: No such field, or a value that it cannot have.
     """
-    kinds = {f.name: type(f.default) for f in fields(PretrainRecipe)}
-    found = {}
+    kinds: dict[str, Any] = {f.name: type(f.default) for f in fields(PretrainRecipe)}
+    found: dict[str, Any] = {}
     for change in changes:
         name, _, text = change.partition("=")
         if name not in kinds:
@@ -98,7 +101,7 @@ def sha256_of_lines(path: Path) -> str:
 
 def train_tokenizer(lines: Iterator[str], size: int) -> Tokenizer:
     """Learn a lower-cased WordPiece vocabulary of `size` entries, the five BERT specials first."""
-    tokenizer = Tokenizer(models.WordPiece(unk_token="[UNK]"))
+    tokenizer = Tokenizer(models.WordPiece(unk_token="[UNK]"))  # noqa: S106 - a token of text
     tokenizer.normalizer = normalizers.BertNormalizer(lowercase=True)
     tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
     tokenizer.decoder = decoders.WordPiece()
@@ -123,7 +126,7 @@ def tokenize(lines: Iterator[str], tokenizer: Tokenizer) -> Tokens:
 
     for line in lines:
         chunk.append(line)
-        if len(chunk) == 10_000:
+        if len(chunk) == LINES_AT_ONCE:
             flush()
     flush()
     return np.concatenate(parts)
@@ -143,9 +146,9 @@ def mask(
     """Return (input ids, positions to predict, their true ids)."""
     chosen = (rng.random(ids.shape) < recipe.masked) & (ids >= len(SPECIALS))
     fate = rng.random(ids.shape)
-    noisy = np.where(chosen & (fate < 0.8), MASK, ids)
+    noisy = np.where(chosen & (fate < TO_MASK), MASK, ids)
     random_ids = rng.integers(len(SPECIALS), recipe.vocabulary, ids.shape)
-    noisy = np.where(chosen & (fate >= 0.9), random_ids, noisy)
+    noisy = np.where(chosen & (fate >= 1 - TO_RANDOM), random_ids, noisy)
     return torch.from_numpy(noisy), torch.from_numpy(chosen), torch.from_numpy(ids[chosen])
 
 
@@ -216,7 +219,7 @@ def train(
         optimizer.param_groups[0]["lr"] = lr_at(step, recipe)
         with torch.autocast("cpu", dtype=torch.bfloat16, enabled=recipe.precision == "bf16"):
             loss = mlm_loss(model, batch(stream, recipe, recipe.seed, step))
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), recipe.clip)
         optimizer.step()
         optimizer.zero_grad(set_to_none=True)
@@ -299,7 +302,8 @@ def pretrain(corpus: Path, held_out: Path, out: Path, recipe: PretrainRecipe, sa
     tokenizer, stream, held = prepare(corpus, held_out, recipe, out, say)
     if tokenizer.get_vocab_size() != recipe.vocabulary:
         raise UserError(
-            f"{corpus.name} yields {tokenizer.get_vocab_size()} WordPiece entries, {recipe.vocabulary} were asked; ask for fewer"
+            f"{corpus.name} yields {tokenizer.get_vocab_size()} WordPiece entries, {recipe.vocabulary} were asked;"
+            " ask for fewer"
         )
     model = new_model(recipe)
     log = train(model, stream, held, recipe, out, say)
@@ -311,8 +315,8 @@ def pretrain(corpus: Path, held_out: Path, out: Path, recipe: PretrainRecipe, sa
     )
     record = {
         "recipe": asdict(recipe),
-        "corpus": {"name": corpus.name, "sha256": sha256_of_lines(corpus), "tokens": int(len(stream))},
-        "held_out": {"name": held_out.name, "sha256": sha256_of_lines(held_out), "tokens": int(len(held))},
+        "corpus": {"name": corpus.name, "sha256": sha256_of_lines(corpus), "tokens": len(stream)},
+        "held_out": {"name": held_out.name, "sha256": sha256_of_lines(held_out), "tokens": len(held)},
         "tokens_seen": recipe.steps * recipe.batch_tokens,
         "parameters": sum(p.numel() for p in model.parameters()),
         "held_out_loss": log,

@@ -5,7 +5,7 @@ import time
 from collections import deque
 from dataclasses import dataclass, field
 from types import TracebackType
-from typing import IO, Any
+from typing import IO, Any, Self
 
 from rich.console import Console, Group
 from rich.live import Live
@@ -57,7 +57,7 @@ class Progress:
         self.console = Console(file=self.stream, highlight=False)
         self.live = Live(console=self.console, get_renderable=self.view, refresh_per_second=4, transient=True)
 
-    def __enter__(self) -> "Progress":
+    def __enter__(self) -> Self:
         if self.kept:
             noun = "cell is" if self.kept == 1 else "cells are"
             self.say(f"{self.kept} of {self.total + self.kept} {noun} in the store and will not be run again")

@@ -31,16 +31,16 @@ class Recipe:
     """Steps between validations; None for once an epoch. The last step is always validated."""
     precision: Literal["no", "bf16", "fp16"] = "no"
     max_tokens: int | None = None
-    """Rows are cut to so many tokens, special ones included; None refuses rows that the model's positions cannot number."""
+    """Rows are cut to so many tokens, special ones included; None refuses rows longer than the model's positions."""
     drop_last: bool = False
     """Leave out the last, smaller batch of each epoch."""
 
 
 PAPER = Recipe(name="paper")
-"""Kao & Lee 2021, appendix A: Adam, 1e-5 linear to 0, no warm-up, no clipping, batch 32, best on validation. 20 epochs is
-the default of the authors' code; the text names none."""
+"""Kao & Lee 2021, appendix A: Adam, 1e-5 linear to 0, no warm-up, no clipping, batch 32, best on validation.
+20 epochs is the default of the authors' code; the text names none."""
 
-QUICK = Recipe(name="quick", lr=1e-3, batch=32, epochs=6.0, warmup=0.1, clip=1.0)
+QUICK = Recipe(name="quick", lr=1e-3, batch=16, epochs=4.0, warmup=0.1, clip=1.0)
 """For checkpoints of about a million parameters on a CPU."""
 
 QUICK_LR = MappingProxyType({"pretrained": 1e-3, "scratch": 1e-3, "reembedded": 1e-3, "frozen": 1e-2})
@@ -83,7 +83,8 @@ def parse(field: str, text: str) -> Any:  # noqa: ANN401 - the type is the field
     known = {f.name: f.type for f in fields(Recipe) if f.name != "name"}
     if field not in known:
         raise NoSuchName(
-            f"--set {field}={text}: a recipe has no field {field!r}{did_you_mean(field, known)}; it has {', '.join(known)}"
+            f"--set {field}={text}: a recipe has no field {field!r}{did_you_mean(field, known)};"
+            f" it has {', '.join(known)}"
         )
     try:
         value = _read(known[field], text)

@@ -130,5 +130,5 @@ def select(patterns: Iterable[str], known: dict[str, T]) -> list[T]:
 
 
 def _matches(pattern: str, name: str, value: object) -> bool:
-    names = (name, getattr(value, "id", name), name.split(".")[0])
+    names = (name, getattr(value, "id", name), name.split(".", maxsplit=1)[0])
     return any(fnmatch.fnmatchcase(n, pattern) for n in names)

@@ -84,7 +84,8 @@ def recall(task: Task, directory: Path | None) -> Loaded | None:
         stored = datasets.load_from_disk(str(entry(task, directory) / "arrow"))
     except (OSError, ValueError):
         return None
-    return Loaded(*(_from_arrow(task, stored[name]) for name in SPLITS), note["sha256"], "unverified", note["partial"])
+    train, validation, test = (_from_arrow(task, stored[name]) for name in SPLITS)
+    return Loaded(train, validation, test, note["sha256"], "unverified", note["partial"])
 
 
 def _to_arrow(task: Task, split: Encoded) -> Any:  # noqa: ANN401 - datasets is untyped

@@ -159,8 +159,8 @@ def load(task: Task, directory: Path | None = None, *, download: bool = True, un
             return _check(task, known, unverified=unverified)
         splits = task.dataset.load()
         _not_empty(task, splits)
-        encoded = [encode(task, getattr(splits, name)) for name in SPLITS]
-        loaded = Loaded(*encoded, digest(splits), "unverified", splits.partial)  # type: ignore[call-arg]
+        train, validation, test = (encode(task, getattr(splits, name)) for name in SPLITS)
+        loaded = Loaded(train, validation, test, digest(splits), "unverified", splits.partial)
         if now.used:
             remember(task, now.directory, now.used, loaded)
     return _check(task, loaded, unverified=unverified, files=now.used)

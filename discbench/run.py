@@ -60,7 +60,7 @@ class Bench:
             longest += len(vocabulary.prefix) + len(vocabulary.suffix)
             if limit is not None and min(longest, cell.recipe["max_tokens"] or longest) > limit:
                 raise CheckpointError(
-                    f"{task.name} has rows of {longest} tokens, but model {checkpoint.name!r} numbers {limit} positions;"
+                    f"{task.name} has rows of {longest} tokens, but {checkpoint.name!r} numbers {limit} positions;"
                     f" cut the rows with --set max_tokens={limit}"
                 )
 

@@ -1,6 +1,6 @@
 """Scores: raw outputs -> predictions -> vote over groups -> metrics.
 
-Each metric runs as an `evaluate.Metric` of our own, so it can be combined with others of that library; none needs the hub.
+Each metric runs as an `evaluate.Metric` of our own, so it combines with others of that library; none needs the hub.
 """
 
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ from discbench.types import Classes, Scalar
 Array = NDArray[Any]
 
 
-class TaskMetric(evaluate.Metric):  # type: ignore[misc]
+class TaskMetric(evaluate.Metric):
     """A `discbench.Metric` as an `evaluate.Metric`; `compute(predictions=, references=)` gives {name: value}."""
 
     def __init__(self, metric: Metric, target: Classes | Scalar) -> None:

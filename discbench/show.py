@@ -11,6 +11,7 @@ from discbench.types import Dataset, Task
 
 Record = dict[str, Any]
 NARROWEST = 100
+NONE = "\N{EN DASH}"
 
 
 def console(*, wide: bool = False) -> Console:
@@ -71,7 +72,7 @@ def _means(entries: list[Record], inits: list[str]) -> Table:
 
 def _mean(column: Record | None) -> str:
     if not column or not column["n"]:
-        return "failed" if column and column["failed"] else "–"
+        return "failed" if column and column["failed"] else NONE
     spread = "" if column["sd"] is None else f" ± {column['sd']:.3f}"
     failed = f", {len(column['failed'])} failed" if column["failed"] else ""
     return f"{column['mean']:.3f}{spread} ({column['n']}{failed})"
@@ -101,7 +102,7 @@ def _scores(entries: list[Record], inits: list[str]) -> Table:
 
 def _row(column: Record | None, seeds: list[str]) -> str:
     if not column:
-        return "–"
+        return NONE
     flat = {str(s) for s in column["collapsed"]}
     return " ".join(short(column["scores"].get(s)) + ("*" if s in flat else "") for s in seeds)
 
@@ -109,7 +110,7 @@ def _row(column: Record | None, seeds: list[str]) -> str:
 def short(score: float | None) -> str:
     """Return a score with three decimals and no leading zero; a dash for none."""
     if score is None:
-        return "–"
+        return NONE
     text = f"{score:.3f}"
     return text.replace("0.", ".", 1) if text.lstrip("-").startswith("0.") else text
 

@@ -165,10 +165,10 @@ def work(pipe: Connection, place: Place, threads: int, log: str) -> None:
         _silence(log)
     for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS"):
         os.environ[name] = str(threads)
+    import torch
+
     from discbench import registry
     from discbench.run import Bench
-
-    import torch
 
     torch.set_num_threads(threads)
     tasks = {task.id: task for task in registry.tasks(registry.plugins()).values()}

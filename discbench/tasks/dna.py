@@ -1,4 +1,7 @@
-"""DNA tasks: where does a gene's coding part begin and end? (UCI splice junctions; Kao & Lee 2021, §3.1, appendix G.3)"""
+"""DNA tasks: where does a gene's coding part begin and end?
+
+UCI splice junctions (Kao & Lee 2021, §3.1 and appendix G.3).
+"""
 
 from discbench import Classes, Dataset, RandomTable, Row, Specialist, Task, accuracy, hookimpl
 from discbench.data import fetch, open_text, split

@@ -6,6 +6,7 @@ the order of symbols: a bag of symbols stays near chance, and the tests say what
 """
 
 from functools import partial
+from itertools import pairwise
 from math import log
 from random import Random
 
@@ -44,7 +45,7 @@ def rows_of(make, classes, seed):
 
 
 def factor(rng, wanted):
-    """Does the word hold `cab`? 16 letters over abcd; a word of class 0 holds a permutation of those letters instead."""
+    """Does the word hold `cab`? 16 letters over abcd; in class 0 a permutation of those letters is put in."""
     inserted = "cab" if wanted else pick(rng, ("abc", "acb", "bac", "bca", "cba"))
     place = int(rng.random() * 14)
     letters = word(rng, "abcd", 13)
@@ -135,7 +136,7 @@ def markov(rng, wanted):
 
 def likelier_source(symbols):
     """The Bayes answer to `formal.markov`; ties go to source 0."""
-    ratio = sum(log(SOURCES[1][pair] / SOURCES[0][pair]) for pair in zip(symbols, symbols[1:], strict=False))
+    ratio = sum(log(SOURCES[1][pair] / SOURCES[0][pair]) for pair in pairwise(symbols))
     return int(ratio > 0)
 
 

@@ -1,4 +1,7 @@
-"""Protein tasks: how stable, how bright? (TAPE's splits of Rocklin 2017 and Sarkisyan 2016; Kao & Lee 2021, §3.1, G.2)"""
+"""Protein tasks: how stable, how bright?
+
+TAPE's splits of Rocklin 2017 and Sarkisyan 2016 (Kao & Lee 2021, §3.1 and appendix G.2).
+"""
 
 from discbench import Dataset, RandomTable, Row, Scalar, Specialist, Splits, Task, hookimpl, spearman
 from discbench.data import fetch, find_member, local, read_json, read_table, unpack
