@@ -289,14 +289,14 @@ def data_verify(patterns: tuple[str, ...], data_dir: Path | None, *, unverified:
 
 
 def _each(patterns: tuple[str, ...], data_dir: Path | None, *, unverified: bool, download: bool) -> None:
-    from discbench import rowcache, rows
+    from discbench import rowcache
 
     directory, wrong = data_directory(data_dir), 0
     for task in registry.select(patterns, registry.tasks(registry.plugins())):
         if not download:
             rowcache.forget(task, directory)
         try:
-            loaded = rows.load(task, directory, download=download, unverified=unverified)
+            loaded = rowcache.load(task, directory, download=download, unverified=unverified)
         except UserError as error:
             click.echo(f"{task.id}: error: {error}", err=True)
             wrong += 1

@@ -1,4 +1,4 @@
-"""Encoded rows on disk, as Arrow through `datasets`: parsed once, loaded in a fraction of a second.
+"""Load a task's rows: read, check, encode, and keep on disk as Arrow through `datasets` (parsed once).
 
 One entry per (task id, data directory). An entry is good as long as the files that it was made from have the same
 size and time of change; the rows' SHA-256 is written beside them.
@@ -7,23 +7,73 @@ size and time of change; the rows' SHA-256 is written beside them.
 import hashlib
 import json
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from discbench.data import reading
+from discbench.errors import DataError
 from discbench.rows import (
     SPLITS,
     Encoded,
     Loaded,
+    digest,
+    encode,
     fresh_directory,
     prepared_directory,
     replace_directory,
 )
-from discbench.types import Classes, Task
+from discbench.types import Classes, Splits, Task
 
 FORMAT = 1
+
+
+def load(task: Task, directory: Path | None = None, *, download: bool = True, unverified: bool = False) -> Loaded:
+    """Return the task's rows from the cache, or read, check and cache them.
+
+    Args:
+        task: Whose rows.
+        directory: Where to look for files first; else `DISCBENCH_DATA`.
+        download: Whether files that are not at hand may be downloaded.
+        unverified: Accept rows whose SHA-256 differs from the one that the task names; they are marked.
+
+    Raises:
+        DataError: A file is missing or broken, or the rows are not the expected ones.
+    """
+    with reading(directory, download=download) as now:
+        known = recall(task, now.directory)
+        if known is not None:
+            return _check(task, known, unverified=unverified)
+        splits = task.dataset.load()
+        _not_empty(task, splits)
+        train, validation, test = (encode(task, getattr(splits, name)) for name in SPLITS)
+        loaded = Loaded(train, validation, test, digest(splits), "unverified", splits.partial)
+        if now.used:
+            remember(task, now.directory, now.used, loaded)
+    return _check(task, loaded, unverified=unverified, files=now.used)
+
+
+def _not_empty(task: Task, splits: Splits) -> None:
+    if not isinstance(splits, Splits):
+        raise DataError(f"{task.name}: its dataset gives {type(splits).__name__}, not Splits; see discbench.data.split")
+    empty = [name for name in SPLITS if not len(getattr(splits, name))]
+    if empty:
+        raise DataError(f"{task.name}: no split is empty, but {empty} are; is the file whole?")
+
+
+def _check(task: Task, loaded: Loaded, *, unverified: bool, files: Iterable[Path] = ()) -> Loaded:
+    expected = task.dataset.rows_sha256
+    if expected == loaded.sha256 and not loaded.partial:
+        return loaded._replace(status="verified")
+    if expected is None or unverified or loaded.partial:
+        return loaded._replace(status="unverified")
+    names = ", ".join(str(f) for f in files) or "the cached rows"
+    raise DataError(
+        f"{names}: the rows of {task.id} have SHA-256 {loaded.sha256[:12]}…, but the task was written for"
+        f" {expected[:12]}…; fetch the files again, or run on them as they are with --unverified (scores are marked)"
+    )
 
 
 def entry(task: Task, directory: Path | None) -> Path:

@@ -8,7 +8,7 @@ import hashlib
 import json
 import shutil
 import tempfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
@@ -16,7 +16,7 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from discbench.data import cache_directory, reading
+from discbench.data import cache_directory
 from discbench.errors import DataError
 from discbench.mapping import RandomTable, shuffled
 from discbench.types import Classes, Row, Scalar, Splits, Task
@@ -137,54 +137,6 @@ def _targets(task: Task, rows: Sequence[Row]) -> NDArray[Any]:
             f"{task.name}: labels are 0..{task.target.n - 1}, but {sorted(wrong)[:5]} occur; is it the right file?"
         )
     return values.astype(np.int64)
-
-
-def load(task: Task, directory: Path | None = None, *, download: bool = True, unverified: bool = False) -> Loaded:
-    """Return the task's rows from the cache, or read, check and cache them.
-
-    Args:
-        task: Whose rows.
-        directory: Where to look for files first; else `DISCBENCH_DATA`.
-        download: Whether files that are not at hand may be downloaded.
-        unverified: Accept rows whose SHA-256 differs from the one that the task names; they are marked.
-
-    Raises:
-        DataError: A file is missing or broken, or the rows are not the expected ones.
-    """
-    from discbench.rowcache import recall, remember
-
-    with reading(directory, download=download) as now:
-        known = recall(task, now.directory)
-        if known is not None:
-            return _check(task, known, unverified=unverified)
-        splits = task.dataset.load()
-        _not_empty(task, splits)
-        train, validation, test = (encode(task, getattr(splits, name)) for name in SPLITS)
-        loaded = Loaded(train, validation, test, digest(splits), "unverified", splits.partial)
-        if now.used:
-            remember(task, now.directory, now.used, loaded)
-    return _check(task, loaded, unverified=unverified, files=now.used)
-
-
-def _not_empty(task: Task, splits: Splits) -> None:
-    if not isinstance(splits, Splits):
-        raise DataError(f"{task.name}: its dataset gives {type(splits).__name__}, not Splits; see discbench.data.split")
-    empty = [name for name in SPLITS if not len(getattr(splits, name))]
-    if empty:
-        raise DataError(f"{task.name}: no split is empty, but {empty} are; is the file whole?")
-
-
-def _check(task: Task, loaded: Loaded, *, unverified: bool, files: Iterable[Path] = ()) -> Loaded:
-    expected = task.dataset.rows_sha256
-    if expected == loaded.sha256 and not loaded.partial:
-        return loaded._replace(status="verified")
-    if expected is None or unverified or loaded.partial:
-        return loaded._replace(status="unverified")
-    names = ", ".join(str(f) for f in files) or "the cached rows"
-    raise DataError(
-        f"{names}: the rows of {task.id} have SHA-256 {loaded.sha256[:12]}…, but the task was written for"
-        f" {expected[:12]}…; fetch the files again, or run on them as they are with --unverified (scores are marked)"
-    )
 
 
 def chosen(count: int, limit: int | None, fraction: float, seed: int, *, first: bool = False) -> NDArray[np.int64]:

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from discbench import finetune, models, rows, score
+from discbench import finetune, models, rowcache, rows, score
 from discbench.checkpoints import Checkpoint
 from discbench.errors import CheckpointError
 from discbench.mapping import RandomTable, Vocabulary, draw_table, table_sha256
@@ -37,7 +37,7 @@ class Bench:
     def rows_of(self, task: Task) -> rows.Loaded:
         """Return a task's rows, read once."""
         if task.id not in self._rows:
-            self._rows[task.id] = rows.load(task, self.place.data, unverified=self.place.unverified)
+            self._rows[task.id] = rowcache.load(task, self.place.data, unverified=self.place.unverified)
         return self._rows[task.id]
 
     def vocabulary(self, checkpoint: Checkpoint) -> Vocabulary:

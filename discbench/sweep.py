@@ -90,9 +90,8 @@ def _rows(task: Task, directory: Path | None, *, load: bool, unverified: bool) -
         return known, tuple(note["sizes"]) if note else task.dataset.sizes
     if generated:
         return str(task.dataset.rows_sha256), task.dataset.sizes
-    from discbench.rows import load as load_rows
 
-    loaded = load_rows(task, directory, unverified=unverified)
+    loaded = rowcache.load(task, directory, unverified=unverified)
     return loaded.sha256, loaded.sizes
 
 

@@ -1,0 +1,43 @@
+# `make` prints what there is. Each target makes the environment in .venv that it needs, once.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+DISCBENCH_DATA ?= $(if $(wildcard ../shared/data),$(abspath ../shared/data))
+export DISCBENCH_DATA
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test test-slow lint check clean
+
+help: ## print this list
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
+
+demo: $(VENV)/run.stamp ## install, then run the main job on the embedded default (no network needed to run)
+	$(BIN)/discbench eval --model builtin:tiny --tasks 'formal.*' --inits pretrained,scratch,reembedded --seeds 5 \
+	    --recipe quick --results demo-results
+
+test: $(VENV)/test.stamp ## install, then run the tests
+	$(BIN)/python -m pytest -n 2 --dist worksteal
+
+test-slow: $(VENV)/test.stamp ## the tests that take minutes each
+	$(BIN)/python -m pytest -m slow
+
+lint: $(VENV)/test.stamp ## style and types
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+check: lint test ## what a pull request must pass
+
+clean: ## remove the environment and the demo's results
+	rm -rf $(VENV) demo-results
+
+$(VENV)/bin/python:
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/run.stamp: pyproject.toml constraints.txt | $(VENV)/bin/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e .
+	@touch $@
+
+$(VENV)/test.stamp: pyproject.toml constraints.txt | $(VENV)/bin/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[test]'
+	@touch $@ $(VENV)/run.stamp
