@@ -74,7 +74,7 @@ def builtins() -> dict[str, Path]:
 def _builtin(name: str) -> Path:
     known = builtins()
     if name not in known:
-        raise NoSuchName(f"no model {name!r}{did_you_mean(name, known)}; shipped are {', '.join(known) or 'none'}")
+        raise NoSuchName(f"no model {name!r}{did_you_mean(name, known, 'shipped are ' + (', '.join(known) or 'none'))}")
     return known[name]
 
 
@@ -146,9 +146,8 @@ def _commit(identity: str, revision: str) -> str:
     ref = Path(HF_HUB_CACHE) / f"models--{identity.replace('/', '--')}" / "refs" / revision
     if ref.is_file():
         return ref.read_text(encoding="utf-8").strip()
-    near = did_you_mean(identity, builtins())
     raise CheckpointError(
-        f"no model {identity!r}: it is no directory here, not in the hub cache, and {cause}{near};"
+        f"no model {identity!r}: it is no directory here, not in the hub cache, and {cause};"
         " give a directory, builtin:tiny, or a Hugging Face id"
     )
 

@@ -36,8 +36,8 @@ class Group(click.Group):
     ) -> tuple[str | None, click.Command | None, list[str]]:
         """Find a command by its name."""
         if args and self.get_command(ctx, args[0]) is None:
-            near = did_you_mean(args[0], self.list_commands(ctx))
-            raise UserError(f"no command {args[0]!r}{near}; `discbench --help` lists them")
+            near = did_you_mean(args[0], self.list_commands(ctx), "`discbench --help` lists them")
+            raise UserError(f"no command {args[0]!r}{near}")
         return super().resolve_command(ctx, args)
 
 

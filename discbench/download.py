@@ -5,8 +5,6 @@ from pathlib import Path
 
 from discbench.errors import DataError
 
-CHUNK = 1 << 20
-
 
 def download(url: str, target: Path, max_bytes: int) -> None:
     """Fetch `url` into `target`, going on where an earlier try was cut off.
@@ -32,7 +30,7 @@ def _stream(url: str, part: Path, max_bytes: int) -> None:
     import httpx
 
     have = part.stat().st_size if part.exists() else 0
-    headers = {"Range": f"bytes={have}-"} if have else {}
+    headers = {"Accept-Encoding": "identity", **({"Range": f"bytes={have}-"} if have else {})}
     with httpx.stream("GET", url, headers=headers, follow_redirects=True, timeout=30) as response:
         if response.status_code == httpx.codes.REQUESTED_RANGE_NOT_SATISFIABLE:
             return
@@ -40,7 +38,7 @@ def _stream(url: str, part: Path, max_bytes: int) -> None:
         resumed = response.status_code == httpx.codes.PARTIAL_CONTENT
         size = have if resumed else 0
         with part.open("ab" if resumed else "wb") as file:
-            for chunk in response.iter_bytes(CHUNK):
+            for chunk in response.iter_raw():
                 size += len(chunk)
                 if size > max_bytes:
                     part.unlink()

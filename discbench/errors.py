@@ -64,7 +64,7 @@ class CellError(DiscbenchError):
     """One cell could not be finished; it is recorded as failed and the others go on."""
 
 
-def did_you_mean(wrong: str, known: Iterable[str]) -> str:
-    """Return `; did you mean 'x'?` for the nearest known name, or an empty string."""
+def did_you_mean(wrong: str, known: Iterable[str], advice: str) -> str:
+    """Return `; did you mean 'x'? <advice>` with the nearest known name, or `; <advice>` if none is near."""
     near = difflib.get_close_matches(wrong, list(known), n=1, cutoff=0.5)
-    return f"; did you mean {near[0]!r}?" if near else ""
+    return f"; did you mean {near[0]!r}? {advice}" if near else f"; {advice}"

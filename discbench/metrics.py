@@ -31,6 +31,12 @@ class Metric:
     about: str = ""
 
 
+def _defined(correlation: Callable[[Array, Array], Any], targets: Array, predictions: Array) -> float:
+    if len(targets) < 2 or np.ptp(targets) == 0 or np.ptp(predictions) == 0:  # noqa: PLR2004 - two points make a line
+        return 0.0
+    return float(correlation(targets, predictions))
+
+
 def _accuracy(targets: Array, predictions: Array) -> float:
     return float(np.mean(targets == predictions))
 
@@ -57,25 +63,19 @@ def _f1(targets: Array, predictions: Array) -> float:
 def _matthews(targets: Array, predictions: Array) -> float:
     from sklearn.metrics import matthews_corrcoef
 
-    return float(matthews_corrcoef(targets, predictions))
-
-
-def _defined(correlation: Callable[[Array, Array], float], targets: Array, predictions: Array) -> float:
-    if len(targets) < 2 or np.ptp(targets) == 0 or np.ptp(predictions) == 0:  # noqa: PLR2004 - two points make a line
-        return 0.0
-    return correlation(targets.astype(np.float64), predictions.astype(np.float64))
+    return _defined(matthews_corrcoef, targets, predictions)
 
 
 def _spearman(targets: Array, predictions: Array) -> float:
     from scipy.stats import spearmanr
 
-    return _defined(lambda t, p: float(spearmanr(t, p).statistic), targets, predictions)
+    return _defined(lambda t, p: spearmanr(t, p).statistic, targets, predictions)
 
 
 def _pearson(targets: Array, predictions: Array) -> float:
     from scipy.stats import pearsonr
 
-    return _defined(lambda t, p: float(pearsonr(t, p).statistic), targets, predictions)
+    return _defined(lambda t, p: pearsonr(t, p).statistic, targets, predictions)
 
 
 def _rmse(targets: Array, predictions: Array) -> float:

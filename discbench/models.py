@@ -27,8 +27,6 @@ INITS: tuple[Init, ...] = get_args(Init)
 UNUSED = re.compile(
     r"\[unused\d+\]|<unused_?\d+>|<extra_id_\d+>|madeupword\d+|<\|?reserved_(special_)?token_\d+\|?>|<0x[0-9A-F]{2}>"
 )
-BROKEN = (OSError, ValueError, RuntimeError, KeyError, TypeError, AttributeError, ImportError)
-NO_TOKENIZER = (Exception,)  # tokenizers raises bare Exception for an unusable vocabulary
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +91,7 @@ def load_config(checkpoint: Checkpoint) -> Any:  # noqa: ANN401 - transformers' 
 
     try:
         config = AutoConfig.from_pretrained(checkpoint.location, **_where(checkpoint))
-    except BROKEN as error:
+    except Exception as error:
         raise _unreadable(checkpoint, error) from error
     if type(config) not in AutoModelForSequenceClassification._model_mapping and not checkpoint.trust_remote_code:  # noqa: SLF001
         raise CheckpointError(
@@ -124,9 +122,9 @@ def load_tokenizer(checkpoint: Checkpoint) -> Any | None:  # noqa: ANN401 - tran
     try:
         tokenizer = AutoTokenizer.from_pretrained(checkpoint.location, **_where(checkpoint))
         tokenizer("a")
-    except NO_TOKENIZER:
+    except Exception:  # noqa: BLE001 - tokenizers raises it bare for an unusable vocabulary
         return None
-    return tokenizer
+    return tokenizer if set(tokenizer.get_vocab().values()) - set(tokenizer.all_special_ids) else None
 
 
 def vocabulary_of(checkpoint: Checkpoint) -> Vocabulary:
@@ -240,7 +238,7 @@ def _pretrained(checkpoint: Checkpoint, config: Any) -> Any:  # noqa: ANN401
             ignore_mismatched_sizes=True,
             **_where(checkpoint),
         )
-    except BROKEN as error:
+    except Exception as error:
         raise _unreadable(checkpoint, error) from error
     _check_body(checkpoint, model, info)
     return model

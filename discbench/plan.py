@@ -81,10 +81,10 @@ class Request:
     def __post_init__(self) -> None:
         for init in self.inits:
             if init not in INITS:
-                raise NoSuchName(f"no init {init!r}{did_you_mean(init, INITS)}; there are {', '.join(INITS)}")
+                raise NoSuchName(f"no init {init!r}{did_you_mean(init, INITS, 'there are ' + ', '.join(INITS))}")
         if self.mapping is not None and self.mapping not in KINDS:
             raise NoSuchName(
-                f"no mapping {self.mapping!r}{did_you_mean(self.mapping, KINDS)}; there are {', '.join(KINDS)}"
+                f"no mapping {self.mapping!r}{did_you_mean(self.mapping, KINDS, 'there are ' + ', '.join(KINDS))}"
             )
         if not self.seeds:
             raise UserError("--seeds 0: no seed, no cell; give 1 or more")

@@ -71,7 +71,7 @@ def recipe_of(changes: Sequence[str]) -> PretrainRecipe:
         name, _, text = change.partition("=")
         if name not in kinds:
             raise UserError(
-                f"--set {change}: no field {name!r}{did_you_mean(name, kinds)}; there are {', '.join(kinds)}"
+                f"--set {change}: no field {name!r}{did_you_mean(name, kinds, 'there are ' + ', '.join(kinds))}"
             )
         try:
             found[name] = kinds[name](text)

@@ -71,7 +71,7 @@ def recipe_for(name: str, init: str, overrides: dict[str, str]) -> Recipe:
         UserError: A value that the field cannot have.
     """
     if name not in RECIPES:
-        raise NoSuchName(f"no recipe {name!r}{did_you_mean(name, RECIPES)}; there are {', '.join(RECIPES)}")
+        raise NoSuchName(f"no recipe {name!r}{did_you_mean(name, RECIPES, 'there are ' + ', '.join(RECIPES))}")
     recipe = RECIPES[name]
     if name == "quick":
         recipe = replace(recipe, lr=QUICK_LR[init])
@@ -82,10 +82,8 @@ def parse(field: str, text: str) -> Any:  # noqa: ANN401 - the type is the field
     """Read the value of a `--set field=value`."""
     known = {f.name: f.type for f in fields(Recipe) if f.name != "name"}
     if field not in known:
-        raise NoSuchName(
-            f"--set {field}={text}: a recipe has no field {field!r}{did_you_mean(field, known)};"
-            f" it has {', '.join(known)}"
-        )
+        near = did_you_mean(field, known, f"it has {', '.join(known)}")
+        raise NoSuchName(f"--set {field}={text}: a recipe has no field {field!r}{near}")
     try:
         value = _read(known[field], text)
     except ValueError:

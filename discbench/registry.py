@@ -124,7 +124,9 @@ def select(patterns: Iterable[str], known: dict[str, T]) -> list[T]:
     for pattern in (part.strip() for text in patterns for part in text.split(",")):
         matches = [name for name in known if _matches(pattern, name, known[name])]
         if not matches:
-            raise NoSuchName(f"no task matches {pattern!r}{did_you_mean(pattern, known)}; `discbench tasks` lists them")
+            raise NoSuchName(
+                f"no task matches {pattern!r}{did_you_mean(pattern, known, '`discbench tasks` lists them')}"
+            )
         chosen |= {name: known[name] for name in matches}
     return [chosen[name] for name in sorted(chosen)]
 

@@ -1,0 +1,126 @@
+"""Plugins are found, checked, and named when they break their side."""
+
+import types
+
+import pytest
+
+from discbench import Classes, Dataset, RandomTable, Row, Splits, Task, accuracy, hookimpl, registry
+from discbench.errors import NoSuchName, PluginError
+from discbench.hookspecs import hookspec
+
+
+def task(name="rna.donor"):
+    rows = Splits(train=[Row("A", 0)], validation=[Row("C", 1)], test=[Row("G", 1)])
+    return Task(
+        name=name,
+        version=1,
+        dataset=Dataset(lambda: rows, license="x", cite="x"),
+        mapping=RandomTable("ACGU"),
+        target=Classes(2),
+        metric=accuracy,
+    )
+
+
+def plugin(name="discbench_rna", **functions):
+    module = types.ModuleType(name)
+    for hook, function in functions.items():
+        setattr(module, hook, function)
+    return module
+
+
+def offering(*values):
+    @hookimpl
+    def discbench_tasks():
+        return list(values)
+
+    return plugin(discbench_tasks=discbench_tasks)
+
+
+def refusal(*extra):
+    with pytest.raises(PluginError) as error:
+        registry.tasks(registry.plugins(extra))
+    return str(error.value)
+
+
+def test_a_plugins_task_stands_beside_the_built_in_ones():
+    known = registry.tasks(registry.plugins([("rna", offering(task()))]))
+
+    assert known["rna.donor"].id == "rna.donor@1"
+    assert {"dna.splice", "protein.stability", "protein.fluorescence", "formal.brackets"} <= set(known)
+
+
+def test_a_task_offered_twice_names_both_plugins():
+    other = offering(task())
+
+    assert refusal(("one", offering(task())), ("two", other)) == "plugins 'one' and 'two' both offer task 'rna.donor'"
+
+
+def test_a_forgotten_hookimpl_is_told():
+    module = plugin(discbench_tasks=lambda: [task()])
+
+    assert refusal(("rna", module)) == "plugin 'rna' (discbench_rna) implements no hook; is @hookimpl missing?"
+
+
+def test_a_misspelt_hook_is_told_with_the_hooks_there_are():
+    @hookimpl
+    def discbench_task():
+        return [task()]
+
+    assert refusal(("rna", plugin(discbench_task=discbench_task))) == (
+        "plugin 'rna' (discbench_rna) implements unknown hook 'discbench_task'; hooks are discbench_cell_finished,"
+        " discbench_corpora, discbench_executors, discbench_probes, discbench_tasks"
+    )
+
+
+def test_a_plugin_that_fails_names_itself_its_cause_and_the_way_out():
+    @hookimpl
+    def discbench_tasks():
+        raise KeyError("rows")
+
+    assert refusal(("rna", plugin(discbench_tasks=discbench_tasks))) == (
+        "plugin 'rna' failed in discbench_tasks(): KeyError('rows'); set DISCBENCH_BLOCK=rna to run without it"
+    )
+
+
+def test_anything_but_the_promised_type_is_told():
+    assert refusal(("rna", offering("rna.donor"))) == (
+        "plugin 'rna', discbench_tasks(): a list of Task was expected, it holds 'rna.donor'"
+    )
+
+
+def test_a_bad_task_name_is_told_with_the_plugin():
+    @hookimpl
+    def discbench_tasks():
+        return [task("RNA donor")]
+
+    assert refusal(("rna", plugin(discbench_tasks=discbench_tasks))) == (
+        "plugin 'rna' failed in discbench_tasks(): task name 'RNA donor' is not 'discipline.task' in lower case"
+    )
+
+
+def test_a_name_that_matches_nothing_is_an_error_with_the_nearest():
+    with pytest.raises(NoSuchName) as error:
+        registry.select(["protein.stabilty"], registry.tasks(registry.plugins()))
+    assert str(error.value) == (
+        "no task matches 'protein.stabilty'; did you mean 'protein.stability'? `discbench tasks` lists them"
+    )
+
+
+@pytest.mark.parametrize("pattern", ["protein", "protein.*", "protein.stability,protein.fluorescence", "protein.*@1"])
+def test_names_globs_and_bare_disciplines_select(pattern):
+    known = {
+        name: t
+        for name, t in registry.tasks(registry.plugins()).items()
+        if name in {"protein.stability", "protein.fluorescence", "dna.splice"}
+    }
+
+    assert [t.name for t in registry.select([pattern], known)] == ["protein.fluorescence", "protein.stability"]
+
+
+def test_every_hook_is_documented_and_says_when_it_is_called():
+    from discbench import hookspecs
+
+    hooks = [f for name, f in vars(hookspecs).items() if name.startswith("discbench_")]
+    assert len(hooks) == 5
+    assert all("called" in hook.__doc__ for hook in hooks)
+    assert hookspec.project_name == "discbench"
