@@ -16,7 +16,7 @@ demo: $(VENV)/run.stamp ## install, then run the main job on the embedded defaul
 	    --recipe quick --results demo-results
 
 test: $(VENV)/test.stamp ## install, then run the tests
-	$(BIN)/python -m pytest -n 2 --dist worksteal
+	$(BIN)/python -m pytest -rs -n 2 --dist loadfile
 
 test-slow: $(VENV)/test.stamp ## the tests that take minutes each
 	$(BIN)/python -m pytest -m slow

@@ -1,6 +1,7 @@
 """The conformance kit: what a plugin's author, and our own tests, check a task with.
 
-`check_task(task)` raises AssertionError with one sentence: `rna.donor: every symbol is in the alphabet, but ['U'] are not`.
+`check_task(task)` raises AssertionError with one sentence, for example
+`rna.donor: every symbol is in the alphabet, but ['U'] are not`.
 """
 
 import sys
@@ -117,7 +118,7 @@ def check_mapping(task: Task) -> None:
 
 
 def tiny_checkpoint(
-    folder: Path, *, model_type: str = "bert", words: int = 300, tokenizer: bool = True, **shape: Any
+    folder: Path, *, model_type: str = "bert", words: int = 300, tokenizer: bool = True, **shape: object
 ) -> Path:
     """Write a random checkpoint of a few thousand weights and return its directory.
 

@@ -22,7 +22,6 @@ class Ranged(SimpleHTTPRequestHandler):
     """A server on loopback that honours `Range` and can be told to cut answers short."""
 
     cut = None
-    asked: list[str | None] = []
 
     def do_GET(self):
         content = (self.directory_path / self.path.lstrip("/")).read_bytes()

@@ -76,9 +76,15 @@ def test_rows_get_the_checkpoints_own_special_ids_and_right_padding(found):
 def test_rows_are_cut_to_max_tokens_with_their_special_ids_kept(found):
     split = Encoded(np.array([0, 1, 1, 2], np.uint16), np.array([0, 3, 4]), np.array([1, 0]))
 
-    assert models.to_inputs(
-        split, (50, 60, 70), models.vocabulary_of(found), 4
-    ).ids.tolist() == [2, 50, 60, 3, 2, 70, 3]
+    assert models.to_inputs(split, (50, 60, 70), models.vocabulary_of(found), 4).ids.tolist() == [
+        2,
+        50,
+        60,
+        3,
+        2,
+        70,
+        3,
+    ]
 
 
 def test_roberta_counts_its_positions_from_behind_the_padding_id(tmp_path):

@@ -8,8 +8,11 @@ from discbench.errors import DataError
 from discbench.rowcache import load
 from discbench.rows import chosen, digest
 
+TWO = Classes(2)
+A, C = (Row("A", 0),), (Row("C", 1),)
 
-def task_of(splits, target=Classes(2), alphabet="ACGT", **dataset):
+
+def task_of(splits, target=TWO, alphabet="ACGT", **dataset):
     return Task(
         name="test.task",
         version=1,
@@ -20,7 +23,7 @@ def task_of(splits, target=Classes(2), alphabet="ACGT", **dataset):
     )
 
 
-def three(train, validation=(Row("A", 0),), test=(Row("C", 1),)):
+def three(train, validation=A, test=C):
     return Splits(train=train, validation=validation, test=test)
 
 

@@ -1,0 +1,149 @@
+"""The board is a pure function of results; its statistics are those of a worked example."""
+
+import itertools
+import json
+import math
+
+import jsonschema
+import numpy as np
+import pytest
+from scipy.stats import norm, t
+
+from discbench import board
+from discbench.plan import cell_id
+
+
+def record(score, init="pretrained", seed=0, task="protein.stability", checkpoint="m", status="finished", **fields):
+    marks = fields.pop("marks", [])
+    specialist = fields.pop("specialist", None)
+    cell = {
+        "checkpoint": checkpoint, "revision": "r", "task": f"{task}@1", "rows": "0" * 64, "mapping": "random",
+        "mapping_seed": seed, "init": init, "seed": seed, "fraction": 1.0, "limit": None,
+        "recipe": {"name": "paper", "lr": 1e-5}, "changed": {}, "specials": {}, **fields,
+    }  # fmt: skip
+    about = {
+        "name": task, "discipline": task.split(".")[0], "metric": "spearman", "higher_is_better": True, "chance": 0.0,
+        "ceiling": None, "control": False, "specialist": specialist,
+    }  # fmt: skip
+    return {
+        "format": 1, "id": cell_id(cell), "cell": cell, "task": about, "status": status, "marks": marks,
+        "scores": {"test": {"spearman": score}}, "collapsed": False,
+    }  # fmt: skip
+
+
+def pairs(gains, control=0.5, **fields):
+    return [
+        r
+        for seed, gain in enumerate(gains)
+        for r in (record(control, "scratch", seed, **fields), record(control + gain, "pretrained", seed, **fields))
+    ]
+
+
+def test_gain_is_the_mean_of_paired_differences():
+    results = [
+        record(0.5, "scratch", 0),
+        record(0.7, "scratch", 1),
+        record(0.9, seed=0),
+        record(0.6, seed=1),
+        record(0.1, seed=2),
+    ]
+    entry = board.build(results)["entries"][0]
+
+    assert entry["gain"]["mean"] == pytest.approx((0.4 - 0.1) / 2)
+    assert entry["gain"]["n"] == 2
+    assert entry["inits"]["pretrained"]["mean"] == pytest.approx(1.6 / 3)
+    assert entry["inits"]["scratch"]["sd"] == pytest.approx(math.sqrt(0.02))
+
+
+def test_with_two_seeds_no_interval_is_invented_and_with_three_there_is_one():
+    assert (lambda g: (g["low"], g["high"]))(board.build(pairs([0.1, 0.2]))["entries"][0]["gain"]) == (None, None)
+    gain = board.build(pairs([0.1, 0.2, 0.3]))["entries"][0]["gain"]
+    assert gain["low"] < 0.2 < gain["high"]
+
+
+def test_the_interval_is_the_expanded_percentile_bootstrap_worked_out_in_full():
+    values = [0.05, 0.20, 0.11, 0.40]
+    every = sorted(np.mean(c) for c in itertools.product(values, repeat=4))
+    tail = norm.cdf(math.sqrt(4 / 3) * t.ppf(0.025, 3))
+
+    low, high = board.interval(values)
+    assert low == pytest.approx(np.quantile(every, tail), abs=0.02)
+    assert high == pytest.approx(np.quantile(every, 1 - tail), abs=0.02)
+    assert board.expanded_levels(4)[0] == pytest.approx(tail)
+
+
+def test_recovery_on_localization_is_the_papers():
+    specialist = {"name": "PLUS-TFM", "score": 0.690, "source": "Table 5"}
+    entry = board.build([record(0.578, "scratch", specialist=specialist), record(0.641, specialist=specialist)])[
+        "entries"
+    ][0]
+
+    assert entry["gain"]["recovery"] == pytest.approx((64.1 - 57.8) / (69.0 - 57.8))
+    assert round(entry["gain"]["recovery"], 2) == 0.56
+
+
+def test_recovery_is_undefined_without_a_specialist():
+    assert board.build(pairs([0.1]))["entries"][0]["gain"]["recovery"] is None
+
+
+def test_adaptability_is_the_mean_over_tasks_then_over_disciplines():
+    results = pairs([0.1] * 3, task="protein.a") + pairs([0.3] * 3, task="protein.b") + pairs([0.6] * 3, task="dna.c")
+    headline = board.build(results)["checkpoints"][0]
+
+    assert headline["adaptability"] == pytest.approx((0.2 + 0.6) / 2)
+    assert headline["disciplines"] == {"dna": pytest.approx(0.6), "protein": pytest.approx(0.2)}
+    assert headline["low"] == headline["high"] == pytest.approx(0.4)
+
+
+def test_marked_cells_never_share_a_mean_with_whole_ones():
+    made = board.build(
+        pairs([0.1]) + pairs([0.9], limit=64, marks=["limited"]) + pairs([0.5], marks=["unverified"], rows="1" * 64)
+    )
+
+    assert sorted(((e["limit"], round(e["gain"]["mean"], 3)) for e in made["entries"]), key=lambda p: p[1]) == [
+        (None, 0.1),
+        (None, 0.5),
+        (64, 0.9),
+    ]
+    assert len(made["checkpoints"]) == 3
+
+
+def test_recipes_that_differ_never_share_a_mean():
+    assert len(board.build(pairs([0.1]) + pairs([0.9], changed={"epochs": 1.0}))["entries"]) == 2
+
+
+def test_an_incomplete_checkpoint_says_what_is_missing():
+    results = (
+        pairs([0.1], task="dna.a", checkpoint="one")
+        + pairs([0.1], task="dna.b", checkpoint="one")
+        + pairs([0.1], task="dna.a", checkpoint="two")
+    )
+    whole, part = board.build(results)["checkpoints"]
+
+    assert (whole["complete"], whole["missing"]) == (True, [])
+    assert (part["complete"], part["missing"]) == (False, ["dna.b"])
+
+
+def test_a_failed_cell_is_counted_and_kept_out_of_the_mean():
+    failed = {**record(0.0, seed=1), "status": "failed", "cause": "NaN"}
+    column = board.build([record(0.4), failed])["entries"][0]["inits"]["pretrained"]
+
+    assert (column["n"], column["failed"], column["mean"]) == (1, [1], 0.4)
+
+
+def test_the_board_fits_its_schema_and_does_not_depend_on_the_order_of_results():
+    results = (
+        pairs([0.1, 0.2, 0.3]) + pairs([0.1], limit=8, marks=["limited"]) + [{**record(0, seed=9), "status": "failed"}]
+    )
+    made = board.build(results)
+
+    jsonschema.validate(json.loads(board.to_bytes(made)), json.loads(board.SCHEMA.read_text()))
+    assert board.to_bytes(made) == board.to_bytes(board.build(results[::-1]))
+
+
+def test_a_metric_whose_lower_is_better_gains_when_it_falls():
+    results = pairs([-0.2])
+    for r in results:
+        r["task"]["higher_is_better"] = False
+
+    assert board.build(results)["entries"][0]["gain"]["mean"] == pytest.approx(0.2)
