@@ -7,6 +7,7 @@ import pytest
 
 from discbench.testing import tiny_checkpoint
 
+os.environ["HF_HUB_OFFLINE"] = "1"  # read when the hub client is imported
 NEIGHBOUR = Path(__file__).resolve().parents[2] / "shared" / "data"
 
 
@@ -15,7 +16,6 @@ def own_cache(tmp_path_factory):
     """Downloads and prepared rows of the tests stay apart from the user's."""
     patch = pytest.MonkeyPatch()
     patch.setenv("DISCBENCH_CACHE", str(tmp_path_factory.mktemp("cache")))
-    patch.setenv("HF_HUB_OFFLINE", "1")
     yield
     patch.undo()
 

@@ -49,14 +49,15 @@ def test_gain_is_the_mean_of_paired_differences():
     ]
     entry = board.build(results)["entries"][0]
 
-    assert entry["gain"]["mean"] == pytest.approx((0.4 - 0.1) / 2)
-    assert entry["gain"]["n"] == 2
-    assert entry["inits"]["pretrained"]["mean"] == pytest.approx(1.6 / 3)
-    assert entry["inits"]["scratch"]["sd"] == pytest.approx(math.sqrt(0.02))
+    assert pytest.approx((0.4 - 0.1) / 2) == entry["gain"]["mean"]
+    assert 2 == entry["gain"]["n"]
+    assert pytest.approx(1.6 / 3) == entry["inits"]["pretrained"]["mean"]
+    assert pytest.approx(math.sqrt(0.02)) == entry["inits"]["scratch"]["sd"]
 
 
 def test_with_two_seeds_no_interval_is_invented_and_with_three_there_is_one():
-    assert (lambda g: (g["low"], g["high"]))(board.build(pairs([0.1, 0.2]))["entries"][0]["gain"]) == (None, None)
+    gain = board.build(pairs([0.1, 0.2]))["entries"][0]["gain"]
+    assert (None, None) == (gain["low"], gain["high"])
     gain = board.build(pairs([0.1, 0.2, 0.3]))["entries"][0]["gain"]
     assert gain["low"] < 0.2 < gain["high"]
 
@@ -67,9 +68,9 @@ def test_the_interval_is_the_expanded_percentile_bootstrap_worked_out_in_full():
     tail = norm.cdf(math.sqrt(4 / 3) * t.ppf(0.025, 3))
 
     low, high = board.interval(values)
-    assert low == pytest.approx(np.quantile(every, tail), abs=0.02)
-    assert high == pytest.approx(np.quantile(every, 1 - tail), abs=0.02)
-    assert board.expanded_levels(4)[0] == pytest.approx(tail)
+    assert pytest.approx(np.quantile(every, tail), abs=0.02) == low
+    assert pytest.approx(np.quantile(every, 1 - tail), abs=0.02) == high
+    assert pytest.approx(tail) == board.expanded_levels(4)[0]
 
 
 def test_recovery_on_localization_is_the_papers():
@@ -78,8 +79,8 @@ def test_recovery_on_localization_is_the_papers():
         "entries"
     ][0]
 
-    assert entry["gain"]["recovery"] == pytest.approx((64.1 - 57.8) / (69.0 - 57.8))
-    assert round(entry["gain"]["recovery"], 2) == 0.56
+    assert pytest.approx((64.1 - 57.8) / (69.0 - 57.8)) == entry["gain"]["recovery"]
+    assert 0.56 == round(entry["gain"]["recovery"], 2)
 
 
 def test_recovery_is_undefined_without_a_specialist():
@@ -90,8 +91,8 @@ def test_adaptability_is_the_mean_over_tasks_then_over_disciplines():
     results = pairs([0.1] * 3, task="protein.a") + pairs([0.3] * 3, task="protein.b") + pairs([0.6] * 3, task="dna.c")
     headline = board.build(results)["checkpoints"][0]
 
-    assert headline["adaptability"] == pytest.approx((0.2 + 0.6) / 2)
-    assert headline["disciplines"] == {"dna": pytest.approx(0.6), "protein": pytest.approx(0.2)}
+    assert pytest.approx((0.2 + 0.6) / 2) == headline["adaptability"]
+    assert {"dna": pytest.approx(0.6), "protein": pytest.approx(0.2)} == headline["disciplines"]
     assert headline["low"] == headline["high"] == pytest.approx(0.4)
 
 
@@ -100,16 +101,16 @@ def test_marked_cells_never_share_a_mean_with_whole_ones():
         pairs([0.1]) + pairs([0.9], limit=64, marks=["limited"]) + pairs([0.5], marks=["unverified"], rows="1" * 64)
     )
 
-    assert sorted(((e["limit"], round(e["gain"]["mean"], 3)) for e in made["entries"]), key=lambda p: p[1]) == [
+    assert [
         (None, 0.1),
         (None, 0.5),
         (64, 0.9),
-    ]
-    assert len(made["checkpoints"]) == 3
+    ] == sorted(((e["limit"], round(e["gain"]["mean"], 3)) for e in made["entries"]), key=lambda p: p[1])
+    assert 3 == len(made["checkpoints"])
 
 
 def test_recipes_that_differ_never_share_a_mean():
-    assert len(board.build(pairs([0.1]) + pairs([0.9], changed={"epochs": 1.0}))["entries"]) == 2
+    assert 2 == len(board.build(pairs([0.1]) + pairs([0.9], changed={"epochs": 1.0}))["entries"])
 
 
 def test_an_incomplete_checkpoint_says_what_is_missing():
@@ -120,15 +121,15 @@ def test_an_incomplete_checkpoint_says_what_is_missing():
     )
     whole, part = board.build(results)["checkpoints"]
 
-    assert (whole["complete"], whole["missing"]) == (True, [])
-    assert (part["complete"], part["missing"]) == (False, ["dna.b"])
+    assert (True, []) == (whole["complete"], whole["missing"])
+    assert (False, ["dna.b"]) == (part["complete"], part["missing"])
 
 
 def test_a_failed_cell_is_counted_and_kept_out_of_the_mean():
     failed = {**record(0.0, seed=1), "status": "failed", "cause": "NaN"}
     column = board.build([record(0.4), failed])["entries"][0]["inits"]["pretrained"]
 
-    assert (column["n"], column["failed"], column["mean"]) == (1, [1], 0.4)
+    assert (1, [1], 0.4) == (column["n"], column["failed"], column["mean"])
 
 
 def test_the_board_fits_its_schema_and_does_not_depend_on_the_order_of_results():
@@ -146,4 +147,4 @@ def test_a_metric_whose_lower_is_better_gains_when_it_falls():
     for r in results:
         r["task"]["higher_is_better"] = False
 
-    assert board.build(results)["entries"][0]["gain"]["mean"] == pytest.approx(0.2)
+    assert pytest.approx(0.2) == board.build(results)["entries"][0]["gain"]["mean"]

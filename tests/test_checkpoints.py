@@ -15,9 +15,9 @@ def test_a_directory_is_known_by_its_name_and_the_hash_of_its_content(checkpoint
     found = locate(str(checkpoint_directory))
     copy = shutil.copytree(checkpoint_directory, tmp_path / "other")
 
-    assert (found.name, found.local) == ("small-bert", True)
+    assert ("small-bert", True) == (found.name, found.local)
     assert found.revision == locate(f"mine={copy}").revision
-    assert locate(f"mine={copy}").name == "mine"
+    assert "mine" == locate(f"mine={copy}").name
     (copy / "config.json").write_text((copy / "config.json").read_text() + " ")
     assert found.revision != locate(str(copy)).revision
 
@@ -30,7 +30,7 @@ def test_a_hub_id_that_cannot_be_reached_says_so():
 
 
 def test_a_commit_of_a_hub_id_is_taken_as_it_is():
-    assert locate("org/model@" + "a" * 40).revision == "a" * 40
+    assert "a" * 40 == locate("org/model@" + "a" * 40).revision
 
 
 def test_a_misspelt_builtin_is_an_error_with_the_nearest():
@@ -50,7 +50,7 @@ def test_a_directory_without_config_or_weights_is_refused(tmp_path):
 
 
 def test_special_ids_are_read_or_refused():
-    assert parse_specials(("cls=101", "sep=102")) == {"cls": 101, "sep": 102}
+    assert {"cls": 101, "sep": 102} == parse_specials(("cls=101", "sep=102"))
     with pytest.raises(NoSuchName, match="cls=ID, sep=ID or pad=ID was expected"):
         parse_specials(("start=1",))
 
@@ -58,10 +58,10 @@ def test_special_ids_are_read_or_refused():
 def test_the_vocabulary_of_bert_leaves_out_special_and_unused_ids(minilm):
     vocabulary = models.vocabulary_of(locate(str(minilm)))
 
-    assert (vocabulary.size, vocabulary.prefix, vocabulary.suffix, vocabulary.pad) == (30522, (101,), (102,), 0)
-    assert {*range(1, 100), *range(104, 999)} == set(vocabulary.unused)
-    assert len(vocabulary.regular) == 30522 - 994 - 5
-    assert min(vocabulary.regular) == 999
+    assert (30522, (101,), (102,), 0) == (vocabulary.size, vocabulary.prefix, vocabulary.suffix, vocabulary.pad)
+    assert set(vocabulary.unused) == {*range(1, 100), *range(104, 999)}
+    assert 30522 - 994 - 5 == len(vocabulary.regular)
+    assert 999 == min(vocabulary.regular)
 
 
 def test_a_checkpoint_without_tokenizer_is_served_when_its_special_ids_are_given(tmp_path):
@@ -70,20 +70,22 @@ def test_a_checkpoint_without_tokenizer_is_served_when_its_special_ids_are_given
     with pytest.raises(CheckpointError, match="give them with --special cls=ID --special sep=ID --special pad=ID"):
         models.vocabulary_of(locate(folder))
     vocabulary = models.vocabulary_of(locate(folder, {"cls": 2, "sep": 3}))
-    assert (vocabulary.prefix, vocabulary.suffix, vocabulary.pad) == ((2,), (3,), 0)
+    assert ((2,), (3,), 0) == (vocabulary.prefix, vocabulary.suffix, vocabulary.pad)
     assert {0, 2, 3}.isdisjoint(vocabulary.regular)
 
 
 def test_a_checkpoint_without_tokenizer_is_served_when_its_config_names_the_ids(tmp_path):
     folder = tiny_checkpoint(tmp_path / "bare", model_type="roberta", tokenizer=False, bos_token_id=1, eos_token_id=2)
 
-    assert (lambda v: (v.prefix, v.suffix, v.pad))(models.vocabulary_of(locate(str(folder)))) == ((1,), (2,), 0)
+    vocabulary = models.vocabulary_of(locate(str(folder)))
+
+    assert ((1,), (2,), 0) == (vocabulary.prefix, vocabulary.suffix, vocabulary.pad)
 
 
 def test_the_rna_checkpoint_with_six_tokens_has_too_small_a_vocabulary_for_dna(real_data):
     found = locate(str(real_data / "checkpoints" / "rnabert"), {"cls": 1, "sep": 1, "pad": 0})
 
-    assert models.vocabulary_of(found).regular == (2, 3, 4, 5)
+    assert (2, 3, 4, 5) == models.vocabulary_of(found).regular
 
 
 def test_a_model_that_is_no_text_encoder_is_refused_by_name(tmp_path):

@@ -20,7 +20,7 @@ def discbench(*words):
 def refused(result, line):
     """One line on stderr, exit code 2, no traceback."""
     assert (2, f"error: {line}\n") == (result.exit_code, result.stderr)
-    assert result.stdout == ""
+    assert "" == result.stdout
 
 
 @pytest.fixture
@@ -42,7 +42,7 @@ def test_tasks_lists_a_line_a_task():
     lines = discbench("tasks", "dna.splice").stdout.splitlines()
 
     assert ["task", "symbols", "target", "metric", "train/valid/test", "source", "licence"] == lines[0].split()
-    assert lines[1].split() == [
+    assert [
         "dna.splice@1",
         "8",
         "symbols",
@@ -52,8 +52,8 @@ def test_tasks_lists_a_line_a_task():
         "2871/159/160",
         "archive.ics.uci.edu",
         "CC-BY-4.0",
-    ]
-    assert len(lines) == 2
+    ] == lines[1].split()
+    assert 2 == len(lines)
 
 
 def test_tasks_as_json_says_the_same_to_a_program():
@@ -109,11 +109,11 @@ def test_an_option_that_makes_no_sense(model, tmp_path, words, line):
 def test_a_field_that_no_recipe_has(model, tmp_path):
     result = discbench("eval", *model, "--tasks", "formal", "--results", tmp_path, "--set", "epoch=1")
 
-    assert result.exit_code == 2
+    assert 2 == result.exit_code
     assert result.stderr.startswith(
         "error: --set epoch=1: a recipe has no field 'epoch'; did you mean 'epochs'? it has "
     )
-    assert result.stderr.count("\n") == 1
+    assert 1 == result.stderr.count("\n")
 
 
 def test_a_results_directory_that_cannot_be_written(model, tmp_path):
@@ -135,10 +135,10 @@ def test_a_data_file_with_another_hash(model, tmp_path):
     folder = splice_directory(tmp_path, lzma.compress(b"EI, A, ACGT\n"))
     result = discbench("eval", *model, "--tasks", "dna.splice", "--data-dir", folder, "--results", tmp_path / "r")
 
-    assert result.exit_code == 2
+    assert 2 == result.exit_code
     assert result.stderr.startswith(f"error: {folder}/splice/splice.data.xz has SHA-256 ")
     assert "but the task was written for ebbae10c85d3… of https://archive.ics.uci.edu/" in result.stderr
-    assert result.stderr.count("\n") == 1
+    assert 1 == result.stderr.count("\n")
 
 
 def test_a_truncated_data_file(model, tmp_path):
@@ -146,9 +146,9 @@ def test_a_truncated_data_file(model, tmp_path):
     folder = splice_directory(tmp_path, whole[: len(whole) // 2])
     result = discbench("eval", *model, "--tasks", "dna.splice", "--data-dir", folder, "--results", tmp_path / "r")
 
-    assert result.exit_code == 2
+    assert 2 == result.exit_code
     assert result.stderr.startswith(f"error: {folder}/splice/splice.data.xz cannot be read (EOFError: ")
-    assert result.stderr.count("\n") == 1
+    assert 1 == result.stderr.count("\n")
 
 
 def test_verify_compares_the_rows_at_hand_with_the_published_ones(real_data):
@@ -163,7 +163,7 @@ def test_verify_compares_the_rows_at_hand_with_the_published_ones(real_data):
 def test_verify_says_which_files_are_missing_and_exits_with_2(tmp_path):
     result = discbench("data", "verify", "dna.splice", "--data-dir", tmp_path)
 
-    assert result.exit_code == 2
+    assert 2 == result.exit_code
     assert "splice.data of https://archive.ics.uci.edu/" in result.stderr
     assert result.stderr.endswith("is not at hand; fetch it with `discbench data fetch`\n")
 

@@ -54,14 +54,14 @@ def test_fetch_prefers_the_data_directory_then_the_cache_then_the_address(server
     monkeypatch.setenv("DISCBENCH_CACHE", str(tmp_path / "cache"))
     (folder / "rows.csv").write_text("served")
 
-    assert data.fetch(f"{address}/rows.csv").read_text() == "served"
+    assert "served" == data.fetch(f"{address}/rows.csv").read_text()
     (folder / "rows.csv").write_text("changed")
-    assert data.fetch(f"{address}/rows.csv").read_text() == "served"
+    assert "served" == data.fetch(f"{address}/rows.csv").read_text()
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "rows.csv").write_text("local")
     with data.reading(tmp_path / "mine"):
-        assert data.fetch(f"{address}/rows.csv").read_text() == "local"
-    assert handler.asked == [None]
+        assert "local" == data.fetch(f"{address}/rows.csv").read_text()
+    assert [None] == handler.asked
 
 
 def test_a_download_goes_on_where_it_was_cut_off(server, tmp_path):
@@ -76,7 +76,7 @@ def test_a_download_goes_on_where_it_was_cut_off(server, tmp_path):
     handler.cut = None
     download(f"{address}/big.bin", tmp_path / "big.bin", 1 << 30)
     assert content == (tmp_path / "big.bin").read_bytes()
-    assert handler.asked == [None, "bytes=300000-"]
+    assert [None, "bytes=300000-"] == handler.asked
 
 
 def test_a_download_larger_than_allowed_leaves_nothing(server, tmp_path):
@@ -177,7 +177,7 @@ def test_split_shuffles_once_and_cuts_at_the_whole_parts():
     rows = [Row("A" * (i + 1), 0) for i in range(3190)]
     cut = data.split(rows, parts=(0.90, 0.05, 0.05), seed=100)
 
-    assert [len(part) for part in (cut.train, cut.validation, cut.test)] == [2871, 159, 160]
+    assert [2871, 159, 160] == [len(part) for part in (cut.train, cut.validation, cut.test)]
     assert cut == data.split(rows, parts=(0.90, 0.05, 0.05), seed=100)
     assert sorted(len(r.symbols) for part in (cut.train, cut.validation, cut.test) for r in part) == list(
         range(1, 3191)

@@ -15,8 +15,8 @@ SPLICE = dna.discbench_tasks()[0]
 def test_the_published_rows_are_verified_and_cut_as_the_paper_cuts_them(real_data):
     loaded = rowcache.load(SPLICE, real_data, download=False)
 
-    assert (loaded.sizes, loaded.status) == ((2871, 159, 160), "verified")
-    assert Counter(t for part in loaded[:3] for t in part.targets.tolist()) == {0: 767, 1: 768, 2: 1655}
+    assert ((2871, 159, 160), "verified") == (loaded.sizes, loaded.status)
+    assert {0: 767, 1: 768, 2: 1655} == Counter(t for part in loaded[:3] for t in part.targets.tolist())
     assert {60} == set(loaded.train.lengths.tolist())
 
 

@@ -44,8 +44,8 @@ GENTLE = Recipe(name="gentle", lr=1e-2, batch=16, epochs=30.0)
 def test_it_learns_which_symbol_comes_first(found):
     trained = train(found, FAST)
 
-    assert max(score for _, score in trained.curve.validation) == 1.0
-    assert len(trained.curve.loss) == 60
+    assert 1.0 == max(score for _, score in trained.curve.validation)
+    assert 60 == len(trained.curve.loss)
     assert trained.curve.loss[-1] < 0.1 < trained.curve.loss[0]
 
 
@@ -55,7 +55,7 @@ def test_a_number_is_learnt_on_its_raw_scale(found):
         found, GENTLE, outputs=1, data=data, score=lambda out: -float(np.mean((out[:, 0] - data.targets) ** 2))
     )
 
-    assert trained.curve.loss[0] == pytest.approx(float(np.mean((data.targets - 0) ** 2)), rel=0.5)
+    assert pytest.approx(float(np.mean((data.targets - 0) ** 2)), rel=0.5) == trained.curve.loss[0]
     assert np.abs(trained.test[:, 0] - data.targets).mean() < 0.3
 
 
@@ -74,7 +74,7 @@ def test_best_keeps_the_earlier_of_equal_states_and_last_the_final_one(found):
     best = train(found, recipe, score=lambda _: next(scores))
     last = train(found, Recipe(name="r", lr=1e-2, batch=32, epochs=2.0, evaluate_every=1, select="last"))
 
-    assert (best.curve.best_step, last.curve.best_step) == (2, 4)
+    assert (2, 4) == (best.curve.best_step, last.curve.best_step)
     assert best.test.tobytes() != best.final_test.tobytes()
     assert last.test.tobytes() == last.final_test.tobytes()
 
@@ -101,7 +101,7 @@ def test_frozen_leaves_the_body_as_it_was(found):
     finetune.finetune(model, data, data, data, FAST, 0, device="cpu", score=lambda _: 0.0, report=lambda *_: None)
 
     changed = [k for k, v in model.state_dict().items() if not torch.equal(v, before[k])]
-    assert changed == ["classifier.weight", "classifier.bias"]
+    assert ["classifier.weight", "classifier.bias"] == changed
 
 
 def test_a_loss_that_is_not_finite_ends_the_cell(found):
@@ -117,14 +117,14 @@ def test_rows_longer_than_the_models_positions_are_refused(found):
 def test_the_rate_warms_up_and_goes_linearly_to_zero():
     recipe = Recipe(name="r", warmup=0.2)
 
-    assert [finetune.rate(step, 10, recipe) for step in range(5)] == [0.5, 1.0, 1.0, 0.875, 0.75]
-    assert finetune.rate(9, 10, recipe) == 0.125
+    assert [0.5, 1.0, 1.0, 0.875, 0.75] == [finetune.rate(step, 10, recipe) for step in range(5)]
+    assert 0.125 == finetune.rate(9, 10, recipe)
 
 
 def test_the_papers_recipe_is_the_papers():
     recipe = recipe_for("paper", "scratch", {})
 
-    assert (
+    assert ("adam", 1e-5, 1e-8, 0.0, "linear", 0.0, None, 32, 20.0, "best") == (
         recipe.optimizer, recipe.lr, recipe.eps, recipe.weight_decay, recipe.schedule, recipe.warmup,
         recipe.clip, recipe.batch, recipe.epochs, recipe.select,
-    ) == ("adam", 1e-5, 1e-8, 0.0, "linear", 0.0, None, 32, 20.0, "best")  # fmt: skip
+    )  # fmt: skip

@@ -47,7 +47,7 @@ def test_it_keeps_the_contract(task):
 
 @pytest.mark.parametrize("name", RULES)
 def test_every_label_follows_the_rule(name):
-    assert [row for row in all_rows(name) if RULES[name](row.symbols) != row.target] == []
+    assert [] == [row for row in all_rows(name) if RULES[name](row.symbols) != row.target]
 
 
 def test_every_half_is_shifted_as_a_whole():
@@ -79,7 +79,7 @@ def test_classes_are_balanced_in_every_split(name):
 def test_words_of_both_bracket_classes_hold_the_same_neighbours():
     illegal = [r for r in all_rows("brackets") if {"(]", "[)"} & {a + b for a, b in pairwise(r.symbols)}]
 
-    assert illegal == []
+    assert [] == illegal
 
 
 @pytest.mark.parametrize("name", ["brackets", "factor", "markov", "palindrome", "shift"])

@@ -45,7 +45,7 @@ def test_scratch_is_the_librarys_own_random_init(found):
     dense = model["bert.encoder.layer.0.intermediate.dense.weight"]
 
     assert all(not torch.equal(v, model[k]) for k, v in stored(found).items() if k.endswith("dense.weight"))
-    assert float(dense.std()) == pytest.approx(0.02, rel=0.1)
+    assert pytest.approx(0.02, rel=0.1) == float(dense.std())
     assert bool((model["bert.encoder.layer.0.intermediate.dense.bias"] == 0).all())
     assert bool((model["bert.encoder.layer.0.output.LayerNorm.weight"] == 1).all())
 
@@ -53,7 +53,7 @@ def test_scratch_is_the_librarys_own_random_init(found):
 def test_frozen_lets_only_the_head_learn(found):
     model = models.build(found, "frozen", 3, 0, models.vocabulary_of(found))
 
-    assert [n for n, p in model.named_parameters() if p.requires_grad] == ["classifier.weight", "classifier.bias"]
+    assert ["classifier.weight", "classifier.bias"] == [n for n, p in model.named_parameters() if p.requires_grad]
 
 
 def test_the_same_seed_gives_the_same_head_and_another_seed_another(found):
@@ -68,15 +68,15 @@ def test_rows_get_the_checkpoints_own_special_ids_and_right_padding(found):
     inputs = models.to_inputs(split, (50, 60, 70), models.vocabulary_of(found), None)
     batch = inputs.batch([1, 0])
 
-    assert batch["input_ids"].tolist() == [[2, 70, 3, 0, 0], [2, 50, 60, 60, 3]]
-    assert batch["attention_mask"].tolist() == [[1, 1, 1, 0, 0], [1, 1, 1, 1, 1]]
-    assert batch["targets"].tolist() == [0, 1]
+    assert [[2, 70, 3, 0, 0], [2, 50, 60, 60, 3]] == batch["input_ids"].tolist()
+    assert [[1, 1, 1, 0, 0], [1, 1, 1, 1, 1]] == batch["attention_mask"].tolist()
+    assert [0, 1] == batch["targets"].tolist()
 
 
 def test_rows_are_cut_to_max_tokens_with_their_special_ids_kept(found):
     split = Encoded(np.array([0, 1, 1, 2], np.uint16), np.array([0, 3, 4]), np.array([1, 0]))
 
-    assert models.to_inputs(split, (50, 60, 70), models.vocabulary_of(found), 4).ids.tolist() == [
+    assert [
         2,
         50,
         60,
@@ -84,11 +84,11 @@ def test_rows_are_cut_to_max_tokens_with_their_special_ids_kept(found):
         2,
         70,
         3,
-    ]
+    ] == models.to_inputs(split, (50, 60, 70), models.vocabulary_of(found), 4).ids.tolist()
 
 
 def test_roberta_counts_its_positions_from_behind_the_padding_id(tmp_path):
     folder = tiny_checkpoint(tmp_path / "roberta", model_type="roberta", pad_token_id=1, max_position_embeddings=66)
     found = locate(str(folder), {"cls": 2, "sep": 3, "pad": 1})
 
-    assert models.position_limit(models.build(found, "scratch", 2, 0, models.vocabulary_of(found))) == 64
+    assert 64 == models.position_limit(models.build(found, "scratch", 2, 0, models.vocabulary_of(found)))

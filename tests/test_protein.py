@@ -13,7 +13,7 @@ TASKS = {task.name: task for task in protein.discbench_tasks()}
 
 
 def test_unusual_letters_are_read_as_plus_reads_them():
-    assert protein.residues("MKOUBZJX*v") == "MKKCXXXXV"
+    assert "MKKCXXXXV" == protein.residues("MKOUBZJX*v")
 
 
 def write_tape(folder, name, label, records):
@@ -47,7 +47,7 @@ def test_tapes_archive_and_csv_copies_of_the_same_rows_hash_the_same(tmp_path):
         with reading(tmp_path / folder, download=False):
             found.append(protein.load_stability())
     assert rows.digest(found[0]) == rows.digest(found[1])
-    assert [r.symbols for r in found[0].train] == ["MKVK", "MKW"]
+    assert ["MKVK", "MKW"] == [r.symbols for r in found[0].train]
 
 
 @pytest.mark.parametrize(
@@ -61,6 +61,6 @@ def test_the_published_rows_are_verified(real_data, name, sizes, first, mean):
     loaded = rowcache.load(TASKS[name], real_data, download=False)
 
     assert (sizes, "verified") == (loaded.sizes, loaded.status)
-    assert first == pytest.approx(float(loaded.train.targets[0]), abs=1e-6)
+    assert pytest.approx(float(loaded.train.targets[0]), abs=1e-6) == first
     if name == "protein.stability":
-        assert [round(float(part.targets.mean()), 2) for part in loaded[:3]] == [0.18, 0.28, 1.00]
+        assert [0.18, 0.28, 1.00] == [round(float(part.targets.mean()), 2) for part in loaded[:3]]

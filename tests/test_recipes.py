@@ -9,7 +9,7 @@ def test_set_changes_any_field():
         "paper", "scratch", {"lr": "5e-5", "epochs": "1", "clip": "1.0", "select": "last", "drop_last": "true"}
     )
 
-    assert (recipe.lr, recipe.epochs, recipe.clip, recipe.select, recipe.drop_last) == (5e-5, 1.0, 1.0, "last", True)
+    assert (5e-5, 1.0, 1.0, "last", True) == (recipe.lr, recipe.epochs, recipe.clip, recipe.select, recipe.drop_last)
     assert recipe_for("paper", "scratch", {"clip": "none"}).clip is None
 
 

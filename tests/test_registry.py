@@ -45,20 +45,20 @@ def refusal(*extra):
 def test_a_plugins_task_stands_beside_the_built_in_ones():
     known = registry.tasks(registry.plugins([("rna", offering(task()))]))
 
-    assert known["rna.donor"].id == "rna.donor@1"
+    assert "rna.donor@1" == known["rna.donor"].id
     assert {"dna.splice", "protein.stability", "protein.fluorescence", "formal.brackets"} <= set(known)
 
 
 def test_a_task_offered_twice_names_both_plugins():
     other = offering(task())
 
-    assert refusal(("one", offering(task())), ("two", other)) == "plugins 'one' and 'two' both offer task 'rna.donor'"
+    assert "plugins 'one' and 'two' both offer task 'rna.donor'" == refusal(("one", offering(task())), ("two", other))
 
 
 def test_a_forgotten_hookimpl_is_told():
     module = plugin(discbench_tasks=lambda: [task()])
 
-    assert refusal(("rna", module)) == "plugin 'rna' (discbench_rna) implements no hook; is @hookimpl missing?"
+    assert "plugin 'rna' (discbench_rna) implements no hook; is @hookimpl missing?" == refusal(("rna", module))
 
 
 def test_a_misspelt_hook_is_told_with_the_hooks_there_are():
@@ -114,13 +114,13 @@ def test_names_globs_and_bare_disciplines_select(pattern):
         if name in {"protein.stability", "protein.fluorescence", "dna.splice"}
     }
 
-    assert [t.name for t in registry.select([pattern], known)] == ["protein.fluorescence", "protein.stability"]
+    assert ["protein.fluorescence", "protein.stability"] == [t.name for t in registry.select([pattern], known)]
 
 
 def test_every_hook_is_documented_and_says_when_it_is_called():
     from discbench import hookspecs
 
     hooks = [f for name, f in vars(hookspecs).items() if name.startswith("discbench_")]
-    assert len(hooks) == 5
+    assert 5 == len(hooks)
     assert all("called" in hook.__doc__ for hook in hooks)
-    assert hookspec.project_name == "discbench"
+    assert "discbench" == hookspec.project_name

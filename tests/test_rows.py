@@ -42,22 +42,22 @@ def test_the_hash_tells_splits_labels_and_symbols_apart():
         three([Row("AC", 1)], test=(Row("C", 1), Row("G", 0))),
     ]
 
-    assert len({digest(s) for s in (base, *others)}) == 4
+    assert 4 == len({digest(s) for s in (base, *others)})
 
 
 def test_rows_become_places_in_the_alphabet():
     loaded = load(task_of(three([Row("GATT", 1), Row("C", 0)])))
 
-    assert loaded.train.codes.tolist() == [2, 0, 3, 3, 1]
-    assert loaded.train.offsets.tolist() == [0, 4, 5]
-    assert loaded.train.take(np.array([1])).codes.tolist() == [1]
+    assert [2, 0, 3, 3, 1] == loaded.train.codes.tolist()
+    assert [0, 4, 5] == loaded.train.offsets.tolist()
+    assert [1] == loaded.train.take(np.array([1])).codes.tolist()
 
 
 def test_a_symbol_outside_the_alphabet_is_named():
     with pytest.raises(DataError) as error:
         load(task_of(three([Row("ACU", 1)])))
-    assert str(error.value) == (
-        "test.task: every symbol is in the alphabet, but ['U'] are not; does the reader treat all letters?"
+    assert "test.task: every symbol is in the alphabet, but ['U'] are not; does the reader treat all letters?" == (
+        str(error.value)
     )
 
 
@@ -81,7 +81,7 @@ def test_rows_of_another_hash_are_refused_unless_asked_for_and_then_marked():
 
     with pytest.raises(DataError, match="but the task was written for 000000000000…; fetch the files again"):
         load(task)
-    assert load(task, unverified=True).status == "unverified"
+    assert "unverified" == load(task, unverified=True).status
 
 
 def test_rows_of_the_named_hash_are_verified_and_partial_ones_never():
@@ -89,8 +89,8 @@ def test_rows_of_the_named_hash_are_verified_and_partial_ones_never():
     task = task_of(splits, rows_sha256=digest(splits))
     part = Splits(train=splits.train, validation=splits.validation, test=splits.test, partial="28 % of the rows")
 
-    assert load(task).status == "verified"
-    assert load(task_of(part, rows_sha256=digest(part))).status == "unverified"
+    assert "verified" == load(task).status
+    assert "unverified" == load(task_of(part, rows_sha256=digest(part))).status
 
 
 def from_file():
@@ -115,12 +115,12 @@ def test_the_cache_serves_until_the_file_changes(tmp_path):
     )
     (tmp_path / "rows.csv").write_text("bases,label\nACG,1\nTTTT,0\n")
     first, second = load(task, tmp_path), load(task, tmp_path)
-    assert len(reads) == 1
+    assert 1 == len(reads)
     assert first.train.codes.tolist() == second.train.codes.tolist() == [0, 1, 2, 3, 3, 3, 3]
     assert first.train.targets.tolist() == second.train.targets.tolist() == [1, 0]
     (tmp_path / "rows.csv").write_text("bases,label\nACG,1\nTTTTT,0\n")
-    assert load(task, tmp_path).train.lengths.tolist() == [3, 5]
-    assert len(reads) == 2
+    assert [3, 5] == load(task, tmp_path).train.lengths.tolist()
+    assert 2 == len(reads)
 
 
 def test_limited_rows_are_the_same_everywhere_and_in_file_order():
@@ -128,4 +128,4 @@ def test_limited_rows_are_the_same_everywhere_and_in_file_order():
 
     assert sorted(by_hash[:3]) == chosen(10, 3, 1.0, seed=0).tolist()
     assert list(range(10)) == chosen(10, 50, 1.0, seed=0).tolist()
-    assert chosen(200, None, 0.01, seed=3, first=True).tolist() == [0, 1]
+    assert [0, 1] == chosen(200, None, 0.01, seed=3, first=True).tolist()

@@ -6,21 +6,21 @@ from discbench.metrics import Metric
 
 
 def test_the_first_of_equal_outputs_is_the_answer():
-    assert score.predictions_of(Classes(2), np.array([[1.0, 1.0], [0.0, 2.0]])).tolist() == [0, 1]
+    assert [0, 1] == score.predictions_of(Classes(2), np.array([[1.0, 1.0], [0.0, 2.0]])).tolist()
 
 
 def test_a_group_votes_over_all_of_its_segments():
     outputs = np.array([[9.0, 0], [0, 1.0], [0, 1.0], [3.0, 0]])
     voted = score.vote(Classes(2), outputs, np.array([1, 1, 1, 0]), ("b", "b", "b", "a"))
 
-    assert voted.predictions.tolist() == [0, 1]
-    assert voted.targets.tolist() == [0, 1]
+    assert [0, 1] == voted.predictions.tolist()
+    assert [0, 1] == voted.targets.tolist()
 
 
 def test_a_tied_vote_goes_to_the_greater_mean_probability():
     outputs = np.array([[5.0, 0], [0, 1.0]])
 
-    assert score.vote(Classes(2), outputs, np.array([0, 0]), ("a", "a")).predictions.tolist() == [0]
+    assert [0] == score.vote(Classes(2), outputs, np.array([0, 0]), ("a", "a")).predictions.tolist()
 
 
 def test_numbers_of_a_group_are_averaged():
@@ -28,7 +28,7 @@ def test_numbers_of_a_group_are_averaged():
         Scalar(), np.array([[1.0], [3.0], [5.0]], np.float32), np.array([2.0, 2.0, 5.0]), ("a", "a", "b")
     )
 
-    assert voted.predictions.tolist() == [2.0, 5.0]
+    assert [2.0, 5.0] == voted.predictions.tolist()
 
 
 def test_every_metric_is_an_evaluate_metric_of_the_same_value():
@@ -39,17 +39,17 @@ def test_every_metric_is_an_evaluate_metric_of_the_same_value():
         "balanced_accuracy": 0.75,
         "macro_f1": pytest.approx(2 / 3),
     } == score.measure((accuracy, *accuracy.companions), Classes(2), voted)
-    assert score.measure(
+    assert {"auroc": 1.0} == score.measure(
         (auroc,), Classes(2), score.Voted(np.array([[1.0, 0], [0, 1], [0, 0.5]]), voted.predictions, voted.targets)
-    ) == {"auroc": 1.0}
+    )
 
 
 def test_a_metric_of_a_third_party_is_measured_like_our_own():
     worst = Metric("worst", lambda t, p: float(np.abs(t - p).max()), higher_is_better=False)
     voted = score.Voted(np.array([[1.0], [2.5]]), np.array([1.0, 2.5]), np.array([1.0, 2.0]))
 
-    assert score.measure((worst,), Scalar(), voted) == {"worst": 0.5}
-    assert score.primary(worst, voted) == -0.5
+    assert {"worst": 0.5} == score.measure((worst,), Scalar(), voted)
+    assert -0.5 == score.primary(worst, voted)
 
 
 def test_constant_answers_are_flagged_as_collapsed():
@@ -59,4 +59,4 @@ def test_constant_answers_are_flagged_as_collapsed():
     assert score.collapsed(Classes(3), flat)
     assert score.collapsed(Scalar(), steady)
     assert not score.collapsed(Scalar(), score.Voted(np.zeros((2, 1)), np.array([0.0, 1.0]), np.array([0.0, 1.0])))
-    assert spearman.function(steady.targets, np.full(3, 1.0)) == 0.0
+    assert 0.0 == spearman.function(steady.targets, np.full(3, 1.0))

@@ -50,7 +50,7 @@ def test_a_result_is_found_where_the_design_says(tmp_path):
 
     assert store.path(cell()) == tmp_path / "org__model" / "abc" / "dna.splice@1" / f"{cell().id}.json"
     assert store.finished(cell())
-    assert store.path(cell()).with_name(f"{cell().id}.predictions.parquet").read_bytes() == b"answers"
+    assert b"answers" == store.path(cell()).with_name(f"{cell().id}.predictions.parquet").read_bytes()
     assert [r["id"] for r in store.results()] == [cell().id]
 
 
@@ -58,7 +58,7 @@ def test_a_name_cannot_lead_out_of_the_store(tmp_path):
     path = Store(tmp_path).path(cell(checkpoint="../../etc", revision="..", task="a/b@1"))
 
     assert path.resolve().is_relative_to(tmp_path.resolve())
-    assert len(path.relative_to(tmp_path).parts) == 4
+    assert 4 == len(path.relative_to(tmp_path).parts)
 
 
 def test_an_altered_cell_is_refused(tmp_path):
@@ -84,8 +84,8 @@ def test_a_file_is_written_whole_or_not_at_all(tmp_path):
 
     with pytest.raises(TypeError):
         write_whole(tmp_path / "a", "not bytes")
-    assert [p.name for p in tmp_path.iterdir()] == ["a"]
-    assert (tmp_path / "a").read_bytes() == b"old"
+    assert ["a"] == [p.name for p in tmp_path.iterdir()]
+    assert b"old" == (tmp_path / "a").read_bytes()
 
 
 def test_nan_never_gets_into_a_store(tmp_path):
@@ -106,7 +106,7 @@ def test_predictions_come_back_as_they_were(tmp_path):
     (tmp_path / "p").write_bytes(pack_predictions(np.array([4, 7]), outputs, np.array([1, 0])))
     rows, found, targets = unpack_predictions(tmp_path / "p")
 
-    assert rows.tolist() == [4, 7]
+    assert [4, 7] == rows.tolist()
     assert outputs.tobytes() == found.tobytes()
-    assert targets.tolist() == [1, 0]
+    assert [1, 0] == targets.tolist()
     assert pack_predictions(rows, found, targets) == (tmp_path / "p").read_bytes()

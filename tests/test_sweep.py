@@ -103,7 +103,7 @@ def test_a_result_holds_what_is_needed_to_trust_it(done):
         "collapsed",
         "format",
     } == set(result)
-    assert result["marks"] == ["limited"]
+    assert ["limited"] == result["marks"]
     assert result["counts"]["steps"] == len(result["curve"]["loss"]) == 4
     assert {"test", "validation", "test_of_last_state"} == set(result["scores"])
 
@@ -113,7 +113,7 @@ def test_the_same_command_again_trains_nothing_and_says_so(done, checkpoint_dire
     before = {path: path.read_bytes() for path in cells(results)}
     again = run(*sweep(checkpoint_directory, results))
 
-    assert again.returncode == 0
+    assert 0 == again.returncode
     assert again.stderr == (
         "8 of 8 cells are in the store and will not be run again\n"
         f"trained nothing: every cell was in the store; results in {results}\n"
@@ -147,7 +147,7 @@ def test_one_worker_gives_the_same_scores_as_two(done, checkpoint_directory, tmp
 def test_the_board_on_disk_fits_its_published_schema_and_repeats_to_the_byte(done, tmp_path):
     results, _ = done
     for name in ("one", "two"):
-        assert run("board", "--results", results, "--out", tmp_path / name).returncode == 0
+        assert 0 == run("board", "--results", results, "--out", tmp_path / name).returncode
 
     made = (tmp_path / "one" / "leaderboard.json").read_bytes()
     assert made == (tmp_path / "two" / "leaderboard.json").read_bytes()
@@ -174,8 +174,8 @@ def test_kill_9_in_the_middle_leaves_whole_cells_and_the_rerun_completes_the_res
     assert all(json.loads(content)["status"] == "finished" for content in kept.values())
     again = run(*words)
 
-    assert again.returncode == 0
-    assert len(cells(tmp_path / "r")) == 8
+    assert 0 == again.returncode
+    assert 8 == len(cells(tmp_path / "r"))
     assert kept == {path: path.read_bytes() for path in kept}
 
 
@@ -196,7 +196,7 @@ def test_a_worker_that_is_killed_fails_its_cell_only(checkpoint_directory, tmp_p
     states = [lasting(path)["status"] for path in cells(tmp_path / "r")]
     assert (1, 1, 3) == (process.returncode, states.count("failed"), states.count("finished"))
     assert "FAILED (its process ended with code -9 (no message); out of memory? try fewer --workers)" in errors
-    assert run(*words).returncode == 0
+    assert 0 == run(*words).returncode
 
 
 def test_a_cell_that_diverges_is_recorded_as_failed_and_the_exit_code_is_1(checkpoint_directory, tmp_path):
@@ -214,7 +214,7 @@ def test_a_cell_that_diverges_is_recorded_as_failed_and_the_exit_code_is_1(check
         )
     )
 
-    assert process.returncode == 1
+    assert 1 == process.returncode
     assert {"failed"} == {lasting(path)["status"] for path in cells(tmp_path)}
     assert "CellError: the training loss is" in lasting(cells(tmp_path)[0])["cause"]
     assert "Traceback" not in process.stderr
@@ -227,7 +227,7 @@ def test_a_checkpoint_that_cannot_be_served_ends_the_sweep_before_training(tmp_p
 
     assert (2, []) == (process.returncode, cells(tmp_path / "r"))
     assert process.stderr.startswith("error: model 'broken' at ")
-    assert process.stderr.count("\n") == 1
+    assert 1 == process.stderr.count("\n")
 
 
 def test_a_limit_larger_than_the_data_works_and_says_so(checkpoint_directory, tmp_path):
@@ -237,7 +237,7 @@ def test_a_limit_larger_than_the_data_works_and_says_so(checkpoint_directory, tm
         )
     )
 
-    assert process.returncode == 0
+    assert 0 == process.returncode
     assert process.stderr.startswith(
         "--limit 5000: formal.factor has at most 1024 rows in a split, so all of them are used\n"
     )
