@@ -3,7 +3,6 @@
 import json
 import os
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +11,10 @@ import click
 from discbench import __version__, registry, show
 from discbench.checkpoints import builtins, parse_specials
 from discbench.errors import DiscbenchError, ExitCode, UserError, did_you_mean
+from discbench.options import DIRECTORY, data_directory, data_options, device_of, request_of, what_options
 from discbench.place import Place
 from discbench.plan import Cell, Request, work
-from discbench.recipes import RECIPES
-
-Command = Callable[..., Any]
-DIRECTORY = click.Path(path_type=Path, file_okay=False)
+from discbench.recipes import pretrain_recipe
 
 
 class Group(click.Group):
@@ -47,77 +44,6 @@ def cli() -> None:
     """How well does a pretrained model learn a discipline it never saw?"""
 
 
-def together(*options: Command) -> Command:
-    """Return one decorator made of several options."""
-
-    def decorate(command: Command) -> Command:
-        for option in reversed(options):
-            command = option(command)
-        return command
-
-    return decorate
-
-
-data_options = together(
-    click.option("--data-dir", type=DIRECTORY, help="Look for data files here first (else DISCBENCH_DATA)."),
-    click.option(
-        "--unverified", is_flag=True, help="Accept rows other than those a task names; their scores are marked."
-    ),
-)
-
-what_options = together(
-    click.option(
-        "--model",
-        "models",
-        multiple=True,
-        required=True,
-        help="Hugging Face id[@revision], directory, NAME=DIRECTORY or builtin:tiny. Repeatable.",
-    ),
-    click.option(
-        "--tasks", "patterns", multiple=True, required=True, help="Names, globs or disciplines, commas between."
-    ),
-    click.option(
-        "--inits", default="pretrained,scratch", show_default=True, help="Of pretrained, scratch, reembedded, frozen."
-    ),
-    click.option("--seeds", default=3, show_default=True, help="How many seeds, from 0."),
-    click.option("--recipe", default="paper", show_default=True, help=f"One of {', '.join(RECIPES)}."),
-    click.option(
-        "--set", "changes", multiple=True, metavar="FIELD=VALUE", help="Change a field of the recipe. Repeatable."
-    ),
-    click.option("--limit", type=int, help="At most so many rows of every split; such scores are marked."),
-    click.option(
-        "--special",
-        "specials",
-        multiple=True,
-        metavar="cls|sep|pad=ID",
-        help="Special ids of a checkpoint without a tokenizer.",
-    ),
-    click.option("--trust-remote-code", is_flag=True, help="Run code that comes with a checkpoint."),
-    click.option("--results", type=DIRECTORY, default=Path("results"), show_default=True, help="The store."),
-    click.option("--device", default=None, help="cpu or cuda; by default what is there."),
-    click.option("--json", "as_json", is_flag=True, help="Print JSON on stdout."),
-    data_options,
-)
-
-
-def request_of(inits: str, seeds: int, recipe: str, changes: tuple[str, ...], limit: int | None) -> Request:
-    """Read the options that make up a request."""
-    if seeds < 1:
-        raise UserError(f"--seeds {seeds}: no seed, no cell; give 1 or more")
-    if limit is not None and limit < 1:
-        raise UserError(f"--limit {limit}: no row, no score; give 1 or more")
-    overrides = {}
-    for change in changes:
-        field, sign, value = change.partition("=")
-        if not sign:
-            raise UserError(f"--set {change!r}: FIELD=VALUE was expected, for example --set lr=5e-5")
-        overrides[field] = value
-    names = tuple(dict.fromkeys(name.strip() for name in inits.split(",") if name.strip()))
-    if not names:
-        raise UserError("--inits is empty; give pretrained, scratch, reembedded or frozen, commas between")
-    return Request(inits=names, seeds=tuple(range(seeds)), recipe=recipe, overrides=overrides, limit=limit)
-
-
 def _prepare(options: dict[str, Any], *, load: bool) -> tuple[Any, Any, Request]:
     from discbench import sweep
 
@@ -135,18 +61,6 @@ def _prepare(options: dict[str, Any], *, load: bool) -> tuple[Any, Any, Request]
         trust_remote_code=options["trust_remote_code"],
     )
     return manager, prepared, request
-
-
-def data_directory(given: Path | None) -> Path | None:
-    """Return the data directory, by option or environment.
-
-    Raises:
-        UserError: It does not exist.
-    """
-    named = given or (Path(os.environ["DISCBENCH_DATA"]) if os.environ.get("DISCBENCH_DATA") else None)
-    if named is not None and not named.is_dir():
-        raise UserError(f"data directory {str(named)!r} does not exist; correct --data-dir or DISCBENCH_DATA")
-    return named
 
 
 @cli.command(name="eval")
@@ -191,16 +105,6 @@ def _place(options: dict[str, Any], device: str, *, verbose: bool) -> Place:
         unverified=options["unverified"],
         verbose=verbose,
     )
-
-
-def device_of(given: str | None) -> str:
-    """Return `cpu`, or `cuda` where a device is there."""
-    if given is not None and given not in {"cpu", "cuda"}:
-        raise UserError(f"--device {given!r}: cpu or cuda was expected")
-    there = Path("/dev/nvidia0").exists()
-    if given == "cuda" and not there:
-        raise UserError("--device cuda: this machine shows no NVIDIA device; leave --device out")
-    return given or ("cuda" if there else "cpu")
 
 
 def closing(results: list[dict[str, Any]], *, trained: int, kept: int, where: Path) -> None:
@@ -342,11 +246,11 @@ def pretrain_(corpus: Path, held_out: Path, out: Path, changes: tuple[str, ...],
     """Pre-train a small masked language model on CORPUS, a text file with a paragraph a line (.txt or .txt.xz)."""
     import torch
 
-    from discbench.pretrain import pretrain, recipe_of
+    from discbench.pretrain import pretrain
 
     if threads:
         torch.set_num_threads(threads)
-    losses = pretrain(corpus, held_out, out, recipe_of(changes), lambda line: click.echo(line, err=True))[
+    losses = pretrain(corpus, held_out, out, pretrain_recipe(changes), lambda line: click.echo(line, err=True))[
         "held_out_loss"
     ]
     click.echo(f"{out}: held-out loss {losses[0]['loss']:.2f} -> {losses[-1]['loss']:.2f} nats")

@@ -4,162 +4,26 @@ One file, one idea: text -> WordPiece vocabulary -> blocks of tokens -> BERT -> 
 Every batch is a function of (seed, step), so a run that was cut off goes on where its last saved state was.
 """
 
-import hashlib
 import json
-import lzma
 import os
 import time
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass, fields
+from collections.abc import Callable
+from dataclasses import asdict, fields
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from safetensors.torch import save_file
-from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
+from tokenizers import Tokenizer
 from transformers import BertConfig, BertForMaskedLM, BertTokenizer
 
-from discbench.errors import DataError, UserError, did_you_mean
+from discbench.corpus import MASK, PAD, Tokens, batch, read_lines, sha256_of_lines, tokenize, train_tokenizer
+from discbench.errors import UserError
+from discbench.recipes import PretrainRecipe
 
-SPECIALS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
-PAD, UNK, CLS, SEP, MASK = range(5)
-TO_MASK, TO_RANDOM = 0.8, 0.1
-"""Of the tokens to predict (Devlin et al. 2019, §3.1); the rest stay as they are."""
-LINES_AT_ONCE = 10_000
-
-Tokens = NDArray[np.uint16]
 Say = Callable[[str], None]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PretrainRecipe:
-    """How a checkpoint is pre-trained; the defaults made `builtin:tiny`."""
-
-    vocabulary: int = 6000
-    layers: int = 2
-    hidden: int = 128
-    heads: int = 2
-    positions: int = 512
-    steps: int = 30_000
-    batch_tokens: int = 2048
-    length: int = 64
-    long_every: int = 10
-    """Every so many steps the blocks are `positions` long, not `length`, so that late positions are trained too."""
-    masked: float = 0.20
-    """Share of tokens to predict."""
-    lr: float = 1e-3
-    warmup: int = 1000
-    decay: float = 0.01
-    beta2: float = 0.98
-    clip: float = 1.0
-    init_std: float = 0.06
-    precision: Literal["bf16", "fp32"] = "bf16"
-    seed: int = 0
-
-
-def recipe_of(changes: Sequence[str]) -> PretrainRecipe:
-    """Return the default recipe with `field=value` changes.
-
-    Raises:
-        UserError: No such field, or a value that it cannot have.
-    """
-    kinds: dict[str, Any] = {f.name: type(f.default) for f in fields(PretrainRecipe)}
-    found: dict[str, Any] = {}
-    for change in changes:
-        name, _, text = change.partition("=")
-        if name not in kinds:
-            raise UserError(
-                f"--set {change}: no field {name!r}{did_you_mean(name, kinds, 'there are ' + ', '.join(kinds))}"
-            )
-        try:
-            found[name] = kinds[name](text)
-        except ValueError:
-            raise UserError(f"--set {change}: {text!r} is no {kinds[name].__name__}") from None
-    return PretrainRecipe(**found)
-
-
-def read_lines(path: Path) -> Iterator[str]:
-    """Yield the lines of a text file, plain or .xz; raise DataError when it is missing or truncated."""
-    try:
-        with lzma.open(path, "rt", encoding="utf-8") if path.suffix == ".xz" else path.open(encoding="utf-8") as file:
-            yield from file
-    except (OSError, EOFError, lzma.LZMAError, UnicodeDecodeError) as error:
-        raise DataError(
-            f"corpus {str(path)!r} cannot be read: {error!r}; give a UTF-8 text file, plain or .xz"
-        ) from error
-
-
-def sha256_of_lines(path: Path) -> str:
-    """Return the SHA-256 of the uncompressed text."""
-    digest = hashlib.sha256()
-    for line in read_lines(path):
-        digest.update(line.encode())
-    return digest.hexdigest()
-
-
-def train_tokenizer(lines: Iterator[str], size: int) -> Tokenizer:
-    """Learn a lower-cased WordPiece vocabulary of `size` entries, the five BERT specials first."""
-    tokenizer = Tokenizer(models.WordPiece(unk_token="[UNK]"))  # noqa: S106 - a token of text
-    tokenizer.normalizer = normalizers.BertNormalizer(lowercase=True)
-    tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
-    tokenizer.decoder = decoders.WordPiece()
-    trainer = trainers.WordPieceTrainer(
-        vocab_size=size, special_tokens=list(SPECIALS), limit_alphabet=400, show_progress=False
-    )
-    tokenizer.train_from_iterator(lines, trainer)
-    tokenizer.post_processor = processors.BertProcessing(("[SEP]", SEP), ("[CLS]", CLS))
-    return tokenizer
-
-
-def tokenize(lines: Iterator[str], tokenizer: Tokenizer) -> Tokens:
-    """Return one stream of token ids; a blank line (a document's end) becomes [SEP]."""
-    parts: list[Tokens] = []
-    chunk: list[str] = []
-
-    def flush() -> None:
-        encodings = tokenizer.encode_batch([line.strip() for line in chunk], add_special_tokens=False)
-        ids = [[SEP] if not line.strip() else e.ids for line, e in zip(chunk, encodings, strict=True)]
-        parts.append(np.array([i for line in ids for i in line], dtype=np.uint16))
-        chunk.clear()
-
-    for line in lines:
-        chunk.append(line)
-        if len(chunk) == LINES_AT_ONCE:
-            flush()
-    flush()
-    return np.concatenate(parts)
-
-
-def blocks(stream: Tokens, count: int, length: int, rng: np.random.Generator) -> NDArray[np.int64]:
-    """Draw `count` windows of the stream, each `[CLS] length-2 tokens [SEP]`: (count, length)."""
-    starts = rng.integers(0, len(stream) - length, count)
-    body = stream[starts[:, None] + np.arange(length - 2)].astype(np.int64)
-    edge = np.ones((count, 1), dtype=np.int64)
-    return np.concatenate([CLS * edge, body, SEP * edge], axis=1)
-
-
-def mask(
-    ids: NDArray[np.int64], recipe: PretrainRecipe, rng: np.random.Generator
-) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """Return (input ids, positions to predict, their true ids)."""
-    chosen = (rng.random(ids.shape) < recipe.masked) & (ids >= len(SPECIALS))
-    fate = rng.random(ids.shape)
-    noisy = np.where(chosen & (fate < TO_MASK), MASK, ids)
-    random_ids = rng.integers(len(SPECIALS), recipe.vocabulary, ids.shape)
-    noisy = np.where(chosen & (fate >= 1 - TO_RANDOM), random_ids, noisy)
-    return torch.from_numpy(noisy), torch.from_numpy(chosen), torch.from_numpy(ids[chosen])
-
-
-def batch(
-    stream: Tokens, recipe: PretrainRecipe, seed: int, step: int
-) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """Draw the batch that belongs to (seed, step)."""
-    rng = np.random.default_rng((seed, step))
-    length = recipe.positions if step % recipe.long_every == 0 else recipe.length
-    length = min(length, len(stream) // 2)
-    return mask(blocks(stream, max(1, recipe.batch_tokens // length), length, rng), recipe, rng)
+SAVE_EVERY = 1000
 
 
 def new_model(recipe: PretrainRecipe) -> BertForMaskedLM:
@@ -207,7 +71,7 @@ def lr_at(step: int, recipe: PretrainRecipe) -> float:
 def train(
     model: BertForMaskedLM, stream: Tokens, held_out: Tokens, recipe: PretrainRecipe, out: Path, say: Say
 ) -> list[dict[str, float]]:
-    """Train to the recipe's last step, saving the state every 1,000 steps; return the log."""
+    """Train to the recipe's last step, saving the state every `SAVE_EVERY` steps; return the log."""
     optimizer = torch.optim.AdamW(
         model.parameters(), lr=recipe.lr, betas=(0.9, recipe.beta2), weight_decay=recipe.decay, fused=True
     )
@@ -223,7 +87,7 @@ def train(
         torch.nn.utils.clip_grad_norm_(model.parameters(), recipe.clip)
         optimizer.step()
         optimizer.zero_grad(set_to_none=True)
-        if (step + 1) % 1000 == 0 or step + 1 == recipe.steps:
+        if (step + 1) % SAVE_EVERY == 0 or step + 1 == recipe.steps:
             seconds = time.monotonic() - began
             log.append({"step": step + 1, "loss": held_out_loss(model, held_out, recipe), "seconds": seconds})
             save_state(model, optimizer, recipe, log, out)
@@ -325,4 +189,42 @@ def pretrain(corpus: Path, held_out: Path, out: Path, recipe: PretrainRecipe, sa
         "torch": torch.__version__,
     }
     (out / "pretraining.json").write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
+    (out / "README.md").write_text(card(record), encoding="utf-8")
     return record
+
+
+def card(record: dict[str, Any]) -> str:
+    """Return the model card: what it is, how it was made, how to make it again."""
+    recipe, losses = record["recipe"], record["held_out_loss"]
+    changed = {f.name: recipe[f.name] for f in fields(PretrainRecipe) if recipe[f.name] != f.default}
+    again = "".join(f" --set {name}={value}" for name, value in changed.items())
+    points = [losses[round(tenth * (len(losses) - 1) / 10)] for tenth in range(11)]
+    million = recipe["batch_tokens"] / 1e6
+    steps = "\n".join(f"| {p['step']:,} | {p['step'] * million:.1f} | {p['loss']:.2f} |" for p in points)
+    fills = "\n".join(f"- {text} {', '.join(found)}" for text, found in record["fills"].items())
+    return f"""# A small BERT, pre-trained on text
+
+BERT of {recipe["layers"]} layers x {recipe["hidden"]} with {record["parameters"]:,} parameters
+and {recipe["vocabulary"]:,} WordPiece entries: masked language modelling on
+{record["tokens_seen"] / 1e6:.0f} million tokens of {record["corpus"]["name"]}.
+Held-out loss {losses[0]["loss"]:.2f} nats before, {losses[-1]["loss"]:.2f} after;
+{losses[-1]["seconds"] / 60:.0f} minutes on {record["threads"]} CPU thread(s), torch {record["torch"]}.
+Weights are stored in 16 bits. There is no pooler: fine-tuning starts one afresh.
+
+Text: {record["corpus"]["tokens"]:,} tokens, SHA-256 of the uncompressed lines `{record["corpus"]["sha256"]}`;
+held out: {record["held_out"]["tokens"]:,} tokens, `{record["held_out"]["sha256"]}`.
+
+| step | million tokens | held-out loss |
+|---|---|---|
+{steps}
+
+What it puts into a gap, most probable first:
+
+{fills}
+
+Made, and made again, by (each batch follows from seed and step; a run that was cut off goes on):
+
+    discbench pretrain {record["corpus"]["name"]} --held-out {record["held_out"]["name"]} --out DIRECTORY{again}
+
+All fields: `{json.dumps(recipe)}`
+"""

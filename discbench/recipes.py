@@ -1,5 +1,6 @@
 """Recipes: how a cell is trained, as values. `--set field=value` changes any field, and with it the cell's id."""
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from types import MappingProxyType
 from typing import Any, Literal
@@ -127,3 +128,50 @@ def _spell(kind: Any) -> str:  # noqa: ANN401
 def as_record(recipe: Recipe) -> dict[str, Any]:
     """Return all fields, as they enter a cell."""
     return asdict(recipe)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PretrainRecipe:
+    """How a checkpoint is pre-trained; the defaults made `builtin:tiny`."""
+
+    vocabulary: int = 6000
+    layers: int = 2
+    hidden: int = 128
+    heads: int = 2
+    positions: int = 512
+    steps: int = 30_000
+    batch_tokens: int = 2048
+    length: int = 64
+    long_every: int = 10
+    """Every so many steps the blocks are `positions` long, not `length`, so that late positions are trained too."""
+    masked: float = 0.20
+    """Share of tokens to predict."""
+    lr: float = 1e-3
+    warmup: int = 1000
+    decay: float = 0.01
+    beta2: float = 0.98
+    clip: float = 1.0
+    init_std: float = 0.06
+    precision: Literal["bf16", "fp32"] = "bf16"
+    seed: int = 0
+
+
+def pretrain_recipe(changes: Sequence[str]) -> PretrainRecipe:
+    """Return the default recipe with `field=value` changes.
+
+    Raises:
+        UserError: No such field, or a value that it cannot have.
+    """
+    kinds: dict[str, Any] = {f.name: type(f.default) for f in fields(PretrainRecipe)}
+    found: dict[str, Any] = {}
+    for change in changes:
+        name, _, text = change.partition("=")
+        if name not in kinds:
+            raise UserError(
+                f"--set {change}: no field {name!r}{did_you_mean(name, kinds, 'there are ' + ', '.join(kinds))}"
+            )
+        try:
+            found[name] = kinds[name](text)
+        except ValueError:
+            raise UserError(f"--set {change}: {text!r} is no {kinds[name].__name__}") from None
+    return PretrainRecipe(**found)
