@@ -241,8 +241,11 @@ def board_(results: Path, out: Path | None) -> None:
 @click.option(
     "--set", "changes", multiple=True, metavar="FIELD=VALUE", help="Change a field of the pre-training recipe."
 )
+@click.option("--about", default="", help="What the text is and under which licence, for the model card.")
 @click.option("--threads", type=click.IntRange(1), help="Threads; by default all cores.")
-def pretrain_(corpus: Path, held_out: Path, out: Path, changes: tuple[str, ...], threads: int | None) -> None:
+def pretrain_(
+    corpus: Path, held_out: Path, out: Path, changes: tuple[str, ...], about: str, threads: int | None
+) -> None:
     """Pre-train a small masked language model on CORPUS, a text file with a paragraph a line (.txt or .txt.xz)."""
     import torch
 
@@ -250,7 +253,7 @@ def pretrain_(corpus: Path, held_out: Path, out: Path, changes: tuple[str, ...],
 
     if threads:
         torch.set_num_threads(threads)
-    losses = pretrain(corpus, held_out, out, pretrain_recipe(changes), lambda line: click.echo(line, err=True))[
+    losses = pretrain(corpus, held_out, out, pretrain_recipe(changes), lambda line: click.echo(line, err=True), about)[
         "held_out_loss"
     ]
     click.echo(f"{out}: held-out loss {losses[0]['loss']:.2f} -> {losses[-1]['loss']:.2f} nats")

@@ -212,6 +212,21 @@ def read_table(
     return rows
 
 
+def read_parquet(path: Path, columns: Sequence[str]) -> list[dict[str, Any]]:
+    """Read the named columns of a parquet file into one dict a row."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        table = pq.read_table(path)
+    except (OSError, pa.ArrowException) as error:
+        raise DataError(f"{path} is no parquet file ({_cause(error)}); is it whole? fetch it again") from error
+    if missing := sorted(set(columns) - set(table.column_names)):
+        raise DataError(f"{path} has no column {missing}; it has {table.column_names}")
+    found: list[dict[str, Any]] = table.select(list(columns)).to_pylist()
+    return found
+
+
 def read_json(path: Path) -> Any:  # noqa: ANN401 - whatever the publisher wrote
     """Read a JSON file, or JSON lines, plain or compressed."""
     text = read_bytes(path).decode("utf-8")
@@ -256,10 +271,10 @@ def shuffle(rows: Sequence[T], seed: int) -> list[T]:
     return order
 
 
-def split(rows: Sequence[Row], *, parts: tuple[float, float, float], seed: int) -> Splits:
+def split(rows: Sequence[Row], *, parts: tuple[float, float, float], seed: int, partial: str = "") -> Splits:
     """Shuffle once and cut into train, validation and test at int(share * n), as published splits of this kind do."""
     if abs(sum(parts) - 1) > 1e-9:  # noqa: PLR2004 - rounding
         raise DataError(f"split parts {parts} add up to {sum(parts)}; give shares that add up to 1")
     order = shuffle(rows, seed)
     first, second = int(parts[0] * len(order)), int(round(parts[0] + parts[1], 9) * len(order))
-    return Splits(train=order[:first], validation=order[first:second], test=order[second:])
+    return Splits(train=order[:first], validation=order[first:second], test=order[second:], partial=partial)

@@ -108,6 +108,12 @@ def training_batches(
         yield from loader
 
 
+def _logits(model: nn.Module, drawn: dict[str, Tensor]) -> Tensor:
+    given = {name: drawn[name] for name in ("input_ids", "attention_mask", "token_type_ids") if name in drawn}
+    found: Tensor = model(**given).logits
+    return found
+
+
 @torch.no_grad()
 def predict(model: nn.Module, inputs: Inputs, accelerator: Accelerator, batch: int = 64) -> Outputs:
     """Return the model's outputs in eval mode, one row each, in the rows' order.
@@ -119,7 +125,7 @@ def predict(model: nn.Module, inputs: Inputs, accelerator: Accelerator, batch: i
     loader = accelerator.prepare(DataLoader(by_length, batch_size=batch, shuffle=False, collate_fn=inputs.batch))
     rows, outputs = [], []
     for drawn in loader:
-        logits = model(input_ids=drawn["input_ids"], attention_mask=drawn["attention_mask"]).logits
+        logits = _logits(model, drawn)
         row, logit = accelerator.gather_for_metrics((drawn["rows"], logits))
         rows.append(row.cpu())
         outputs.append(logit.float().cpu())
@@ -228,7 +234,7 @@ def _step(
     model.train()
     for group in optimizer.param_groups:
         group["lr"] = recipe.lr * factor
-    logits = model(input_ids=drawn["input_ids"], attention_mask=drawn["attention_mask"]).logits
+    logits = _logits(model, drawn)
     loss = loss_of(logits, drawn["targets"])
     accelerator.backward(loss)
     if recipe.clip is not None:

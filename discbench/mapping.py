@@ -39,6 +39,10 @@ class TextTable:
     """Rows are text: the checkpoint's own tokenizer makes the symbols, then `kind` moves every token id."""
 
     kind: Kind = "shift"
+    max_tokens: int = 128
+    """Longer rows are cut as the tokenizer cuts them (the longer text of a pair first), special ids counted."""
+    map_specials: bool = True
+    """Whether special ids are moved too, as Kao & Lee 2021 do on GLUE; else they stay, and the others change places."""
 
     @property
     def symbols(self) -> int:
@@ -61,6 +65,8 @@ class Vocabulary:
     suffix: tuple[int, ...]
     """Special ids after a sequence, usually [SEP]."""
     pad: int
+    special: tuple[int, ...] = ()
+    """All special ids, [MASK] and the like among them."""
 
 
 def shuffled(ids: Sequence[int], seed: int) -> list[int]:
@@ -83,6 +89,35 @@ def draw_table(mapping: RandomTable, kind: Kind, vocabulary: Vocabulary, seed: i
             f" {len(usable)} usable ones; take a checkpoint with a larger vocabulary"
         )
     return tuple(shuffled(usable, seed)[: mapping.symbols])
+
+
+SHIFT = 1000
+"""Kao & Lee 2021, §2.1: T(i) = (i + 1000) mod V."""
+
+
+def draw_text_map(mapping: TextTable, kind: Kind, vocabulary: Vocabulary, seed: int) -> list[int]:
+    """Return the new id of every id of the vocabulary, one to one.
+
+    `shift`: (id + 1000) mod V. `permute`: an order of all ids drawn by hash. `identity`: the text as it is.
+
+    Raises:
+        CheckpointError: A kind that does not apply to text.
+    """
+    fixed = (
+        set() if mapping.map_specials else {*vocabulary.prefix, *vocabulary.suffix, *vocabulary.special, vocabulary.pad}
+    )
+    moving = [i for i in range(vocabulary.size) if i not in fixed]
+    targets = {
+        "identity": lambda: moving,
+        "shift": lambda: [moving[(place + SHIFT) % len(moving)] for place in range(len(moving))],
+        "permute": lambda: shuffled(moving, seed),
+    }.get(kind)
+    if targets is None:
+        raise CheckpointError(f"mapping {kind!r} does not apply to a text task; use 'shift', 'permute' or 'identity'")
+    table = list(range(vocabulary.size))
+    for source, target in zip(moving, targets(), strict=True):
+        table[source] = target
+    return table
 
 
 def table_sha256(table: Sequence[int]) -> str:

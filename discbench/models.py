@@ -39,6 +39,8 @@ class Inputs:
     """(rows + 1,)."""
     targets: NDArray[Any]
     pad: int
+    types: NDArray[np.int64] | None = None
+    """Token types of text pairs, as flat as `ids`."""
 
     def __len__(self) -> int:
         return len(self.targets)
@@ -52,17 +54,18 @@ class Inputs:
         """Return ids and attention mask of shape (batch, longest row), padded at the right, and targets (batch,)."""
         width = int(self.lengths[list(rows)].max())
         ids = np.full((len(rows), width), self.pad, dtype=np.int64)
-        mask = np.zeros((len(rows), width), dtype=np.int64)
+        mask, types = np.zeros_like(ids), np.zeros_like(ids)
         for i, row in enumerate(rows):
-            piece = self.ids[self.offsets[row] : self.offsets[row + 1]]
-            ids[i, : len(piece)] = piece
-            mask[i, : len(piece)] = 1
-        return {
-            "input_ids": torch.from_numpy(ids),
-            "attention_mask": torch.from_numpy(mask),
-            "targets": torch.from_numpy(self.targets[list(rows)]),
-            "rows": torch.tensor(list(rows)),
-        }
+            place = slice(self.offsets[row], self.offsets[row + 1])
+            length = place.stop - place.start
+            ids[i, :length] = self.ids[place]
+            mask[i, :length] = 1
+            if self.types is not None:
+                types[i, :length] = self.types[place]
+        made = {"input_ids": ids, "attention_mask": mask, "targets": self.targets[list(rows)], "rows": np.array(rows)}
+        if self.types is not None:
+            made["token_type_ids"] = types
+        return {name: torch.from_numpy(array) for name, array in made.items()}
 
 
 @contextlib.contextmanager
@@ -152,6 +155,7 @@ def vocabulary_of(checkpoint: Checkpoint) -> Vocabulary:
         prefix=prefix,
         suffix=suffix,
         pad=pad,
+        special=tuple(sorted(specials)),
     )
 
 
@@ -288,3 +292,31 @@ def to_inputs(split: Encoded, table: Sequence[int], vocabulary: Vocabulary, max_
         ids[at + first : at + first + length] = mapped[start : start + length]
         ids[at + first + length : offsets[row + 1]] = vocabulary.suffix
     return Inputs(ids, offsets, split.targets, vocabulary.pad)
+
+
+def to_text_inputs(
+    tokenizer: Any,  # noqa: ANN401 - transformers' tokenizer classes
+    split: Encoded,
+    table: Sequence[int],
+    vocabulary: Vocabulary,
+    max_tokens: int,
+) -> Inputs:
+    """Tokenize texts (or pairs) as the checkpoint does, then move every id by the table.
+
+    Args:
+        tokenizer: The checkpoint's own.
+        split: Rows with `texts`.
+        table: The new id of every id.
+        vocabulary: For its padding id.
+        max_tokens: Rows are cut to this length, special ids included, the longer text of a pair first.
+    """
+    texts = split.texts or ()
+    firsts = [first for first, _ in texts]
+    seconds = [second for _, second in texts] if any(second is not None for _, second in texts) else None
+    made = tokenizer(firsts, seconds, truncation=True, max_length=max_tokens)
+    offsets = np.concatenate([[0], np.cumsum([len(ids) for ids in made["input_ids"]])]).astype(np.int64)
+    ids = np.asarray(table, dtype=np.int64)[np.fromiter((i for row in made["input_ids"] for i in row), dtype=np.int64)]
+    types = None
+    if seconds is not None and "token_type_ids" in made:
+        types = np.fromiter((i for row in made["token_type_ids"] for i in row), dtype=np.int64)
+    return Inputs(ids, offsets, split.targets, vocabulary.pad, types)

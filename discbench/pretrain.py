@@ -160,8 +160,19 @@ def prepare(
     return tokenizer, np.load(out / "train.npy"), np.load(out / "held_out.npy")
 
 
-def pretrain(corpus: Path, held_out: Path, out: Path, recipe: PretrainRecipe, say: Say) -> dict[str, Any]:
-    """Run or resume one pre-training; write the checkpoint and `pretraining.json` to `out` and return the latter."""
+def pretrain(
+    corpus: Path, held_out: Path, out: Path, recipe: PretrainRecipe, say: Say, about: str = ""
+) -> dict[str, Any]:
+    """Run or resume one pre-training; write checkpoint, card and `pretraining.json` to `out` and return the latter.
+
+    Args:
+        corpus: Text to learn, a paragraph a line, a blank line between documents; plain or .xz.
+        held_out: Text that is never learnt.
+        out: Directory of the checkpoint and of the state to resume from.
+        recipe: How.
+        say: Told of progress, a line at a time.
+        about: What the text is and under which licence, for the card.
+    """
     out.mkdir(parents=True, exist_ok=True)
     tokenizer, stream, held = prepare(corpus, held_out, recipe, out, say)
     if tokenizer.get_vocab_size() != recipe.vocabulary:
@@ -178,6 +189,7 @@ def pretrain(corpus: Path, held_out: Path, out: Path, recipe: PretrainRecipe, sa
         "she wrote three [MASK] and a play.",
     )
     record = {
+        "about": about,
         "recipe": asdict(recipe),
         "corpus": {"name": corpus.name, "sha256": sha256_of_lines(corpus), "tokens": len(stream)},
         "held_out": {"name": held_out.name, "sha256": sha256_of_lines(held_out), "tokens": len(held)},
@@ -211,7 +223,8 @@ Held-out loss {losses[0]["loss"]:.2f} nats before, {losses[-1]["loss"]:.2f} afte
 {losses[-1]["seconds"] / 60:.0f} minutes on {record["threads"]} CPU thread(s), torch {record["torch"]}.
 Weights are stored in 16 bits. There is no pooler: fine-tuning starts one afresh.
 
-Text: {record["corpus"]["tokens"]:,} tokens, SHA-256 of the uncompressed lines `{record["corpus"]["sha256"]}`;
+Text: {record["about"] or "as given"};
+{record["corpus"]["tokens"]:,} tokens, SHA-256 of the uncompressed lines `{record["corpus"]["sha256"]}`;
 held out: {record["held_out"]["tokens"]:,} tokens, `{record["held_out"]["sha256"]}`.
 
 | step | million tokens | held-out loss |
@@ -222,7 +235,9 @@ What it puts into a gap, most probable first:
 
 {fills}
 
-Made, and made again, by (each batch follows from seed and step; a run that was cut off goes on):
+Made, and made again, by the command below. Each batch follows from seed and step, and a run that was cut off goes
+on where it was. The WordPiece trainer of `tokenizers` settles ties differently from run to run, so that a new
+vocabulary may differ in a few entries.
 
     discbench pretrain {record["corpus"]["name"]} --held-out {record["held_out"]["name"]} --out DIRECTORY{again}
 

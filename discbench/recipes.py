@@ -47,7 +47,10 @@ QUICK = Recipe(name="quick", lr=1e-3, batch=16, epochs=4.0, warmup=0.1, clip=1.0
 QUICK_LR = MappingProxyType({"pretrained": 1e-3, "scratch": 1e-3, "reembedded": 1e-3, "frozen": 1e-2})
 """Each init's own best rate, chosen by `benchmarks/quick_lr.py` on data and seeds that no board uses."""
 
-RECIPES = MappingProxyType({recipe.name: recipe for recipe in (PAPER, QUICK)})
+PAPER_GLUE = Recipe(name="paper-glue", optimizer="adamw", epochs=3.0, select="last")
+"""Kao & Lee 2021, appendices A and B: AdamW without decay, 3 epochs, the last state, on GLUE's validation rows."""
+
+RECIPES = MappingProxyType({recipe.name: recipe for recipe in (PAPER, PAPER_GLUE, QUICK)})
 
 CHECKS: MappingProxyType[str, Any] = MappingProxyType(
     {

@@ -19,7 +19,7 @@ from discbench.types import Task
 
 T = TypeVar("T")
 GROUP = "discbench"
-BUILTINS = ("dna", "formal", "protein")
+BUILTINS = ("chem", "dna", "formal", "glue", "music", "protein")
 
 
 def blocked() -> set[str]:

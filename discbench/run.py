@@ -2,7 +2,7 @@
 
 import platform
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -15,7 +15,7 @@ import torch
 from discbench import finetune, models, rowcache, rows, score
 from discbench.checkpoints import Checkpoint
 from discbench.errors import CheckpointError
-from discbench.mapping import RandomTable, Vocabulary, draw_table, table_sha256
+from discbench.mapping import TextTable, Vocabulary, draw_table, draw_text_map, table_sha256
 from discbench.place import Place
 from discbench.plan import Cell
 from discbench.recipes import Recipe
@@ -55,9 +55,8 @@ class Bench:
         limit = models.position_limit(model)
         for cell in {c.task: c for c in cells}.values():
             task = tasks[cell.task]
-            draw_table(_alphabet(task), cell.mapping, vocabulary, cell.mapping_seed)  # type: ignore[arg-type]
-            longest = max(int(getattr(self.rows_of(task), name).lengths.max()) for name in rows.SPLITS)
-            longest += len(vocabulary.prefix) + len(vocabulary.suffix)
+            _table(task, cell, vocabulary)
+            longest = self._longest(task, vocabulary)
             if limit is not None and min(longest, cell.recipe["max_tokens"] or longest) > limit:
                 raise CheckpointError(
                     f"{task.name} has rows of {longest} tokens, but {checkpoint.name!r} numbers {limit} positions;"
@@ -83,10 +82,10 @@ class Bench:
     def _train(self, cell: Cell, checkpoint: Checkpoint, task: Task, report: Report) -> tuple[Result, bytes]:
         loaded, vocabulary = self.rows_of(task), self.vocabulary(checkpoint)
         recipe = Recipe(**cell.recipe)
-        table = draw_table(_alphabet(task), cell.mapping, vocabulary, cell.mapping_seed)  # type: ignore[arg-type]
+        table = _table(task, cell, vocabulary)
         kept = {name: self._keep(cell, name, getattr(loaded, name)) for name in rows.SPLITS}
         splits = {name: getattr(loaded, name).take(chosen) for name, chosen in kept.items()}
-        inputs = {n: models.to_inputs(split, table, vocabulary, recipe.max_tokens) for n, split in splits.items()}
+        inputs = {n: self._inputs(checkpoint, task, split, table, recipe.max_tokens) for n, split in splits.items()}
         model = models.build(checkpoint, cell.init, task.target.outputs, cell.seed, vocabulary)  # type: ignore[arg-type]
 
         def answers(name: str, outputs: Any) -> score.Voted:  # noqa: ANN401
@@ -125,6 +124,26 @@ class Bench:
         }
         return result, pack_predictions(kept["test"], trained.test, splits["test"].targets)
 
+    def _longest(self, task: Task, vocabulary: Vocabulary) -> int:
+        if isinstance(task.mapping, TextTable):
+            return task.mapping.max_tokens
+        longest = max(int(getattr(self.rows_of(task), name).lengths.max()) for name in rows.SPLITS)
+        return longest + len(vocabulary.prefix) + len(vocabulary.suffix)
+
+    def _inputs(
+        self, checkpoint: Checkpoint, task: Task, split: rows.Encoded, table: Sequence[int], max_tokens: int | None
+    ) -> models.Inputs:
+        vocabulary = self.vocabulary(checkpoint)
+        if not isinstance(task.mapping, TextTable):
+            return models.to_inputs(split, table, vocabulary, max_tokens)
+        tokenizer = models.load_tokenizer(checkpoint)
+        if tokenizer is None:
+            raise CheckpointError(
+                f"{task.name} is text, but model {checkpoint.name!r} has no usable tokenizer to read it"
+            )
+        keep = min(task.mapping.max_tokens, max_tokens or task.mapping.max_tokens)
+        return models.to_text_inputs(tokenizer, split, table, vocabulary, keep)
+
     def _keep(self, cell: Cell, name: str, split: rows.Encoded) -> Any:  # noqa: ANN401
         fraction = cell.fraction if name == "train" else 1.0
         return rows.chosen(len(split), cell.limit, fraction, cell.seed)
@@ -141,10 +160,11 @@ class Bench:
         }
 
 
-def _alphabet(task: Task) -> RandomTable:
-    if not isinstance(task.mapping, RandomTable):
-        raise CheckpointError(f"{task.name} is a text task; text mappings are not served yet")
-    return task.mapping
+def _table(task: Task, cell: Cell, vocabulary: Vocabulary) -> Sequence[int]:
+    kind: Any = cell.mapping
+    if isinstance(task.mapping, TextTable):
+        return draw_text_map(task.mapping, kind, vocabulary, cell.mapping_seed)
+    return draw_table(task.mapping, kind, vocabulary, cell.mapping_seed)
 
 
 def _processes() -> int:

@@ -1,19 +1,33 @@
-"""DNA tasks: where does a gene's coding part begin and end?
+"""DNA tasks: where do a gene's coding parts meet, and which histone marks does a stretch of yeast DNA carry?
 
-UCI splice junctions (Kao & Lee 2021, §3.1 and appendix G.3).
+UCI splice junctions and the ten marks of Pokholok 2005 (Kao & Lee 2021, §3.1 and appendix G.3). Each task has a twin
+`-grouped` whose split keeps related rows on one side.
 """
 
+from functools import partial
+
 from discbench import Classes, Dataset, RandomTable, Row, Specialist, Task, accuracy, hookimpl
-from discbench.data import fetch, open_text, split
+from discbench.data import fetch, local, open_text, read_table, split
 from discbench.errors import DataError
+from discbench.groups import grouped_split
 
 SPLICE_URL = "https://archive.ics.uci.edu/ml/machine-learning-databases/molecular-biology/splice-junction-gene-sequences/splice.data"
 SPLICE_FILE = "ebbae10c85d3c285e2a2489a37e42bc2ee8d91d15005e391a9962fa3389a114f"
 SPLICE_CLASSES = ("EI", "IE", "N")
 
 
-def load_splice():
-    """Read `class, name, sequence` lines and cut them 90/5/5 after one shuffle with seed 100, as the authors do."""
+PARTS = (0.90, 0.05, 0.05)
+MARKS = {
+    "H3": 14965, "H4": 14601, "H3K9ac": 27782, "H3K14ac": 33048, "H4ac": 34095, "H3K4me1": 31677, "H3K4me2": 30683,
+    "H3K4me3": 36799, "H3K36me3": 34880, "H3K79me3": 28837,
+}  # fmt: skip
+"""Rows of each mark in the published files (the first three: Kao & Lee 2021, Table 11)."""
+HUB = "https://huggingface.co/datasets/InstaDeepAI/nucleotide_transformer_downstream_tasks/resolve/main"
+SPECIALISTS = {"H3": 0.873, "H4": 0.873, "H3K9ac": 0.791}
+
+
+def splice_rows():
+    """Read the `class, name, sequence` lines of the UCI file."""
     path = fetch(SPLICE_URL, sha256=SPLICE_FILE, name="splice/splice.data", max_bytes=1 << 20)
     rows = []
     with open_text(path) as file:
@@ -24,30 +38,141 @@ def load_splice():
                     f"{path}, line {number}: 'EI|IE|N, name, sequence' was expected, found {line.strip()!r}"
                 )
             rows.append(Row(cells[2], SPLICE_CLASSES.index(cells[0])))
-    return split(rows, parts=(0.90, 0.05, 0.05), seed=100)
+    return rows
+
+
+def load_splice():
+    """Cut 90/5/5 after one shuffle with seed 100, as the authors do."""
+    return split(splice_rows(), parts=PARTS, seed=100)
+
+
+def load_splice_grouped():
+    """Cut 90/5/5 with identical sequences on one side."""
+    return grouped_split(splice_rows(), shared=None, parts=PARTS, seed=100)
+
+
+def three_lines(path):
+    """Read records of three lines: `>name`, sequence, label 0 or 1 (the form of JAIST and Hilbert-CNN)."""
+    with open_text(path) as file:
+        lines = [line.strip() for line in file if line.strip()]
+    return [labelled(path, *lines[i : i + 3]) for i in range(0, len(lines), 3)]
+
+
+def fasta(path):
+    """Read records of a header `>name|label` and a sequence (the form of the Hugging Face copy)."""
+    with open_text(path) as file:
+        records = [part.partition("\n") for part in file.read().split(">") if part.strip()]
+    return [
+        labelled(path, f">{head}", "".join(body.split()), head.strip().rpartition("|")[2]) for head, _, body in records
+    ]
+
+
+def labelled(path, name="", sequence="", label=""):
+    """One row, or an error that says what stands in its place."""
+    if not name.startswith(">") or label not in {"0", "1"} or set(sequence) - set("ACGTN"):
+        raise DataError(
+            f"{path}: '>name', bases and label 0 or 1 were expected, found {name!r}, {sequence[:20]!r}, {label!r}"
+        )
+    return Row(sequence, int(label))
+
+
+def histone_rows(mark):
+    """All rows of a mark, sorted, and what is missing.
+
+    Looked for: a CSV of part of the rows in the data directory, the three-line text there, the Hugging Face copy.
+    """
+    table, text = local(f"dna_histone/{mark}.csv"), local(f"dna_histone/{mark}.txt")
+    if text is not None:
+        rows = three_lines(text)
+    elif table is not None:
+        rows = [labelled(table, ">", row.get("sequence", ""), row.get("label", "")) for row in read_table(table)]
+    else:
+        parts = [fetch(f"{HUB}/{mark}/{part}.fna", name=f"dna_histone/{mark}/{part}.fna") for part in ("train", "test")]
+        rows = [row for part in parts for row in fasta(part)]
+    missing = "" if len(rows) == MARKS[mark] else f"{len(rows)} of {MARKS[mark]} rows"
+    return sorted(rows, key=lambda row: (row.symbols, row.target)), missing
+
+
+def load_histone(mark):
+    """Cut 90/5/5 after one shuffle of the sorted rows with seed 100 (the authors shuffle in their file's order)."""
+    rows, missing = histone_rows(mark)
+    return split(rows, parts=PARTS, seed=100, partial=missing)
+
+
+def load_histone_grouped(mark):
+    """Cut 90/5/5 with windows that share 100 bases on one side, and so on through their relatives."""
+    rows, missing = histone_rows(mark)
+    return grouped_split(rows, shared=100, parts=PARTS, seed=100, partial=missing)
+
+
+def histone(mark, load, suffix="", overlap=""):
+    """One task of a mark."""
+    score = SPECIALISTS.get(mark) if not suffix else None
+    return Task(
+        name=f"dna.{mark.lower()}{suffix}",
+        version=1,
+        dataset=Dataset(
+            partial(load, mark),
+            source=f"{HUB}/{mark}",
+            license="none stated (Pokholok et al. 2005; Tran et al., JAIST)",
+            cite="10.1016/j.cell.2005.06.026",
+            overlap=overlap,
+        ),
+        mapping=RandomTable("ACGTN"),
+        target=Classes(2),
+        metric=accuracy,
+        max_symbols=500,
+        specialist=score and Specialist(name="Hilbert-CNN", score=score, source="Kao & Lee 2021, Table 5"),
+        about=f"does a 500-base window of yeast DNA carry {mark}?{' (families on one side)' if suffix else ''}",
+    )
+
+
+def splice(name, load, sha256, sizes, overlap="", specialist=None):
+    """The splice task with one of its two splits."""
+    return Task(
+        name=name,
+        version=1,
+        dataset=Dataset(
+            load,
+            source=SPLICE_URL,
+            license="CC-BY-4.0",
+            cite="10.24432/C5M888",
+            sizes=sizes,
+            rows_sha256=sha256,
+            overlap=overlap,
+        ),
+        mapping=RandomTable("ACGTNDRS"),
+        target=Classes(3, SPLICE_CLASSES),
+        metric=accuracy,
+        max_symbols=60,
+        chance=0.519,
+        specialist=specialist,
+        about="exon-intron border, intron-exon border or neither, in the middle of 60 bases",
+    )
 
 
 @hookimpl
 def discbench_tasks():
-    """The paper's splice task. Letters beyond ACGT are kept: N any, D AGT, R AG, S CG."""
+    """Splice and the ten marks, each by the paper's split and by families.
+
+    Letters beyond ACGT are symbols of their own: N any, D AGT, R AG, S CG.
+    """
+    windows = "neighbouring windows overlap, and the paper's split is by row"
     return [
-        Task(
-            name="dna.splice",
-            version=1,
-            dataset=Dataset(
-                load_splice,
-                source=SPLICE_URL,
-                license="CC-BY-4.0",
-                cite="10.24432/C5M888",
-                sizes=(2871, 159, 160),
-                rows_sha256="f4e5afe370280c66c3be0323966f09d6c15e78b3e4d4e56c26798c680f656525",
-                overlap="125 sequences occur more than once in the published file, and its split is by row",
-            ),
-            mapping=RandomTable("ACGTNDRS"),
-            target=Classes(3, SPLICE_CLASSES),
-            metric=accuracy,
-            chance=0.519,
+        splice(
+            "dna.splice",
+            load_splice,
+            "f4e5afe370280c66c3be0323966f09d6c15e78b3e4d4e56c26798c680f656525",
+            (2871, 159, 160),
+            overlap="125 sequences occur more than once in the published file, and its split is by row",
             specialist=Specialist(name="Hilbert-CNN", score=0.941, source="Kao & Lee 2021, Table 5"),
-            about="exon-intron border, intron-exon border or neither, in the middle of 60 bases",
-        )
+        ),
+        splice(
+            "dna.splice-grouped",
+            load_splice_grouped,
+            "af4d8acc4b247abc50a18e34757d52613e269216deaebf2b33c8f20f059ec61c",
+            (2872, 159, 159),
+        ),
+        *(histone(mark, load_histone, overlap=windows) for mark in MARKS),
+        *(histone(mark, load_histone_grouped, "-grouped") for mark in MARKS),
     ]

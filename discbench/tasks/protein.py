@@ -1,14 +1,33 @@
-"""Protein tasks: how stable, how bright?
+"""Protein tasks: where in the cell, how stable, how bright?
 
-TAPE's splits of Rocklin 2017 and Sarkisyan 2016 (Kao & Lee 2021, §3.1 and appendix G.2).
+DeepLoc (Almagro Armenteros 2017) and TAPE's splits of Rocklin 2017 and Sarkisyan 2016 (Kao & Lee 2021, §3.1 and
+appendix G.2).
 """
 
-from discbench import Dataset, RandomTable, Row, Scalar, Specialist, Splits, Task, hookimpl, spearman
-from discbench.data import fetch, find_member, local, read_json, read_table, unpack
+from discbench import (
+    Classes,
+    Dataset,
+    RandomTable,
+    Row,
+    Scalar,
+    Specialist,
+    Splits,
+    Task,
+    accuracy,
+    hookimpl,
+    spearman,
+)
+from discbench.data import fetch, find_member, local, open_text, read_json, read_table, shuffle, unpack
+from discbench.errors import DataError
 
 TAPE = "http://s3.amazonaws.com/songlabdata/proteindata/data_raw_pytorch"
 LETTERS = "ARNDCQEGHILKMFPSTWYV"
 AMINO_ACIDS = LETTERS + "X"
+DEEPLOC = "https://services.healthtech.dtu.dk/services/DeepLoc-1.0/deeploc_data.fasta"
+COMPARTMENTS = (
+    "Cell.membrane", "Cytoplasm", "Endoplasmic.reticulum", "Extracellular", "Golgi.apparatus", "Lysosome/Vacuole",
+    "Mitochondrion", "Nucleus", "Peroxisome", "Plastid",
+)  # fmt: skip
 SAME = str.maketrans("OU", "KC")
 
 
@@ -32,6 +51,58 @@ def load_tape(name, label):
     return Splits(**splits)
 
 
+def compartment(label, path):
+    """The class of `Nucleus-U` or `Nucleus`; None for `Cytoplasm-Nucleus`, which the task leaves out."""
+    name = label[:-2] if label[-2:] in {"-M", "-S", "-U"} else label
+    if name == "Cytoplasm-Nucleus":
+        return None
+    if name not in COMPARTMENTS:
+        raise DataError(f"{path}: compartment {label!r} is none of {COMPARTMENTS}; is it DeepLoc's file?")
+    return COMPARTMENTS.index(name)
+
+
+def ends(sequence):
+    """A protein longer than 1000 residues is its first and last 500, as the authors' code cuts it.
+
+    The task then keeps the first 510, so that of such a protein ten residues of the tail are seen.
+    """
+    return sequence if len(sequence) <= 1000 else sequence[:500] + sequence[-500:]
+
+
+def deeploc(path):
+    """Read `>ACCESSION Compartment-M [test]` and residues; give (row, is it a test row)."""
+    with open_text(path) as file:
+        records = [part.partition("\n") for part in file.read().split(">")[1:]]
+    if not records:
+        raise DataError(f"{path} holds no '>' record; is it a FASTA file?")
+    found = []
+    for head, _, body in records:
+        words = head.split()
+        if len(words) < 2 or not body.strip():
+            raise DataError(f"{path}: '>ACCESSION Compartment-M [test]' and residues were expected, found {head!r}")
+        target = compartment(words[1], path)
+        if target is not None:
+            found.append((Row(residues(ends("".join(body.split()))), target), words[2:] == ["test"]))
+    return found
+
+
+def load_localization():
+    """DeepLoc's test rows; the others cut 9977/1108 after one shuffle with seed 100 (PLUS's sizes, not its rows)."""
+    test, held_out = local("localization/deeploc_test_set.fasta"), local("localization/deeploc_our_val_set.fasta")
+    table = local("localization/multiloc2003_train_surrogate.csv")
+    if local("localization/deeploc_data.fasta") is None and test and held_out and table:
+        train = [Row(residues(ends(r["seq"])), compartment(r["label"], table)) for r in read_table(table)]
+        return Splits(
+            train=train,
+            validation=[row for row, _ in deeploc(held_out)],
+            test=[row for row, _ in deeploc(test)],
+            partial=f"train is a surrogate of {len(train)} MultiLoc proteins, not DeepLoc's; test lacks 5 rows",
+        )
+    rows = deeploc(fetch(DEEPLOC, name="localization/deeploc_data.fasta", max_bytes=50 << 20))
+    rest = shuffle([row for row, is_test in rows if not is_test], 100)
+    return Splits(train=rest[:9977], validation=rest[9977:], test=[row for row, is_test in rows if is_test])
+
+
 def load_stability():
     """TAPE stability: train and validation from four rounds of design, test 1-Hamming neighbours of 17 designs."""
     return load_tape("stability", "stability_score")
@@ -44,8 +115,25 @@ def load_fluorescence():
 
 @hookimpl
 def discbench_tasks():
-    """The two regression tasks of the paper; lengths as the authors' code cuts them (less two special tokens)."""
+    """The three tasks of the paper; lengths as the authors' code cuts them (less two special tokens)."""
     return [
+        Task(
+            name="protein.localization",
+            version=1,
+            dataset=Dataset(
+                load_localization,
+                source=DEEPLOC,
+                license="none stated (DeepLoc 1.0); sequences from UniProt CC-BY-4.0",
+                cite="10.1093/bioinformatics/btx431",
+                sizes=(9977, 1108, 2773),
+            ),
+            mapping=RandomTable(AMINO_ACIDS),
+            target=Classes(10, COMPARTMENTS),
+            metric=accuracy,
+            max_symbols=510,
+            specialist=Specialist(name="PLUS-TFM", score=0.690, source="Kao & Lee 2021, Table 5"),
+            about="in which of ten parts of the cell does the protein work?",
+        ),
         Task(
             name="protein.stability",
             version=1,

@@ -1,0 +1,80 @@
+"""Which rows belong together: those with the same sequence, or with a long piece in common.
+
+A random split of overlapping windows puts nearly the same row on both sides. A grouped split keeps every such family on
+one side; the difference between the two scores is leakage.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from discbench.data import shuffle
+from discbench.types import Row, Splits
+
+PRIME = np.uint64(0x9E3779B97F4A7C15)
+
+
+def pieces(symbols: str, length: int) -> NDArray[np.uint64]:
+    """Return a 64-bit hash of every piece of `length` symbols; none for shorter rows."""
+    codes = np.frombuffer(symbols.encode("latin-1", "replace"), dtype=np.uint8).astype(np.uint64)
+    if len(codes) < length:
+        return np.zeros(0, np.uint64)
+    with np.errstate(over="ignore"):
+        powers = np.multiply.accumulate(np.full(length, PRIME, dtype=np.uint64))
+        windows = np.lib.stride_tricks.sliding_window_view(codes, length)
+        mixed: NDArray[np.uint64] = (windows * powers).sum(axis=1, dtype=np.uint64)
+    return np.asarray(mixed ^ (mixed >> np.uint64(29)))
+
+
+def families(sequences: Sequence[str], shared: int | None) -> NDArray[np.int64]:
+    """Return the family of each sequence, numbered in the order of first members.
+
+    Args:
+        sequences: The rows' symbols.
+        shared: Sequences with a common piece of so many symbols are of one family, and so on through their relatives;
+            None for identical sequences only.
+    """
+    if shared is None:
+        _, family = np.unique(np.asarray(sequences, dtype=object), return_inverse=True)
+        return _numbered(family)
+    from scipy.sparse import coo_matrix
+    from scipy.sparse.csgraph import connected_components
+
+    hashed = [np.unique(pieces(s, shared)) for s in sequences]
+    owner = np.repeat(np.arange(len(sequences)), [len(h) for h in hashed])
+    _, piece = np.unique(np.concatenate(hashed), return_inverse=True)
+    order = np.lexsort((owner, piece))
+    same = np.flatnonzero(piece[order][1:] == piece[order][:-1])
+    first, second = owner[order][same], owner[order][same + 1]
+    count = len(sequences)
+    _, family = connected_components(
+        coo_matrix((np.ones(len(first)), (first, second)), shape=(count, count)), directed=False
+    )
+    return _numbered(family)
+
+
+def _numbered(family: NDArray[np.int64]) -> NDArray[np.int64]:
+    _, first, inverse = np.unique(family, return_index=True, return_inverse=True)
+    rank = np.argsort(np.argsort(first))
+    return rank[inverse].astype(np.int64)
+
+
+def grouped_split(
+    rows: Sequence[Row], *, shared: int | None, parts: tuple[float, float, float], seed: int, partial: str = ""
+) -> Splits:
+    """Cut rows so that no family is on two sides: families in shuffled order fill test, then validation, then train.
+
+    The shares are kept as nearly as whole families allow; a family larger than a tenth of all rows goes to train.
+    """
+    family = families([str(row.symbols) for row in rows], shared)
+    members: list[list[int]] = [[] for _ in range(int(family.max()) + 1)]
+    for row, number in enumerate(family):
+        members[number].append(row)
+    wanted = {"test": parts[2] * len(rows), "validation": parts[1] * len(rows)}
+    sides: dict[str, list[int]] = {"train": [], "validation": [], "test": []}
+    for number in shuffle(range(len(members)), seed):
+        fits = (s for s in ("test", "validation") if len(sides[s]) + len(members[number]) <= wanted[s])
+        sides[next(fits, "train")].extend(members[number])
+    chosen = {side: [rows[i] for i in sorted(numbers)] for side, numbers in sides.items()}
+    return Splits(train=chosen["train"], validation=chosen["validation"], test=chosen["test"], partial=partial)

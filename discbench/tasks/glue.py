@@ -1,0 +1,190 @@
+"""GLUE with its tokens moved: how much of a checkpoint's knowledge of English survives when every word means another?
+
+Kao & Lee 2021, §2.1 and appendix B: `shift` is (id + 1000) mod V over all ids, special ones included; `--mapping
+permute` draws an order of all ids, `--mapping identity` is GLUE as it is. The test rows are GLUE's validation rows (its
+test labels are secret), so validation and test are the same rows here and the state to use is the last (recipe
+`paper-glue`).
+"""
+
+import csv
+from functools import partial
+from typing import NamedTuple
+
+from discbench import (
+    Classes,
+    Dataset,
+    Row,
+    Scalar,
+    Splits,
+    Task,
+    TextTable,
+    accuracy,
+    f1,
+    hookimpl,
+    matthews,
+    pearson,
+    spearman,
+)
+from discbench.data import fetch, local, open_text, read_parquet, shuffle
+from discbench.errors import DataError
+
+HUB = "https://huggingface.co/datasets/nyu-mll/glue/resolve/main"
+ENTAILMENT = ("entailment", "not_entailment")
+INFERENCE = ("entailment", "neutral", "contradiction")
+
+
+class Source(NamedTuple):
+    """How one set is published."""
+
+    folder: str
+    texts: tuple[str, ...]
+    labels: tuple[str, ...] | None
+    """Names in the order of classes; None for a number."""
+    hub_texts: tuple[str, ...]
+
+
+PAIR = ("sentence1", "sentence2")
+SETS = {
+    "cola": Source("CoLA", (), ("0", "1"), ("sentence",)),
+    "sst-2": Source("SST-2", ("sentence",), ("0", "1"), ("sentence",)),
+    "mrpc": Source("MRPC", ("#1 String", "#2 String"), ("0", "1"), PAIR),
+    "qqp": Source("QQP", ("question1", "question2"), ("0", "1"), ("question1", "question2")),
+    "sts-b": Source("STS-B", PAIR, None, PAIR),
+    "mnli": Source("MNLI", PAIR, INFERENCE, ("premise", "hypothesis")),
+    "qnli": Source("QNLI", ("question", "sentence"), ENTAILMENT, ("question", "sentence")),
+    "rte": Source("RTE", PAIR, ENTAILMENT, PAIR),
+}
+LABEL = {"mrpc": "Quality", "qqp": "is_duplicate", "sts-b": "score", "mnli": "gold_label"}
+HASHES = {
+    "cola": "005f1a9aca91c97cc9dba46d1a4bb5c8d208222f928c9915a6fb8e31cbcfde13",
+    "sst-2": "50bca78ed57c1165741ca8dffea50dfe66d39d7dc89444f59d5771662634ea08",
+    "mrpc": "15d4aeb95e8736f256054adcad3f9d1094ab79839aa127402364d48b0092e1c2",
+    "sts-b": "1b7c48f70dfbdfba4e09d0bf52e77b7c0890e56c090a3174fa8fd8f508972652",
+    "rte": "d68ab2c98a037449453e5c296d518cd464d731a8ba5ada1ad71b1429b394c53e",
+}
+CONFIG = {"sst-2": "sst2", "sts-b": "stsb"}
+
+
+def clean(text):
+    """The text with single spaces: publishers' copies differ in white space only."""
+    return " ".join(text.split())
+
+
+def row(texts, label, labels, path):
+    """One row; a label is a name, a number in text, or a number."""
+    first, second = clean(texts[0]), clean(texts[1]) if len(texts) > 1 else None
+    if labels is None:
+        return Row(first, float(label), pair=second)
+    if label not in labels:
+        raise DataError(f"{path}: label {label!r} is none of {labels}; is it the right file?")
+    return Row(first, labels.index(label), pair=second)
+
+
+def from_tsv(path, name):
+    """Read GLUE's own tab-separated files: no quoting; CoLA has no header, MRPC a byte-order mark."""
+    with open_text(path, "utf-8-sig") as file:
+        lines = list(csv.reader(file, delimiter="\t", quoting=csv.QUOTE_NONE))
+    places, label, body = [3], 1, lines
+    if name != "cola":
+        head = lines[0] if lines else []
+        wanted = (*SETS[name].texts, LABEL.get(name, "label"))
+        if missing := set(wanted) - set(head):
+            raise DataError(f"{path} has no column {sorted(missing)}; it has {head}")
+        *places, label = (head.index(column) for column in wanted)
+        body = lines[1:]
+    longest = max([*places, label])
+    for number, cells in enumerate(body, start=1):
+        if len(cells) <= longest:
+            raise DataError(
+                f"{path}, row {number}: {longest + 1} columns were expected, found {len(cells)}; is the file whole?"
+            )
+    return [row([cells[i] for i in places], cells[label], SETS[name].labels, path) for cells in body]
+
+
+def from_parquet(path, name):
+    """Read the Hugging Face copy: labels are numbers."""
+    columns, labels = SETS[name].hub_texts, SETS[name].labels
+    records = read_parquet(path, (*columns, "label"))
+    known = labels and tuple(range(len(labels)))
+    return [row([r[c] for c in columns], r["label"], known, path) for r in records]
+
+
+def rows_of(name, part, hub_part):
+    """The rows of one part, or None if only a data directory was searched and has none."""
+    folder = SETS[name].folder
+    names = (
+        f"glue/{folder}/{part}.tsv",
+        *([f"glue/{folder}/train.rebuilt.tsv"] if (name, part) == ("mrpc", "train") else []),
+    )
+    found = next((path for path in map(local, reversed(names)) if path is not None), None)
+    if found is not None:
+        return from_tsv(found, name)
+    if local(f"glue/{folder}/dev.tsv") is not None:
+        return None
+    config = CONFIG.get(name, name)
+    file = f"{hub_part}-00000-of-00001.parquet"
+    return from_parquet(fetch(f"{HUB}/{config}/{file}", name=f"glue/{config}/{file}"), name)
+
+
+def load(name, dev="dev", hub_dev="validation"):
+    """Train on train; validate and test on GLUE's validation rows."""
+    held_out, train = rows_of(name, dev, hub_dev), rows_of(name, "train", "train")
+    if train is not None:
+        return Splits(train=train, validation=held_out, test=held_out)
+    order = shuffle(held_out, 100)
+    cut = int(0.9 * len(order))
+    missing = f"the {len(held_out)} validation rows only, nine tenths of them to train on"
+    return Splits(train=order[:cut], validation=order[cut:], test=order[cut:], partial=missing)
+
+
+def task(name, target, metric, sizes, about, sha256=None, also=(), loader=None, overlap=""):
+    """One GLUE task; sizes are those of the published copy."""
+    return Task(
+        name=f"glue.{name}",
+        version=1,
+        dataset=Dataset(
+            loader or partial(load, name),
+            source=f"{HUB}/{CONFIG.get(name, name)}",
+            license="as its parts (gluebenchmark.com)",
+            cite="10.18653/v1/W18-5446",
+            sizes=(sizes[0], sizes[1], sizes[1]),
+            rows_sha256=sha256,
+            overlap=overlap,
+        ),
+        mapping=TextTable("shift"),
+        target=target,
+        metric=metric,
+        also=also,
+        about=about,
+    )
+
+
+@hookimpl
+def discbench_tasks():
+    """The eight tasks of the paper; MNLI counts twice (matched, mismatched) in its nine-number average."""
+    two, three = Classes(2), Classes(3, INFERENCE)
+    yes = Classes(2, ENTAILMENT)
+    matched = partial(load, "mnli", "dev_matched", "validation_matched")
+    mismatched = partial(load, "mnli", "dev_mismatched", "validation_mismatched")
+    shared = "the published parts share rows"
+    return [
+        task(
+            "cola", two, matthews, (8551, 1043), "is the sentence grammatical?", sha256=HASHES["cola"], overlap=shared
+        ),
+        task("sst-2", two, accuracy, (67349, 872), "is the review positive?", sha256=HASHES["sst-2"], overlap=shared),
+        task("mrpc", two, f1, (3668, 408), "do the sentences say the same?", sha256=HASHES["mrpc"]),
+        task("qqp", two, f1, (363846, 40430), "do the questions ask the same?", overlap=shared),
+        task(
+            "sts-b",
+            Scalar(),
+            spearman,
+            (5749, 1500),
+            "how alike are the sentences, 0 to 5?",
+            sha256=HASHES["sts-b"],
+            also=(pearson,),
+        ),
+        task("mnli", three, accuracy, (392702, 9815), "does the one follow from the other? (matched)", loader=matched),
+        task("mnli-mm", three, accuracy, (392702, 9832), "the same, other genres (mismatched)", loader=mismatched),
+        task("qnli", yes, accuracy, (104743, 5463), "does the sentence answer the question?"),
+        task("rte", yes, accuracy, (2490, 277), "does the one follow from the other?", sha256=HASHES["rte"]),
+    ]
