@@ -59,7 +59,7 @@ def test_tasks_lists_a_line_a_task():
 def test_tasks_as_json_says_the_same_to_a_program():
     record = json.loads(discbench("tasks", "formal.markov", "--json").stdout)[0]
 
-    assert ("formal.markov", 1, "formal", 4, "2 classes", "accuracy", 0.5, 0.967) == (
+    assert ("formal.markov", 1, "formal", 4, "2 classes", "accuracy", 0.5, 0.955) == (
         record["name"], record["version"], record["discipline"], record["symbols"], record["target"], record["metric"],
         record["chance"], record["ceiling"],
     )  # fmt: skip

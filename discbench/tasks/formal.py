@@ -62,7 +62,7 @@ def shift(rng, wanted):
 
 
 def palindrome(rng, wanted):
-    """Is the word its own mirror? 12 letters over abcd; in class 0 the mirrored half is shuffled, four places or more."""
+    """Is the word its own mirror? 12 letters over abcd; in class 0 the mirror is shuffled in four places or more."""
     half = list(word(rng, "abcd", 6))
     mirror = half[::-1]
     if not wanted:
@@ -95,7 +95,7 @@ def nested(rng, pairs, kinds):
 
 
 def brackets(rng, wanted):
-    """Is the word well nested? 8 pairs of two kinds; in class 0 closers are shuffled among themselves, four or more move.
+    """Is the word well nested? 8 pairs of two kinds; in class 0 closers are shuffled, four or more of them move.
 
     Only closers that follow another closer are shuffled, and words of both classes have two of each kind there, so
     that no neighbours `(]` or `[)` give the answer away.
