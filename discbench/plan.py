@@ -121,7 +121,7 @@ def cells(
             seed=seed,
             fraction=request.fraction,
             limit=request.limit,
-            recipe=recipes[init],
+            recipe=_for_task(recipes[init], task),
             changed=changed,
             specials=dict(checkpoint.specials),
         )
@@ -130,6 +130,10 @@ def cells(
         for task in tasks
         for init in request.inits
     ]
+
+
+def _for_task(recipe: dict[str, Any], task: Task) -> dict[str, Any]:
+    return {**recipe, "select": "last"} if task.scored_on_validation else recipe
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,8 @@
 """Load a task's rows: read, check, encode, and keep on disk as Arrow through `datasets` (parsed once).
 
-One entry per (task id, data directory). An entry is good as long as the files that it was made from have the same
-size and time of change; the rows' SHA-256 is written beside them.
+One entry per (task id, data directory). An entry is good as long as the files that it was made from, and the folders
+that they lie in, have the same size and time of change (a whole file put beside a part of it is seen); the rows' SHA-256
+is written beside them.
 """
 
 import hashlib
@@ -113,7 +114,7 @@ def remember(task: Task, directory: Path | None, files: Sequence[Path], loaded: 
     )
     note = {
         "shape": _shape(task),
-        "files": [_stamp(path) for path in files],
+        "files": [_stamp(path) for path in sorted({*files, *(path.parent for path in files)})],
         "sha256": loaded.sha256,
         "partial": loaded.partial,
         "sizes": list(loaded.sizes),

@@ -2,8 +2,8 @@
 
 Kao & Lee 2021, §2.1 and appendix B: `shift` is (id + 1000) mod V over all ids, special ones included; `--mapping
 permute` draws an order of all ids, `--mapping identity` is GLUE as it is. The test rows are GLUE's validation rows (its
-test labels are secret), so validation and test are the same rows here and the state to use is the last (recipe
-`paper-glue`).
+test labels are secret), so validation and test are the same rows here and the last state is scored; recipe `paper-glue`
+trains as the paper does.
 """
 
 import csv
@@ -137,7 +137,7 @@ def load(name, dev="dev", hub_dev="validation"):
     return Splits(train=order[:cut], validation=order[cut:], test=order[cut:], partial=missing)
 
 
-def task(name, target, metric, sizes, about, sha256=None, also=(), loader=None, overlap=""):
+def task(name, target, metric, sizes, about, sha256=None, also=(), loader=None, overlap="", published=""):
     """One GLUE task; sizes are those of the published copy."""
     return Task(
         name=f"glue.{name}",
@@ -150,11 +150,13 @@ def task(name, target, metric, sizes, about, sha256=None, also=(), loader=None, 
             sizes=(sizes[0], sizes[1], sizes[1]),
             rows_sha256=sha256,
             overlap=overlap,
+            published=f"{published or '{}/{}'.format(*sizes)} (Table 9)",
         ),
         mapping=TextTable("shift"),
         target=target,
         metric=metric,
         also=also,
+        scored_on_validation=True,
         about=about,
     )
 
@@ -173,7 +175,9 @@ def discbench_tasks():
         ),
         task("sst-2", two, accuracy, (67349, 872), "is the review positive?", sha256=HASHES["sst-2"], overlap=shared),
         task("mrpc", two, f1, (3668, 408), "do the sentences say the same?", sha256=HASHES["mrpc"]),
-        task("qqp", two, f1, (363846, 40430), "do the questions ask the same?", overlap=shared),
+        task(
+            "qqp", two, f1, (363846, 40430), "do the questions ask the same?", overlap=shared, published="363849/40430"
+        ),
         task(
             "sts-b",
             Scalar(),

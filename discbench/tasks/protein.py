@@ -17,7 +17,7 @@ from discbench import (
     hookimpl,
     spearman,
 )
-from discbench.data import fetch, find_member, local, open_text, read_json, read_table, shuffle, unpack
+from discbench.data import fetch, find_member, local, open_text, read_rows, read_table, shuffle, unpack
 from discbench.errors import DataError
 
 TAPE = "http://s3.amazonaws.com/songlabdata/proteindata/data_raw_pytorch"
@@ -43,11 +43,11 @@ def load_tape(name, label):
     for split, short in (("train", "train"), ("validation", "valid"), ("test", "test")):
         table = local(f"{name}/{name}_{short}.csv")
         if table is not None:
-            splits[split] = [Row(residues(row["seq"]), float(row["label"])) for row in read_table(table)]
-            continue
-        folder = unpack(fetch(f"{TAPE}/{name}.tar.gz", name=f"{name}/{name}.tar.gz", max_bytes=200 << 20))
-        records = read_json(find_member(folder, f"{name}_{short}.json"))
-        splits[split] = [Row(residues(r["primary"]), float(r[label][0])) for r in records]
+            found = read_rows(table, symbols="seq", label="label")
+        else:
+            folder = unpack(fetch(f"{TAPE}/{name}.tar.gz", name=f"{name}/{name}.tar.gz", max_bytes=200 << 20))
+            found = read_rows(find_member(folder, f"{name}_{short}.json"), symbols="primary", label=label)
+        splits[split] = [Row(residues(row.symbols), float(row.target)) for row in found]
     return Splits(**splits)
 
 
@@ -126,6 +126,7 @@ def discbench_tasks():
                 license="none stated (DeepLoc 1.0); sequences from UniProt CC-BY-4.0",
                 cite="10.1093/bioinformatics/btx431",
                 sizes=(9977, 1108, 2773),
+                published="9977/1108/2773 in PLUS's own split of DeepLoc (Table 10)",
             ),
             mapping=RandomTable(AMINO_ACIDS),
             target=Classes(10, COMPARTMENTS),
@@ -143,6 +144,7 @@ def discbench_tasks():
                 license="none stated (Rocklin et al. 2017); TAPE's split BSD-3-Clause",
                 cite="10.1126/science.aan0693",
                 sizes=(53614, 2512, 12851),
+                published="53614/2512/12851 (Table 10)",
                 rows_sha256="0653469dda4502a8f910d9a6f2bcd3230c028f5710df1b7dc42756ea7b798b7c",
                 overlap="26 sequences of the published train split are also in its test split",
             ),
@@ -163,6 +165,7 @@ def discbench_tasks():
                 license="CC-BY-4.0 (figshare 3102154); TAPE's split BSD-3-Clause",
                 cite="10.1038/nature17995",
                 sizes=(21446, 5362, 27217),
+                published="21446/5362/27217 (Table 10)",
                 rows_sha256="4f68b6488dc4925bcf7f6b4f2dfe113ffb405096ebde6ad72afe659c11a222b4",
             ),
             mapping=RandomTable(AMINO_ACIDS),
