@@ -68,7 +68,7 @@ def answer(name: str, task: Task, train: Encoded, validation: Encoded, test: Enc
 
 
 def constant(task: Task, train: Encoded, rows: int) -> Outputs:
-    """Return the answer that ignores the input: log shares of the classes in train, a group counted once; or the mean."""
+    """Return the answer that ignores the input: log shares of the classes in train, or the mean; groups count once."""
     targets = train.targets
     if train.groups is not None:
         targets = targets[np.unique(np.asarray(train.groups), return_index=True)[1]]

@@ -1,7 +1,8 @@
 """Data cards: what a task's rows are, as a record and as text.
 
 Everything that can be known of rows without a model: sizes, labels, lengths, letters, copies within and across splits,
-what an answer that ignores the input scores, and what loading costs.
+what an answer that ignores the input scores, and what loading costs. Rows are described as models get them, after the
+task's cut: two that differ only behind it are copies.
 """
 
 import resource
@@ -21,8 +22,9 @@ from discbench.rows import SPLITS, Encoded, Loaded, describe
 from discbench.types import Classes, Task
 
 Record = dict[str, Any]
-MOST_COUNTED = 60
-"""Label counts and symbols are listed up to so many."""
+MOST_LETTERS, MOST_LABELS = 24, 12
+"""So many symbols and classes are listed, the most frequent first."""
+RARE = 0.0005
 
 
 def card(task: Task, directory: Path | None = None, *, download: bool = False, unverified: bool = True) -> Record:
@@ -52,8 +54,10 @@ def static(task: Task) -> Record:
         "target": str(task.target),
         "metric": task.metric.name,
         "also": [metric.name for metric in task.metrics[1:]],
+        "classes": list(task.target.names) if isinstance(task.target, Classes) else [],
         "symbols": task.mapping.symbols or "text",
-        "max_symbols": task.max_symbols,
+        "mapping": task.mapping.kind,
+        "longest": task.max_symbols if isinstance(task.mapping, RandomTable) else task.mapping.max_tokens,
         "source": data.source or "generated",
         "license": data.license,
         "cite": data.cite,
@@ -151,23 +155,21 @@ def text(record: Record) -> str:
     lines += ["", f"  {'':<13}{'train':>22}{'validation':>22}{'test':>22}"]
     lines += [f"  {name:<13}" + "".join(f"{value:>22}" for value in row) for name, row in _table(found).items()]
     lines += [f"  {'shared':<13}" + ", ".join(f"{count} {what}" for what, count in found["shared"].items())]
-    if found["letters"]:
-        total = sum(found["letters"].values())
-        shares = [f"{letter} {count / total:.1%}" for letter, count in list(found["letters"].items())[:MOST_COUNTED]]
-        lines += _wrapped("alphabet", [f"{len(found['letters'])} of {record['symbols']} symbols occur:", *shares])
-    lines += _wrapped("labels", _labels(found))
+    lines += _wrapped("alphabet", _shares(found["letters"], record["symbols"])) if found["letters"] else []
+    lines += [line for name in SPLITS for line in _wrapped(name, _labels(record, found["splits"][name]["labels"]))]
     lines += [f"  {'majority':<13}" + ", ".join(f"{name} {score:.3f}" for name, score in found["majority"].items())]
     loading = record["loading"]
     return "\n".join([*lines, f"  {'loading':<13}{loading['seconds']} s, at most {loading['peak_mib']} MiB so far"])
 
 
 def _facts(record: Record) -> Record:
-    cut = f", cut after {record['max_symbols']}" if record["max_symbols"] else ""
+    unit = "tokens" if record["symbols"] == "text" else "symbols"
+    cut = f", rows cut after {record['longest']} {unit}" if record["longest"] else ""
     found = record["rows"]
     status = found and f"{found['status']}, SHA-256 {found['sha256'][:12]}…"
     return {
         "target": f"{record['target']}, {record['metric']}" + "".join(f", {name}" for name in record["also"]),
-        "symbols": f"{record['symbols']}{cut}",
+        "symbols": f"{record['symbols']}, mapping {record['mapping']}{cut}",
         "upstream": record["source"],
         "licence": record["license"],
         "cite": record["cite"],
@@ -192,17 +194,24 @@ def _table(found: Record) -> dict[str, list[str]]:
     return table
 
 
-def _labels(found: Record) -> list[str]:
-    lines = []
-    for name in SPLITS:
-        labels = found["splits"][name]["labels"]
-        if "counts" in labels:
-            counted = Counter(dict(enumerate(labels["counts"]))).most_common(MOST_COUNTED)
-            lines.append(f"{name}: " + ", ".join(f"{label} x {count}" for label, count in counted if count) + ";")
-        else:
-            shown = f"mean {labels['mean']:.3f}, sd {labels['sd']:.3f}, {labels['min']:.3f}..{labels['max']:.3f}"
-            lines.append(f"{name}: {shown};")
-    return " ".join(lines).split(" ")
+def _shares(letters: dict[str, int], symbols: int) -> list[str]:
+    total = sum(letters.values())
+    listed = [
+        f"{letter} {count / total:.1%}" if count > RARE * total else f"{letter} ({count} in all)"
+        for letter, count in list(letters.items())[:MOST_LETTERS]
+    ]
+    more = [f"and {len(letters) - len(listed)} more"] if len(letters) > len(listed) else []
+    return [f"{len(letters)} of {symbols} symbols occur:", *listed, *more]
+
+
+def _labels(record: Record, labels: Record) -> list[str]:
+    if "counts" not in labels:
+        return [f"mean {labels['mean']:.3f},", f"sd {labels['sd']:.3f},", f"{labels['min']:.3f}..{labels['max']:.3f}"]
+    names = record["classes"] or [f"class {label}" for label in range(len(labels["counts"]))]
+    counted = [(label, count) for label, count in Counter(dict(enumerate(labels["counts"]))).most_common() if count]
+    listed = [f"{names[label]} {count}," for label, count in counted[:MOST_LABELS]]
+    more = [f"and {len(counted) - len(listed)} more classes"] if len(counted) > len(listed) else []
+    return [*listed[:-1], listed[-1].rstrip(",") if not more else listed[-1], *more]
 
 
 def _wrapped(name: str, words: list[str], width: int = 100) -> list[str]:

@@ -1,7 +1,8 @@
 """Checkpoints by name, without torch: where they are and which revision they have.
 
-`builtin:NAME` is shipped with the package, `baseline:NAME` is a trivial model (`discbench.baselines`), an existing path is a local directory, `NAME=PATH` gives a directory a name
-of its own, anything else is a Hugging Face id with an optional `@revision`.
+`builtin:NAME` is shipped with the package, `baseline:NAME` is a trivial model (`discbench.baselines`), an existing path
+is a local directory, `NAME=PATH` gives a directory a name of its own, anything else is a Hugging Face id with an
+optional `@revision`.
 """
 
 import hashlib

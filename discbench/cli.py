@@ -151,11 +151,17 @@ def plan_(**options: Any) -> None:  # noqa: ANN401
 @cli.command()
 @click.argument("patterns", nargs=-1)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def tasks(patterns: tuple[str, ...], *, as_json: bool) -> None:
-    """List tasks: all, or those that PATTERNS name."""
+@click.option("--data-dir", type=DIRECTORY, help="Look for data files here first (else DISCBENCH_DATA).")
+def tasks(patterns: tuple[str, ...], data_dir: Path | None, *, as_json: bool) -> None:
+    """List tasks: all, or those that PATTERNS name; of one whole NAME, print the data card (nothing is downloaded)."""
     known = registry.tasks(registry.plugins())
     found = registry.select(patterns, known) if patterns else list(known.values())
-    if as_json:
+    if len(found) == 1 and patterns[0] in {found[0].name, found[0].id}:
+        from discbench import card
+
+        made = card.card(found[0], data_directory(data_dir))
+        click.echo(json.dumps([{**show.task_record(found[0]), "card": made}], indent=1) if as_json else card.text(made))
+    elif as_json:
         click.echo(json.dumps([show.task_record(task) for task in found], indent=1))
     else:
         show.tasks(found, show.console(wide=True))

@@ -7,7 +7,7 @@ UCI splice junctions and the ten marks of Pokholok 2005 (Kao & Lee 2021, §3.1 a
 from functools import partial
 
 from discbench import Classes, Dataset, RandomTable, Row, Specialist, Task, accuracy, hookimpl
-from discbench.data import fetch, local, open_text, read_parquet, read_table, split
+from discbench.data import fetch, local, open_text, read_parquet, read_rows, split
 from discbench.errors import DataError
 from discbench.groups import grouped_split
 
@@ -69,7 +69,7 @@ def fasta(path):
 
 def labelled(path, name="", sequence="", label=""):
     """One row, or an error that says what stands in its place."""
-    if not name.startswith(">") or label not in {"0", "1"} or set(sequence) - set("ACGTN"):
+    if not name.startswith(">") or not sequence or label not in {"0", "1"} or set(sequence) - set("ACGTN"):
         raise DataError(
             f"{path}: '>name', bases and label 0 or 1 were expected, found {name!r}, {sequence[:20]!r}, {label!r}"
         )
@@ -93,7 +93,9 @@ def histone_rows(mark):
     if text is not None:
         rows = three_lines(text)
     elif table is not None:
-        rows = [labelled(table, ">", row.get("sequence", ""), row.get("label", "")) for row in read_table(table)]
+        rows = [
+            labelled(table, ">", r.symbols, str(r.target)) for r in read_rows(table, symbols="sequence", label="label")
+        ]
     else:
         kind, read = ("fna", fasta) if fna else ("parquet", parquet)
         halves = [f"{half}.{kind}" for half in ("train", "test")]

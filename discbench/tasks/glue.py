@@ -65,6 +65,16 @@ HASHES = {
 CONFIG = {"sst-2": "sst2", "sts-b": "stsb"}
 
 
+AVERAGE = tuple(f"glue.{name}" for name in ("mnli", "mnli-mm", "qqp", "qnli", "sst-2", "cola", "sts-b", "mrpc", "rte"))
+"""The nine numbers of the paper's average, in the order of its Table 3; MNLI counts twice."""
+
+
+def average(scores):
+    """The mean of the nine primary metrics, given by task name; None where one is missing."""
+    found = [scores[name] for name in AVERAGE if name in scores]
+    return sum(found) / len(AVERAGE) if len(found) == len(AVERAGE) else None
+
+
 def clean(text):
     """The text with single spaces: publishers' copies differ in white space only."""
     return " ".join(text.split())
