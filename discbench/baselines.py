@@ -81,6 +81,13 @@ def constant(task: Task, train: Encoded, rows: int) -> Outputs:
 
 
 def _kmer(task: Task, train: Encoded, validation: Encoded, test: Encoded, score: Score) -> Answers:
+    from threadpoolctl import threadpool_limits
+
+    with threadpool_limits(1):  # the sums are small: threads only wait for each other
+        return _chosen_and_fitted(task, train, validation, test, score)
+
+
+def _chosen_and_fitted(task: Task, train: Encoded, validation: Encoded, test: Encoded, score: Score) -> Answers:
     n, strength = _choose(task, *_for_choosing(task, train, validation), score)
     symbols, splits = in_codes(task, (train, validation, test))
     known, held, asked = _tables(splits, symbols, n)

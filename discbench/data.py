@@ -158,7 +158,7 @@ def open_binary(path: Path) -> Iterator[io.BufferedReader]:
 
 
 def _cause(error: BaseException) -> str:
-    return f"{type(error).__name__}: {error}"
+    return f"{type(error).__name__}: {' '.join(str(error).split())}"
 
 
 def unpack(archive: Path) -> Path:

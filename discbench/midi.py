@@ -47,7 +47,8 @@ def parse(content: bytes, name: str) -> Notes:
         notes = pretty_midi.PrettyMIDI(io.BytesIO(content)).instruments[0].notes
     except Exception as error:
         raise DataError(
-            f"{name} is no MIDI file that can be read ({type(error).__name__}: {error}); fetch it again"
+            f"{name} is no MIDI file that can be read ({type(error).__name__}: {' '.join(str(error).split())});"
+            " fetch it again"
         ) from error
     return Notes(np.array([n.pitch for n in notes], np.uint8), np.array([n.start for n in notes], np.float64))
 
