@@ -23,12 +23,8 @@ from discbench.place import Place
 from discbench.rows import digest
 from discbench.tasks import formal
 
-GRID = {
-    "pretrained": (3e-4, 1e-3, 3e-3, 1e-2),
-    "scratch": (3e-4, 1e-3, 3e-3, 1e-2),
-    "reembedded": (3e-4, 1e-3, 3e-3, 1e-2),
-    "frozen": (3e-3, 1e-2, 3e-2, 1e-1),
-}
+BODY = (3e-4, 1e-3, 3e-3)
+GRID = {"pretrained": BODY, "scratch": BODY, "reembedded": BODY, "frozen": (3e-2, 1e-1, 3e-1)}
 """Steps of half a decade."""
 
 

@@ -47,7 +47,9 @@ def cli() -> None:
 def _prepare(options: dict[str, Any], *, load: bool) -> tuple[Any, Any, Request]:
     from discbench import sweep
 
-    request = request_of(options["inits"], options["seeds"], options["recipe"], options["changes"], options["limit"])
+    request = request_of(
+        options["inits"], options["seeds"], options["recipe"], options["changes"], options["limit"], options["mapping"]
+    )
     manager = registry.plugins()
     prepared = sweep.prepare(
         manager,

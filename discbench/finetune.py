@@ -181,6 +181,7 @@ def finetune(
     prepared, optimizer = accelerator.prepare(model, optimizer_for(model, recipe))
     torch.manual_seed(seed + accelerator.process_index)
     curve, best, told = Curve(), _Best(), 0.0
+    prepared.train()
     for step, drawn in zip(range(steps), training_batches(train, recipe, seed, accelerator), strict=False):
         loss = _step(prepared, drawn, optimizer, accelerator, recipe, rate(step, steps, recipe))
         curve.loss.append(_finite(loss, step))
@@ -191,6 +192,7 @@ def finetune(
             outputs = predict(prepared, validation, accelerator)
             curve.validation.append((step + 1, score(outputs)))
             best.offer(step + 1, curve.validation[-1][1], outputs, model, keep=recipe.select == "best")
+            prepared.train()
     return _answers(prepared, model, test, accelerator, best, curve)
 
 
@@ -231,7 +233,6 @@ def _step(
     recipe: Recipe,
     factor: float,
 ) -> float:
-    model.train()
     for group in optimizer.param_groups:
         group["lr"] = recipe.lr * factor
     logits = _logits(model, drawn)

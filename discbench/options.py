@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from discbench.errors import UserError
+from discbench.mapping import KINDS
 from discbench.plan import Request
 from discbench.recipes import RECIPES
 
@@ -52,6 +53,7 @@ what_options = together(
     click.option(
         "--set", "changes", multiple=True, metavar="FIELD=VALUE", help="Change a field of the recipe. Repeatable."
     ),
+    click.option("--mapping", help=f"Instead of each task's own: one of {', '.join(KINDS[:5])}."),
     click.option("--limit", type=int, help="At most so many rows of every split; such scores are marked."),
     click.option(
         "--special",
@@ -68,7 +70,9 @@ what_options = together(
 )
 
 
-def request_of(inits: str, seeds: int, recipe: str, changes: tuple[str, ...], limit: int | None) -> Request:
+def request_of(
+    inits: str, seeds: int, recipe: str, changes: tuple[str, ...], limit: int | None, mapping: str | None
+) -> Request:
     """Read the options that make up a request."""
     if seeds < 1:
         raise UserError(f"--seeds {seeds}: no seed, no cell; give 1 or more")
@@ -83,7 +87,9 @@ def request_of(inits: str, seeds: int, recipe: str, changes: tuple[str, ...], li
     names = tuple(dict.fromkeys(name.strip() for name in inits.split(",") if name.strip()))
     if not names:
         raise UserError("--inits is empty; give pretrained, scratch, reembedded or frozen, commas between")
-    return Request(inits=names, seeds=tuple(range(seeds)), recipe=recipe, overrides=overrides, limit=limit)
+    return Request(
+        inits=names, seeds=tuple(range(seeds)), recipe=recipe, overrides=overrides, limit=limit, mapping=mapping
+    )
 
 
 def data_directory(given: Path | None) -> Path | None:

@@ -41,7 +41,7 @@ PAPER = Recipe(name="paper")
 """Kao & Lee 2021, appendix A: Adam, 1e-5 linear to 0, no warm-up, no clipping, batch 32, best on validation.
 20 epochs is the default of the authors' code; the text names none."""
 
-QUICK = Recipe(name="quick", lr=1e-3, batch=16, epochs=4.0, warmup=0.1, clip=1.0)
+QUICK = Recipe(name="quick", lr=1e-3, batch=24, epochs=3.0, warmup=0.1, clip=1.0)
 """For checkpoints of about a million parameters on a CPU."""
 
 QUICK_LR = MappingProxyType({"pretrained": 1e-3, "scratch": 1e-3, "reembedded": 1e-3, "frozen": 1e-2})

@@ -45,10 +45,10 @@ def rows_of(make, classes, seed):
 
 
 def factor(rng, wanted):
-    """Does the word hold `cab`? 16 letters over abcd; in class 0 a permutation of those letters is put in."""
+    """Does the word hold `cab`? 12 letters over abcd; in class 0 a permutation of those letters is put in."""
     inserted = "cab" if wanted else pick(rng, ("abc", "acb", "bac", "bca", "cba"))
-    place = int(rng.random() * 14)
-    letters = word(rng, "abcd", 13)
+    place = int(rng.random() * 10)
+    letters = word(rng, "abcd", 9)
     symbols = letters[:place] + inserted + letters[place:]
     return symbols, int("cab" in symbols)
 
@@ -56,22 +56,28 @@ def factor(rng, wanted):
 def shift(rng, wanted):
     """By how much (0..3) is the second half shifted? u over abcdefgh, then each letter of u moved on by 2 * wanted."""
     letters = "abcdefgh"
-    half = word(rng, letters, 8)
+    half = word(rng, letters, 6)
     moved = "".join(letters[(letters.index(x) + 2 * wanted) % 8] for x in half)
     return half + moved, wanted
 
 
 def palindrome(rng, wanted):
-    """Is the word its own mirror? 16 letters over abcd; in class 0 two unlike letters of one half are swapped."""
-    half = list(word(rng, "abcd", 8))
+    """Is the word its own mirror? 12 letters over abcd; in class 0 the mirrored half is shuffled, four places or more."""
+    half = list(word(rng, "abcd", 6))
     mirror = half[::-1]
     if not wanted:
-        pairs = [(i, j) for i in range(8) for j in range(i) if mirror[i] != mirror[j]]
-        if not pairs:
+        mirror = shuffled(rng, mirror)
+        if sum(a != b for a, b in zip(mirror, half[::-1], strict=True)) < 4:
             return "", -1
-        i, j = pick(rng, pairs)
-        mirror[i], mirror[j] = mirror[j], mirror[i]
     return "".join(half + mirror), wanted
+
+
+def shuffled(rng, letters):
+    """The letters in a random order."""
+    left, order = list(letters), []
+    while left:
+        order.append(left.pop(int(rng.random() * len(left))))
+    return order
 
 
 def nested(rng, pairs, kinds):
@@ -89,19 +95,22 @@ def nested(rng, pairs, kinds):
 
 
 def brackets(rng, wanted):
-    """Is the word well nested? 9 pairs of two kinds; in class 0 two closers of unlike kind are swapped.
+    """Is the word well nested? 8 pairs of two kinds; in class 0 closers are shuffled among themselves, four or more move.
 
-    Only closers that follow another closer are swapped, and words of both classes have such a pair, so that no
-    neighbours `(]` or `[)` give the answer away.
+    Only closers that follow another closer are shuffled, and words of both classes have two of each kind there, so
+    that no neighbours `(]` or `[)` give the answer away.
     """
-    symbols = nested(rng, 9, ("()", "[]"))
-    late = [i for i in range(1, 18) if symbols[i] in ")]" and symbols[i - 1] in ")]"]
-    round_, square = ([i for i in late if symbols[i] == closer] for closer in ")]")
-    if not round_ or not square:
+    symbols = nested(rng, 8, ("()", "[]"))
+    late = [i for i in range(1, 16) if symbols[i] in ")]" and symbols[i - 1] in ")]"]
+    closers = [symbols[i] for i in late]
+    if min(closers.count(")"), closers.count("]")) < 2:
         return "", -1
-    i, j = pick(rng, round_), pick(rng, square)
     if not wanted:
-        symbols[i], symbols[j] = symbols[j], symbols[i]
+        moved = shuffled(rng, closers)
+        if sum(a != b for a, b in zip(moved, closers, strict=True)) < 4:
+            return "", -1
+        for i, closer in zip(late, moved, strict=True):
+            symbols[i] = closer
     return "".join(symbols), wanted
 
 
@@ -122,9 +131,9 @@ SOURCES = tuple(
 
 
 def markov(rng, wanted):
-    """Which of two Markov sources wrote the word? 16 letters; one prefers the next letter of abcd, one the last."""
+    """Which of two Markov sources wrote the word? 14 letters; one prefers the next letter of abcd, one the last."""
     symbols = pick(rng, "abcd")
-    while len(symbols) < 16:
+    while len(symbols) < 14:
         left = rng.random()
         for y in "abcd":
             left -= SOURCES[wanted][symbols[-1], y]
@@ -177,8 +186,8 @@ def discbench_tasks():
             "()[]",
             classes=2,
             ceiling=1.0,
-            about="is the word well nested? (bag .46, bigrams .52)",
-            sha256="e45d4aab8deacccb2e95009b0b8cc58f662ce7ef57151e3a38d885d7a10f76c5",
+            about="is the word well nested? (bag .53, bigrams .62)",
+            sha256="ff75e0e5fce5f8fe2729d5543933952715e1f8e5cf349e9ac6e9c62fed60c8ee",
         ),
         formal(
             "depth",
@@ -194,17 +203,17 @@ def discbench_tasks():
             "abcd",
             classes=2,
             ceiling=1.0,
-            about="does the word hold `cab`? (bag .53, bigrams .77)",
-            sha256="b19e29f4c5110915ef07cfaaed5b82e018d491f210c297e1e5caada52a38e36e",
+            about="does the word hold `cab`? (bag .51, bigrams .80)",
+            sha256="16a68c167dc5dece89583f56f76371b437260b25d239a9aecd5a7aec90fde3e6",
         ),
         formal(
             "markov",
             markov,
             "abcd",
             classes=2,
-            ceiling=0.967,
-            about="which Markov source wrote the word? Bayes' answer is the ceiling (bag .50, bigrams .97)",
-            sha256="383feb72379fd4a9ad0e1d03b54f873afa5033099b5f0c802b5f136ed087a46a",
+            ceiling=0.955,
+            about="which Markov source wrote the word? Bayes' answer is the ceiling (bag .47, bigrams .95)",
+            sha256="ba5de7e07805511bda2a27fb6a6e7b58fe157bbee3746f51229d40198c5ee737",
         ),
         formal(
             "palindrome",
@@ -212,8 +221,8 @@ def discbench_tasks():
             "abcd",
             classes=2,
             ceiling=1.0,
-            about="is the word its own mirror? (bag .48, bigrams .51)",
-            sha256="b9f60927d3f3b2fbeb61e0554e84b8f42e7bdae58cfc799debde7cd0a4e0dc4d",
+            about="is the word its own mirror? (bag .48, bigrams .58)",
+            sha256="7fbad170c3cb9afc9e293eced678ffbd3334d6c67d77a4ac759e956e027a5b9c",
         ),
         formal(
             "shift",
@@ -221,7 +230,7 @@ def discbench_tasks():
             "abcdefgh",
             classes=4,
             ceiling=1.0,
-            about="by how much is the second half shifted? (bag .33, bigrams .28)",
-            sha256="ee009833bef112a69198dd08a2bdf18fe60863ae7e531e43a4af7727f00c2b47",
+            about="by how much is the second half shifted? (bag .34, bigrams .28)",
+            sha256="9b3def4857b1d31a0c4efa2d920f1506dabb285551a24b677af8b120400c0a25",
         ),
     ]
