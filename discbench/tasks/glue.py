@@ -196,6 +196,7 @@ def discbench_tasks():
             "how alike are the sentences, 0 to 5?",
             sha256=HASHES["sts-b"],
             also=(pearson,),
+            overlap=shared,
         ),
         task("mnli", three, accuracy, (392702, 9815), "does the one follow from the other? (matched)", loader=matched),
         task("mnli-mm", three, accuracy, (392702, 9832), "the same, other genres (mismatched)", loader=mismatched),

@@ -90,7 +90,7 @@ def deeploc(path):
 
 
 def load_localization():
-    """DeepLoc's test rows; the others cut 9977/1108 after one shuffle with seed 100 (PLUS's sizes, not its rows)."""
+    """DeepLoc's test rows; the others cut 9977/1108 after one shuffle with seed 100 (PLUS's sizes, not its members)."""
     test, held_out = local("localization/deeploc_test_set.fasta"), local("localization/deeploc_our_val_set.fasta")
     table = local("localization/multiloc2003_train_surrogate.csv")
     if local("localization/deeploc_data.fasta") is None and test and held_out and table:
@@ -102,11 +102,10 @@ def load_localization():
             partial=f"train is a surrogate of {len(train)} MultiLoc proteins, not DeepLoc's; test lacks 5 rows",
         )
     rows = deeploc(fetch(DEEPLOC, name="localization/deeploc_data.fasta", max_bytes=50 << 20))
-    test, rest = [row for row, is_test in rows if is_test], [row for row, is_test in rows if not is_test]
-    missing = "" if (len(rest), len(test)) == (11085, 2773) else f"{len(rows)} of 13858 proteins"
-    rest = shuffle(rest, 100)
-    held_out = int(0.1 * len(rest))
-    return Splits(train=rest[:-held_out], validation=rest[-held_out:], test=test, partial=missing)
+    asked, rest = [row for row, is_test in rows if is_test], [row for row, is_test in rows if not is_test]
+    missing = "" if (len(rest), len(asked)) == (11085, 2773) else f"{len(rows)} of 13858 proteins"
+    order, cut = shuffle(rest, 100), len(rest) - int(0.1 * len(rest))
+    return Splits(train=order[:cut], validation=order[cut:], test=asked, partial=missing)
 
 
 def load_stability():
