@@ -10,7 +10,7 @@ import click
 
 from discbench import __version__, registry, show
 from discbench.checkpoints import builtins, parse_specials
-from discbench.errors import DiscbenchError, ExitCode, UserError, did_you_mean
+from discbench.errors import DiscbenchError, ExitCode, NotAtHand, UserError, did_you_mean
 from discbench.options import DIRECTORY, data_directory, data_options, device_of, request_of, what_options
 from discbench.place import Place
 from discbench.plan import Cell, Request, work
@@ -196,27 +196,36 @@ def data_fetch(patterns: tuple[str, ...], data_dir: Path | None, *, unverified: 
 @click.argument("patterns", nargs=-1, required=True)
 @data_options
 def data_verify(patterns: tuple[str, ...], data_dir: Path | None, *, unverified: bool) -> None:
-    """Read the rows that are at hand anew and compare them with what the tasks name; download nothing."""
+    """Read the rows that are at hand anew and compare them with what the tasks name; download nothing.
+
+    Fails if some rows are wrong, or if none are at hand.
+    """
     _each(patterns, data_dir, unverified=unverified, download=False)
 
 
 def _each(patterns: tuple[str, ...], data_dir: Path | None, *, unverified: bool, download: bool) -> None:
     from discbench import rowcache
 
-    directory, wrong = data_directory(data_dir), 0
+    directory, wrong, found, absent = data_directory(data_dir), 0, 0, []
     for task in registry.select(patterns, registry.tasks(registry.plugins())):
         if not download:
             rowcache.forget(task, directory)
         try:
             loaded = rowcache.load(task, directory, download=download, unverified=unverified)
+        except NotAtHand as error:
+            absent.append(f"{task.id}: {error}")
+            continue
         except UserError as error:
             click.echo(f"{task.id}: error: {error}", err=True)
             wrong += 1
             continue
+        found += 1
         sizes = "/".join(map(str, loaded.sizes))
         partial = f", partial: {loaded.partial}" if loaded.partial else ""
         click.echo(f"{task.id}: {loaded.status}, {sizes} rows, SHA-256 {loaded.sha256[:12]}…{partial}")
-    if wrong:
+    for line in absent:
+        click.echo(line, err=True)
+    if wrong or not found:
         sys.exit(int(ExitCode.USER))
 
 

@@ -28,7 +28,7 @@ from pathlib import Path
 from typing import IO, Any, Literal, TypeVar
 
 from discbench.bounds import Bounded, allowed, check_unpacked
-from discbench.errors import DataError
+from discbench.errors import DataError, NotAtHand
 from discbench.types import Row, Splits
 
 T = TypeVar("T")
@@ -105,7 +105,7 @@ def fetch(url: str, *, sha256: str | None = None, name: str | None = None, max_b
         found = cache_directory() / "downloads" / hashlib.sha256(url.encode()).hexdigest()[:12] / basename
         if not found.is_file():
             if not current().download:
-                raise DataError(f"{basename} of {url} is not at hand; fetch it with `discbench data fetch`")
+                raise NotAtHand(f"{basename} of {url} is not at hand; fetch it with `discbench data fetch`")
             download(url, found, max_bytes)
         current().used.append(found)
     _check_sha256(found, sha256, url)

@@ -16,11 +16,12 @@ PRIME = np.uint64(0x9E3779B97F4A7C15)  # odd, so that a product modulo 2^64 lose
 
 
 def pieces(symbols: str, length: int) -> NDArray[np.uint64]:
-    """Return a 64-bit hash of every piece of `length` symbols; none for shorter rows."""
+    """Return a 64-bit hash of every piece of `length` symbols; of a shorter row, the hash of the whole."""
     codes = np.frombuffer(symbols.encode("utf-32-le"), dtype=np.uint32).astype(np.uint64)
-    count = max(0, len(codes) - length + 1)
-    mixed = np.zeros(count, dtype=np.uint64)
-    for place in range(length):
+    width = min(length, len(codes))
+    count = len(codes) - width + 1
+    mixed = np.full(count, width, dtype=np.uint64)
+    for place in range(width):
         mixed ^= mixed >> np.uint64(29)
         mixed *= PRIME
         mixed += codes[place : place + count]
@@ -33,8 +34,7 @@ def families(sequences: Sequence[str], shared: int | None) -> NDArray[np.int64]:
     Args:
         sequences: The rows' symbols.
         shared: Sequences with a common piece of so many symbols are of one family, and so on through their relatives
-            (connected components of the pieces, sorted by hash); identical shorter ones are not. None for identical
-            sequences only.
+            (connected components of the pieces, sorted by hash). None for identical sequences only.
     """
     if shared is None:
         _, family = np.unique(np.asarray(sequences, dtype=object), return_inverse=True)

@@ -47,3 +47,27 @@ def test_a_table_of_another_form_is_told_in_one_line(tmp_path, text, line):
 
     with reading(tmp_path, download=False), pytest.raises(DataError, match=line):
         chem.load("bbbp")
+
+
+UPSTREAM = {
+    "bace": ("bace.csv", "mol,CID,Class,Model,pIC50", "C{0}N,B{1},{2},Train,9.1"),
+    "freesolv": ("SAMPL.csv", "iupac,smiles,expt,calc", "name,C{0}N,-{1}.5,-1.0"),
+    "lipophilicity": ("Lipophilicity.csv", "CMPD_CHEMBLID,exp,smiles", "CHEMBL{1},{1}.54,C{0}N"),
+    "esol": (
+        "ESOL_delaney-processed.csv",
+        "Compound ID,ESOL predicted log solubility in mols per litre,measured log solubility in mols per litre,smiles",
+        '"a, {1}",-1.0,-{1}.25,C{0}N ',
+    ),
+}
+
+
+@pytest.mark.parametrize("name", UPSTREAM)
+def test_each_set_is_read_from_its_own_columns(tmp_path, name):
+    file, head, line = UPSTREAM[name]
+    (tmp_path / "moleculenet").mkdir()
+    body = "".join(line.format("C" * i, i, i % 2) + "\n" for i in range(20))
+    (tmp_path / "moleculenet" / file).write_text(f"{head}\n{body}")
+    loaded = rowcache.load(TASKS[f"chem.{name}"], tmp_path, download=False, unverified=True)
+
+    assert ((16, 2, 2), "unverified") == (loaded.sizes, loaded.status)
+    assert 2 + 19 == max(part.lengths.max() for part in loaded[:3])
