@@ -224,6 +224,15 @@ def test_baselines_stand_on_the_board_beside_the_checkpoints(tmp_path, checkpoin
     assert "trained nothing" in CliRunner().invoke(cli, [*words_, "--results", str(tmp_path)]).stderr
 
 
+def test_the_board_says_what_a_split_by_row_leaks(tmp_path, real_data):
+    words_ = ["eval", "--model", "baseline:kmer", "--tasks", "dna.splice,dna.splice-grouped", "--workers", "1"]
+    done = CliRunner().invoke(cli, [*words_, "--data-dir", str(real_data), "--results", str(tmp_path)])
+
+    assert 0 == done.exit_code
+    line = next(line for line in done.stdout.splitlines() if line.startswith("leak in"))
+    assert "leak in dna.splice, none: 0.731 split by row, 0.667 with relatives on one side: +0.065" == line
+
+
 REAL = {
     "dna.splice": 0.731,
     "dna.splice-grouped": 0.667,

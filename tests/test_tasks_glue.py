@@ -108,6 +108,16 @@ def test_the_official_files_and_the_hugging_face_copy_give_the_same_rows(tmp_pat
     assert (official.train[0].pair is None) == (name in {"cola", "sst-2"})
 
 
+def test_lines_of_qqp_that_lack_columns_are_left_out_and_the_rest_is_called_a_part(tmp_path):
+    write_tsv(tmp_path, "qqp")
+    with (tmp_path / "glue" / "QQP" / "train.tsv").open("a") as file:
+        file.write("9\t1\t2\tBroken off?\n")
+    with reading(tmp_path, download=False):
+        splits = TASKS["glue.qqp"].dataset.load()
+
+    assert ("4/2 of 363846/40430 rows", 4) == (splits.partial, len(splits.train))
+
+
 def test_quotes_are_letters_and_the_byte_order_mark_is_none(tmp_path):
     write_tsv(tmp_path, "mrpc")
     with reading(tmp_path, download=False):
