@@ -127,10 +127,10 @@ def _recovery(sign: float, gain: Any, control: Record, about: Record) -> float |
 
 
 def _checkpoints(entries: list[Record]) -> list[Record]:
-    """Return the headline of each checkpoint and way of running it, from whole, unmarked, non-control entries."""
+    """Return the headline of each checkpoint and way of running it; controls and baselines have no part in it."""
     ways: dict[str, list[Record]] = defaultdict(list)
     for entry in entries:
-        if entry["about"] and not entry["about"]["control"]:
+        if entry["about"] and not entry["about"]["control"] and not entry["checkpoint"].startswith("baseline:"):
             way = {
                 k: entry[k]
                 for k in ("checkpoint", "revision", "mapping", "recipe", "changed", "fraction", "limit", "marks")

@@ -1,7 +1,8 @@
 """Checkpoints by name, without torch: where they are and which revision they have.
 
-`builtin:NAME` is shipped with the package, an existing path is a local directory, `NAME=PATH` gives a directory a name
-of its own, anything else is a Hugging Face id with an optional `@revision`.
+`builtin:NAME` is shipped with the package, `baseline:NAME` is a trivial model (`discbench.baselines`), an existing path
+is a local directory, `NAME=PATH` gives a directory a name of its own, anything else is a Hugging Face id with an
+optional `@revision`.
 """
 
 import hashlib
@@ -11,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from discbench import baselines
 from discbench.errors import CheckpointError, NoSuchName, did_you_mean
 
 BUILTIN = Path(__file__).parent / "builtin"
@@ -36,6 +38,11 @@ class Checkpoint:
     trust_remote_code: bool = False
 
     @property
+    def baseline(self) -> bool:
+        """Whether it is a trivial model, without vocabulary, weights or inits."""
+        return self.name in baselines.NAMES
+
+    @property
     def id(self) -> str:
         """Name and revision."""
         return f"{self.name}@{self.revision}"
@@ -49,7 +56,9 @@ def locate(name: str, specials: dict[str, int] | None = None, *, trust_remote_co
     """
     given = tuple(sorted((specials or {}).items()))
     alias, _, path = name.rpartition("=")
-    if name.startswith("builtin:"):
+    if name.startswith("baseline:"):
+        found = _baseline(name)
+    elif name.startswith("builtin:"):
         found = _directory(name, _builtin(name))
     elif alias or Path(path).expanduser().is_dir() or path.startswith((".", "/", "~")):
         folder = Path(path).expanduser().resolve()
@@ -69,6 +78,13 @@ def locate(name: str, specials: dict[str, int] | None = None, *, trust_remote_co
 def builtins() -> dict[str, Path]:
     """Return the shipped checkpoints by name."""
     return {f"builtin:{path.parent.name}": path.parent for path in sorted(BUILTIN.glob("*/config.json"))}
+
+
+def _baseline(name: str) -> tuple[str, str, str, bool]:
+    if name not in baselines.NAMES:
+        known = "there are " + ", ".join(baselines.NAMES)
+        raise NoSuchName(f"no model {name!r}{did_you_mean(name, baselines.NAMES, known)}")
+    return name, "", baselines.REVISION, True
 
 
 def _builtin(name: str) -> Path:

@@ -10,6 +10,7 @@ import csv
 import fnmatch
 import gzip
 import hashlib
+import io
 import json
 import lzma
 import os
@@ -18,6 +19,7 @@ import shutil
 import tarfile
 import tempfile
 import zipfile
+import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -25,12 +27,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any, Literal, TypeVar
 
-from discbench.errors import DataError
+from discbench.bounds import Bounded, allowed, check_unpacked
+from discbench.errors import DataError, NotAtHand
 from discbench.types import Row, Splits
 
 T = TypeVar("T")
 OPENERS = {".xz": lzma.open, ".gz": gzip.open, ".bz2": bz2.open}
-BROKEN = (OSError, EOFError, lzma.LZMAError, tarfile.TarError, zipfile.BadZipFile, UnicodeDecodeError)
+BROKEN = (
+    OSError, EOFError, lzma.LZMAError, tarfile.TarError, zipfile.BadZipFile, zlib.error, csv.Error, UnicodeDecodeError
+)  # fmt: skip
 
 
 @dataclass
@@ -100,7 +105,7 @@ def fetch(url: str, *, sha256: str | None = None, name: str | None = None, max_b
         found = cache_directory() / "downloads" / hashlib.sha256(url.encode()).hexdigest()[:12] / basename
         if not found.is_file():
             if not current().download:
-                raise DataError(f"{basename} of {url} is not at hand; fetch it with `discbench data fetch`")
+                raise NotAtHand(f"{basename} of {url} is not at hand; fetch it with `discbench data fetch`")
             download(url, found, max_bytes)
         current().used.append(found)
     _check_sha256(found, sha256, url)
@@ -129,22 +134,23 @@ def file_sha256(path: Path) -> str:
 @contextmanager
 def open_text(path: Path, encoding: str = "utf-8") -> Iterator[IO[str]]:
     """Open a text file, plain or compressed; whatever is wrong with it becomes one DataError that names it."""
-    opener: Any = OPENERS.get(path.suffix, open)
-    try:
-        with opener(path, "rt", encoding=encoding, newline="") as file:
-            yield file
-    except BROKEN as error:
-        raise DataError(
-            f"{path} cannot be read ({_cause(error)}); is it whole? replace it or fetch it again"
-        ) from error
+    with open_binary(path) as raw, io.TextIOWrapper(raw, encoding=encoding, newline="") as file:
+        yield file
 
 
 def read_bytes(path: Path) -> bytes:
     """Return a file's bytes, decompressed."""
+    with open_binary(path) as file:
+        return file.read()
+
+
+@contextmanager
+def open_binary(path: Path) -> Iterator[io.BufferedReader]:
+    """Open a file, plain or compressed; one that unpacks to far more than its size is refused."""
     opener: Any = OPENERS.get(path.suffix, open)
     try:
         with opener(path, "rb") as file:
-            return bytes(file.read())
+            yield file if opener is open else io.BufferedReader(Bounded(file, path), 1 << 16)
     except BROKEN as error:
         raise DataError(
             f"{path} cannot be read ({_cause(error)}); is it whole? replace it or fetch it again"
@@ -152,7 +158,7 @@ def read_bytes(path: Path) -> bytes:
 
 
 def _cause(error: BaseException) -> str:
-    return f"{type(error).__name__}: {error}"
+    return f"{type(error).__name__}: {' '.join(str(error).split())}"
 
 
 def unpack(archive: Path) -> Path:
@@ -169,8 +175,7 @@ def unpack(archive: Path) -> Path:
         if zipfile.is_zipfile(archive):
             _unzip(archive, part)
         else:
-            with tarfile.open(archive) as tar:
-                tar.extractall(part, filter="data")
+            _untar(archive, part)
         part.rename(where)
     except BROKEN as error:
         shutil.rmtree(part, ignore_errors=True)
@@ -180,8 +185,18 @@ def unpack(archive: Path) -> Path:
     return where
 
 
+def _untar(archive: Path, into: Path) -> None:
+    with tarfile.open(archive) as tar:
+        size = 0
+        for member in tar:
+            size += member.size
+            check_unpacked(size, allowed(archive))
+        tar.extractall(into, filter="data")
+
+
 def _unzip(archive: Path, into: Path) -> None:
     with zipfile.ZipFile(archive) as file:
+        check_unpacked(sum(member.file_size for member in file.infolist()), allowed(archive))
         for name in file.namelist():
             if not (into / name).resolve().is_relative_to(into.resolve()):
                 raise zipfile.BadZipFile(f"member {name!r} leads outside the archive's folder")
@@ -218,7 +233,7 @@ def read_parquet(path: Path, columns: Sequence[str]) -> list[dict[str, Any]]:
     import pyarrow.parquet as pq
 
     try:
-        table = pq.read_table(path)
+        table = pq.read_table(io.BytesIO(read_bytes(path)))
     except (OSError, pa.ArrowException) as error:
         raise DataError(f"{path} is no parquet file ({_cause(error)}); is it whole? fetch it again") from error
     if missing := sorted(set(columns) - set(table.column_names)):
@@ -229,7 +244,8 @@ def read_parquet(path: Path, columns: Sequence[str]) -> list[dict[str, Any]]:
 
 def read_json(path: Path) -> Any:  # noqa: ANN401 - whatever the publisher wrote
     """Read a JSON file, or JSON lines, plain or compressed."""
-    text = read_bytes(path).decode("utf-8")
+    with open_text(path) as file:
+        text = file.read()
     try:
         return (
             json.loads(text)

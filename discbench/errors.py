@@ -4,6 +4,7 @@ DiscbenchError
 ├── UserError (2)        what was asked cannot be done as asked
 │   ├── NoSuchName           a task, probe, model or field that does not exist
 │   ├── DataError            a file is missing, truncated, altered or of another form
+│   │   └── NotAtHand            a file is not here, and nothing may be downloaded
 │   ├── CheckpointError      a checkpoint cannot be read or cannot be served
 │   └── StoreError           a results directory or a result cannot be read or written
 ├── PluginError (3)      a plugin broke its side of the contract
@@ -44,6 +45,10 @@ class NoSuchName(UserError):  # noqa: N818 - it is what the name says
 
 class DataError(UserError):
     """A data file is missing, truncated, altered or not in the expected form."""
+
+
+class NotAtHand(DataError):  # noqa: N818 - it is what the name says
+    """A data file is neither in the data directory nor in the cache, and nothing may be downloaded."""
 
 
 class CheckpointError(UserError):

@@ -12,19 +12,20 @@ from numpy.typing import NDArray
 from discbench.data import shuffle
 from discbench.types import Row, Splits
 
-PRIME = np.uint64(0x9E3779B97F4A7C15)
+PRIME = np.uint64(0x9E3779B97F4A7C15)  # odd, so that a product modulo 2^64 loses nothing
 
 
 def pieces(symbols: str, length: int) -> NDArray[np.uint64]:
-    """Return a 64-bit hash of every piece of `length` symbols; none for shorter rows."""
-    codes = np.frombuffer(symbols.encode("latin-1", "replace"), dtype=np.uint8).astype(np.uint64)
-    if len(codes) < length:
-        return np.zeros(0, np.uint64)
-    with np.errstate(over="ignore"):
-        powers = np.multiply.accumulate(np.full(length, PRIME, dtype=np.uint64))
-        windows = np.lib.stride_tricks.sliding_window_view(codes, length)
-        mixed: NDArray[np.uint64] = (windows * powers).sum(axis=1, dtype=np.uint64)
-    return np.asarray(mixed ^ (mixed >> np.uint64(29)))
+    """Return a 64-bit hash of every piece of `length` symbols; of a shorter row, the hash of the whole."""
+    codes = np.frombuffer(symbols.encode("utf-32-le"), dtype=np.uint32).astype(np.uint64)
+    width = min(length, len(codes))
+    count = len(codes) - width + 1
+    mixed = np.full(count, width, dtype=np.uint64)
+    for place in range(width):
+        mixed ^= mixed >> np.uint64(29)
+        mixed *= PRIME
+        mixed += codes[place : place + count]
+    return mixed
 
 
 def families(sequences: Sequence[str], shared: int | None) -> NDArray[np.int64]:
@@ -32,8 +33,8 @@ def families(sequences: Sequence[str], shared: int | None) -> NDArray[np.int64]:
 
     Args:
         sequences: The rows' symbols.
-        shared: Sequences with a common piece of so many symbols are of one family, and so on through their relatives;
-            None for identical sequences only.
+        shared: Sequences with a common piece of so many symbols are of one family, and so on through their relatives
+            (connected components of the pieces, sorted by hash). None for identical sequences only.
     """
     if shared is None:
         _, family = np.unique(np.asarray(sequences, dtype=object), return_inverse=True)
@@ -41,15 +42,15 @@ def families(sequences: Sequence[str], shared: int | None) -> NDArray[np.int64]:
     from scipy.sparse import coo_matrix
     from scipy.sparse.csgraph import connected_components
 
-    hashed = [np.unique(pieces(s, shared)) for s in sequences]
-    owner = np.repeat(np.arange(len(sequences)), [len(h) for h in hashed])
-    _, piece = np.unique(np.concatenate(hashed), return_inverse=True)
-    order = np.lexsort((owner, piece))
-    same = np.flatnonzero(piece[order][1:] == piece[order][:-1])
-    first, second = owner[order][same], owner[order][same + 1]
+    hashed = [pieces(s, shared) for s in sequences]
+    owner = np.repeat(np.arange(len(sequences), dtype=np.int32), [len(h) for h in hashed])
+    whole = np.concatenate(hashed)
+    order = np.argsort(whole, kind="stable")
+    same = np.flatnonzero(whole[order][1:] == whole[order][:-1])
+    first, second = owner[order[same]], owner[order[same + 1]]
     count = len(sequences)
     _, family = connected_components(
-        coo_matrix((np.ones(len(first)), (first, second)), shape=(count, count)), directed=False
+        coo_matrix((np.ones(len(first), dtype=np.int8), (first, second)), shape=(count, count)), directed=False
     )
     return _numbered(family)
 

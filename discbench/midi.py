@@ -3,11 +3,13 @@
 A file's notes are those of its first instrument, in pretty_midi's order (a note is appended when it ends).
 """
 
+import hashlib
 import io
 import multiprocessing
 import os
 import sys
 import zipfile
+import zlib
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
@@ -19,6 +21,9 @@ from numpy.typing import NDArray
 
 from discbench.data import cache_directory, file_sha256
 from discbench.errors import DataError
+
+LARGEST = 16 << 20
+"""Bytes of one unpacked MIDI file; MAESTRO's longest has less than a megabyte."""
 
 
 class Notes(NamedTuple):
@@ -42,7 +47,8 @@ def parse(content: bytes, name: str) -> Notes:
         notes = pretty_midi.PrettyMIDI(io.BytesIO(content)).instruments[0].notes
     except Exception as error:
         raise DataError(
-            f"{name} is no MIDI file that can be read ({type(error).__name__}: {error}); fetch it again"
+            f"{name} is no MIDI file that can be read ({type(error).__name__}: {' '.join(str(error).split())});"
+            " fetch it again"
         ) from error
     return Notes(np.array([n.pitch for n in notes], np.uint8), np.array([n.start for n in notes], np.float64))
 
@@ -63,23 +69,35 @@ def members(archive: Path) -> dict[str, str]:
 
 def _read(archive: Path, names: Sequence[str]) -> list[Notes]:
     with zipfile.ZipFile(archive) as file:
-        try:
-            return [parse(file.read(name), f"{archive}: {name}") for name in names]
-        except (zipfile.BadZipFile, OSError, EOFError) as error:
-            raise DataError(f"{archive} is broken ({error}); fetch it again") from error
+        return [parse(_content(file, archive, name), f"{archive}: {name}") for name in names]
+
+
+def _content(file: zipfile.ZipFile, archive: Path, name: str) -> bytes:
+    size = file.getinfo(name).file_size
+    if size > LARGEST:
+        raise DataError(f"{archive}: {name} unpacks to {size:,} bytes, which no piano piece has; fetch it again")
+    try:
+        return file.read(name)
+    except (zipfile.BadZipFile, zlib.error, OSError, EOFError) as error:
+        raise DataError(f"{archive}: {name} cannot be unpacked ({error}); fetch the archive again") from error
 
 
 def read_all(archive: Path, names: Sequence[str]) -> list[Notes]:
     """Return the notes of the named members, in their order; parsed once and kept in the cache."""
-    key = f"{file_sha256(archive)[:16]}-{len(names)}.npz"
-    kept = cache_directory() / "midi" / key
-    if not kept.is_file():
+    asked = hashlib.sha256("\n".join(names).encode()).hexdigest()
+    kept = cache_directory() / "midi" / f"{file_sha256(archive)[:16]}-{asked[:16]}.npz"
+    try:
+        return _recall(kept)
+    except (OSError, ValueError, KeyError, zipfile.BadZipFile):
         _keep(kept, _parallel(archive, names))
-    with np.load(kept) as found:
+    return _recall(kept)
+
+
+def _recall(path: Path) -> list[Notes]:
+    with np.load(path) as found:
         cuts = found["cuts"]
-        return [
-            Notes(*pair) for pair in zip(np.split(found["pitches"], cuts), np.split(found["starts"], cuts), strict=True)
-        ]
+        pairs = zip(np.split(found["pitches"], cuts), np.split(found["starts"], cuts), strict=True)
+        return [Notes(*pair) for pair in pairs]
 
 
 def _keep(path: Path, notes: list[Notes]) -> None:
@@ -103,4 +121,8 @@ def _parallel(archive: Path, names: Sequence[str]) -> list[Notes]:
     # forking is safe and cheap while no library has started threads; torch has
     context = multiprocessing.get_context("spawn" if "torch" in sys.modules else "fork")
     with ProcessPoolExecutor(workers, mp_context=context) as pool:
-        return [notes for found in pool.map(partial(_read, archive), chunks) for notes in found]
+        try:
+            return [notes for found in pool.map(partial(_read, archive), chunks) for notes in found]
+        except DataError:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise

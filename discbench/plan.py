@@ -4,7 +4,7 @@ import hashlib
 import json
 import math
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,8 @@ from discbench.mapping import KINDS
 from discbench.recipes import as_record, recipe_for
 from discbench.types import Task
 
+NOTHING = "none"
+"""Mapping, init and recipe of a baseline."""
 INITS = ("pretrained", "scratch", "reembedded", "frozen")
 
 
@@ -109,7 +111,7 @@ def cells(
     """
     recipes = {init: as_record(recipe_for(request.recipe, init, request.overrides)) for init in request.inits}
     changed = {field: recipes[request.inits[0]][field] for field in sorted(request.overrides)}
-    return [
+    made = [
         Cell(
             checkpoint=checkpoint.name,
             revision=checkpoint.revision,
@@ -121,7 +123,7 @@ def cells(
             seed=seed,
             fraction=request.fraction,
             limit=request.limit,
-            recipe=recipes[init],
+            recipe=_for_task(recipes[init], task),
             changed=changed,
             specials=dict(checkpoint.specials),
         )
@@ -130,6 +132,27 @@ def cells(
         for task in tasks
         for init in request.inits
     ]
+    trivial = {checkpoint.name for checkpoint in checkpoints if checkpoint.baseline}
+    return list({c.id: c for c in (_of_baseline(c) if c.checkpoint in trivial else c for c in made)}.values())
+
+
+def _of_baseline(cell: Cell) -> Cell:
+    """Return a baseline's cell: it has no mapping, init or recipe, and a seed only if that draws the rows."""
+    drawn = cell.fraction < 1 or cell.limit is not None
+    return replace(
+        cell,
+        mapping=NOTHING,
+        mapping_seed=0,
+        init=NOTHING,
+        seed=cell.seed if drawn else 0,
+        recipe={"name": NOTHING, "lr": None},
+        changed={},
+        specials={},
+    )
+
+
+def _for_task(recipe: dict[str, Any], task: Task) -> dict[str, Any]:
+    return {**recipe, "select": "last"} if task.scored_on_validation else recipe
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,6 +173,8 @@ def work(cell: Cell, task: Task, directory: Path | None) -> Work:
         return Work(None, None, None)
     rows = max(1, int(sizes[0] * cell.fraction)) if cell.fraction < 1 else sizes[0]
     rows = min(rows, cell.limit) if cell.limit else rows
+    if cell.init == NOTHING:
+        return Work(rows, 0, 0)
     steps = steps_of(rows, cell.recipe)
     length = note.get("mean_symbols") or task.max_symbols
     return Work(rows, steps, int(steps * min(rows, cell.recipe["batch"]) * (length + 2)) if length else None)

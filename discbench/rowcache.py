@@ -1,12 +1,14 @@
 """Load a task's rows: read, check, encode, and keep on disk as Arrow through `datasets` (parsed once).
 
-One entry per (task id, data directory). An entry is good as long as the files that it was made from have the same
-size and time of change; the rows' SHA-256 is written beside them.
+One entry per (task id, data directory). An entry is good as long as the files that it was made from, the folders that
+they lie in (a whole file put beside a part of it is seen) and the reader's own file have the same size and time of
+change; the rows' SHA-256 is written beside them.
 """
 
 import hashlib
 import json
 import shutil
+import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -44,7 +46,7 @@ def load(task: Task, directory: Path | None = None, *, download: bool = True, un
     """
     with reading(directory, download=download) as now:
         known = recall(task, now.directory)
-        if known is not None:
+        if known is not None and (known.partial or task.dataset.rows_sha256 in {None, known.sha256}):
             return _check(task, known, unverified=unverified)
         splits = task.dataset.load()
         _not_empty(task, splits)
@@ -87,6 +89,13 @@ def _stamp(path: Path) -> list[Any]:
     return [str(path.resolve()), state.st_size, state.st_mtime_ns]
 
 
+def _reader(task: Task) -> list[Path]:
+    """Return the file that the task's loader is written in."""
+    loader = getattr(task.dataset.load, "func", task.dataset.load)
+    file = getattr(sys.modules.get(loader.__module__), "__file__", None)
+    return [Path(file)] if file else []
+
+
 def _shape(task: Task) -> list[Any]:
     return [FORMAT, repr(task.mapping), task.max_symbols, str(task.target)]
 
@@ -113,7 +122,7 @@ def remember(task: Task, directory: Path | None, files: Sequence[Path], loaded: 
     )
     note = {
         "shape": _shape(task),
-        "files": [_stamp(path) for path in files],
+        "files": [_stamp(path) for path in sorted({*files, *(path.parent for path in files), *_reader(task)})],
         "sha256": loaded.sha256,
         "partial": loaded.partial,
         "sizes": list(loaded.sizes),

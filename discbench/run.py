@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from discbench import finetune, models, rowcache, rows, score
+from discbench import baselines, finetune, models, rowcache, rows, score
 from discbench.checkpoints import Checkpoint
 from discbench.errors import CheckpointError
 from discbench.mapping import TextTable, Vocabulary, draw_table, draw_text_map, table_sha256
@@ -49,6 +49,8 @@ class Bench:
 
     def check(self, checkpoint: Checkpoint, cells: list[Cell], tasks: dict[str, Task]) -> None:
         """Raise a UserError now for what would make every cell of the checkpoint fail."""
+        if checkpoint.baseline:
+            return
         vocabulary = self.vocabulary(checkpoint)
         loaded = next((c for c in cells if c.init != "scratch"), cells[0])
         model = models.build(checkpoint, loaded.init, 2, 0, vocabulary)  # type: ignore[arg-type]
@@ -73,7 +75,10 @@ class Bench:
             began = time.monotonic()
             try:
                 with models.quietly(verbose=self.place.verbose):
-                    result, predictions = self._train(cell, checkpoint, task, report)
+                    if checkpoint.baseline:
+                        result, predictions = self._answer(cell, task)
+                    else:
+                        result, predictions = self._train(cell, checkpoint, task, report)
             except Exception as error:  # noqa: BLE001 - one cell's failure is recorded, the others go on
                 result, predictions = _failure(error), None
             store.put(cell, {**_head(cell, task), **result, "run": self._run(began)}, predictions)
@@ -123,6 +128,44 @@ class Bench:
             "marks": marks(cell, loaded),
         }
         return result, pack_predictions(kept["test"], trained.test, splits["test"].targets)
+
+    def _answer(self, cell: Cell, task: Task) -> tuple[Result, bytes]:
+        """Return a baseline's result."""
+        loaded = self.rows_of(task)
+        kept = {name: self._keep(cell, name, getattr(loaded, name)) for name in rows.SPLITS}
+        train, validation, test = (getattr(loaded, name).take(chosen) for name, chosen in kept.items())
+
+        def voted(outputs: Any, split: rows.Encoded) -> score.Voted:  # noqa: ANN401
+            return score.vote(task.target, outputs, split.targets, split.groups)
+
+        given = baselines.answer(
+            cell.checkpoint,
+            task,
+            train,
+            validation,
+            test,
+            lambda outputs, split: score.primary(task.metric, voted(outputs, split)),
+        )
+        found = voted(given.test, test)
+        scores = score.measure(task.metrics, task.target, found)
+        held = score.measure(task.metrics, task.target, voted(given.validation, validation))
+        result = {
+            "status": "finished",
+            "scores": {"test": scores, "validation": held, "test_of_last_state": scores},
+            "collapsed": score.collapsed(task.target, found),
+            "curve": _curve(finetune.Curve()),
+            "counts": {
+                **{name: len(chosen) for name, chosen in kept.items()},
+                "steps": 0,
+                "parameters": given.parameters,
+                "trained_parameters": given.parameters,
+            },
+            "chosen": given.chosen,
+            "mapping_sha256": None,
+            "dataset": {"sha256": loaded.sha256, "status": loaded.status, "partial": loaded.partial},
+            "marks": marks(cell, loaded),
+        }
+        return result, pack_predictions(kept["test"], given.test, test.targets)
 
     def _longest(self, task: Task, vocabulary: Vocabulary) -> int:
         if isinstance(task.mapping, TextTable):

@@ -34,7 +34,22 @@ def board(record: Record, out: Console) -> None:
         out.print(f"\n[bold]{title}[/bold]")
         out.print(_means(entries, inits))
         out.print(_scores(entries, inits))
+        _leaks(entries, out)
     _headlines(record, out)
+
+
+def _leaks(entries: list[Record], out: Console) -> None:
+    """Say how much of a score goes when relatives stay on one side, where a task and its `-grouped` twin were run."""
+    named = {e["task"].split("@")[0]: e["inits"] for e in entries}
+    for name in sorted(named):
+        for init, grouped in named.get(f"{name}-grouped", {}).items():
+            by_row = named[name].get(init, {}).get("mean")
+            if by_row is not None and grouped["mean"] is not None:
+                apart = grouped["mean"]
+                out.print(
+                    f"leak in {name}, {init}: {by_row:.3f} split by row, {apart:.3f} with relatives on one side:"
+                    f" {by_row - apart:+.3f}"
+                )
 
 
 def _order(init: str) -> int:

@@ -91,6 +91,8 @@ class Dataset:
     """`discbench.rows.digest` of the published rows; without it every score says that its rows are unverified."""
     overlap: str = field(default="", kw_only=True)
     """Why some rows of train are also in test, where the published split has such rows."""
+    published: str = field(default="", kw_only=True)
+    """The counts that the source paper prints, where its items are not our rows or its split is not ours."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,6 +117,9 @@ class Task:
     ceiling: float | None = None
     """Best score that any model can be expected to reach, where it is known."""
     specialist: Specialist | None = None
+    scored_on_validation: bool = False
+    """True where validation and test are the same rows, as on GLUE: then the last state is scored whatever the recipe
+    selects, for a selection would look at the rows that are scored."""
     control: bool = False
     """True for a task that is expected to be at chance or at ceiling for every model; it never enters a mean."""
     about: str = ""

@@ -2,8 +2,8 @@
 
 Kao & Lee 2021, §2.1 and appendix B: `shift` is (id + 1000) mod V over all ids, special ones included; `--mapping
 permute` draws an order of all ids, `--mapping identity` is GLUE as it is. The test rows are GLUE's validation rows (its
-test labels are secret), so validation and test are the same rows here and the state to use is the last (recipe
-`paper-glue`).
+test labels are secret), so validation and test are the same rows here and the last state is scored; recipe `paper-glue`
+trains as the paper does.
 """
 
 import csv
@@ -54,6 +54,11 @@ SETS = {
     "qnli": Source("QNLI", ("question", "sentence"), ENTAILMENT, ("question", "sentence")),
     "rte": Source("RTE", PAIR, ENTAILMENT, PAIR),
 }
+SIZES = {
+    "cola": (8551, 1043), "sst-2": (67349, 872), "mrpc": (3668, 408), "qqp": (363846, 40430), "sts-b": (5749, 1500),
+    "mnli": (392702, 9815), "mnli-mm": (392702, 9832), "qnli": (104743, 5463), "rte": (2490, 277),
+}  # fmt: skip
+"""Train and validation rows of the published copy."""
 LABEL = {"mrpc": "Quality", "qqp": "is_duplicate", "sts-b": "score", "mnli": "gold_label"}
 HASHES = {
     "cola": "005f1a9aca91c97cc9dba46d1a4bb5c8d208222f928c9915a6fb8e31cbcfde13",
@@ -63,6 +68,16 @@ HASHES = {
     "rte": "d68ab2c98a037449453e5c296d518cd464d731a8ba5ada1ad71b1429b394c53e",
 }
 CONFIG = {"sst-2": "sst2", "sts-b": "stsb"}
+
+
+AVERAGE = tuple(f"glue.{name}" for name in ("mnli", "mnli-mm", "qqp", "qnli", "sst-2", "cola", "sts-b", "mrpc", "rte"))
+"""The nine numbers of the paper's average, in the order of its Table 3; MNLI counts twice."""
+
+
+def average(scores):
+    """The mean of the nine primary metrics, given by task name; None where one is missing."""
+    found = [scores[name] for name in AVERAGE if name in scores]
+    return sum(found) / len(AVERAGE) if len(found) == len(AVERAGE) else None
 
 
 def clean(text):
@@ -93,6 +108,8 @@ def from_tsv(path, name):
         *places, label = (head.index(column) for column in wanted)
         body = lines[1:]
     longest = max([*places, label])
+    if name == "qqp":  # three lines of the official file are broken; the Hugging Face copy leaves them out as well
+        body = [cells for cells in body if len(cells) > longest]
     for number, cells in enumerate(body, start=1):
         if len(cells) <= longest:
             raise DataError(
@@ -130,15 +147,19 @@ def load(name, dev="dev", hub_dev="validation"):
     """Train on train; validate and test on GLUE's validation rows."""
     held_out, train = rows_of(name, dev, hub_dev), rows_of(name, "train", "train")
     if train is not None:
-        return Splits(train=train, validation=held_out, test=held_out)
+        counts, published = (len(train), len(held_out)), SIZES["mnli-mm" if dev == "dev_mismatched" else name]
+        known = name in HASHES or counts == published
+        missing = "" if known else "{}/{} of {}/{} rows".format(*counts, *published)
+        return Splits(train=train, validation=held_out, test=held_out, partial=missing)
     order = shuffle(held_out, 100)
     cut = int(0.9 * len(order))
     missing = f"the {len(held_out)} validation rows only, nine tenths of them to train on"
     return Splits(train=order[:cut], validation=order[cut:], test=order[cut:], partial=missing)
 
 
-def task(name, target, metric, sizes, about, sha256=None, also=(), loader=None, overlap=""):
-    """One GLUE task; sizes are those of the published copy."""
+def task(name, target, metric, about, sha256=None, also=(), loader=None, overlap="", published=""):
+    """One GLUE task."""
+    sizes = SIZES[name]
     return Task(
         name=f"glue.{name}",
         version=1,
@@ -150,11 +171,13 @@ def task(name, target, metric, sizes, about, sha256=None, also=(), loader=None, 
             sizes=(sizes[0], sizes[1], sizes[1]),
             rows_sha256=sha256,
             overlap=overlap,
+            published=f"{published or '{}/{}'.format(*sizes)} (Table 9)",
         ),
         mapping=TextTable("shift"),
         target=target,
         metric=metric,
         also=also,
+        scored_on_validation=True,
         about=about,
     )
 
@@ -168,23 +191,21 @@ def discbench_tasks():
     mismatched = partial(load, "mnli", "dev_mismatched", "validation_mismatched")
     shared = "the published parts share rows"
     return [
-        task(
-            "cola", two, matthews, (8551, 1043), "is the sentence grammatical?", sha256=HASHES["cola"], overlap=shared
-        ),
-        task("sst-2", two, accuracy, (67349, 872), "is the review positive?", sha256=HASHES["sst-2"], overlap=shared),
-        task("mrpc", two, f1, (3668, 408), "do the sentences say the same?", sha256=HASHES["mrpc"]),
-        task("qqp", two, f1, (363846, 40430), "do the questions ask the same?", overlap=shared),
+        task("cola", two, matthews, "is the sentence grammatical?", sha256=HASHES["cola"], overlap=shared),
+        task("sst-2", two, accuracy, "is the review positive?", sha256=HASHES["sst-2"], overlap=shared),
+        task("mrpc", two, f1, "do the sentences say the same?", sha256=HASHES["mrpc"]),
+        task("qqp", two, f1, "do the questions ask the same?", overlap=shared, published="363849/40430"),
         task(
             "sts-b",
             Scalar(),
             spearman,
-            (5749, 1500),
             "how alike are the sentences, 0 to 5?",
             sha256=HASHES["sts-b"],
             also=(pearson,),
+            overlap=shared,
         ),
-        task("mnli", three, accuracy, (392702, 9815), "does the one follow from the other? (matched)", loader=matched),
-        task("mnli-mm", three, accuracy, (392702, 9832), "the same, other genres (mismatched)", loader=mismatched),
-        task("qnli", yes, accuracy, (104743, 5463), "does the sentence answer the question?"),
-        task("rte", yes, accuracy, (2490, 277), "does the one follow from the other?", sha256=HASHES["rte"]),
+        task("mnli", three, accuracy, "does the one follow from the other? (matched)", loader=matched),
+        task("mnli-mm", three, accuracy, "the same, other genres (mismatched)", loader=mismatched),
+        task("qnli", yes, accuracy, "does the sentence answer the question?"),
+        task("rte", yes, accuracy, "does the one follow from the other?", sha256=HASHES["rte"]),
     ]

@@ -66,7 +66,12 @@ def maestro(name, segments, about):
         name=name,
         version=1,
         dataset=Dataset(
-            partial(load, segments), source=URL, license="CC-BY-NC-SA-4.0", cite="arXiv:1810.12247", overlap=REPEATS
+            partial(load, segments),
+            source=URL,
+            license="CC-BY-NC-SA-4.0",
+            cite="arXiv:1810.12247",
+            overlap=REPEATS,
+            published="954/105/125 pieces (Table 12)",
         ),
         mapping=RandomTable(range(128)),
         target=Classes(58),

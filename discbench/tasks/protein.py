@@ -17,7 +17,7 @@ from discbench import (
     hookimpl,
     spearman,
 )
-from discbench.data import fetch, find_member, local, open_text, read_json, read_table, shuffle, unpack
+from discbench.data import fetch, find_member, local, open_text, read_rows, read_table, shuffle, unpack
 from discbench.errors import DataError
 
 TAPE = "http://s3.amazonaws.com/songlabdata/proteindata/data_raw_pytorch"
@@ -28,12 +28,15 @@ COMPARTMENTS = (
     "Cell.membrane", "Cytoplasm", "Endoplasmic.reticulum", "Extracellular", "Golgi.apparatus", "Lysosome/Vacuole",
     "Mitochondrion", "Nucleus", "Peroxisome", "Plastid",
 )  # fmt: skip
+KNOWN = frozenset(LETTERS)
 SAME = str.maketrans("OU", "KC")
 
 
 def residues(sequence):
     """The 20 amino acids and X: pyrrolysine O is read as K, selenocysteine U as C, any other letter as X; stops go."""
     letters = sequence.replace("*", "").upper().translate(SAME)
+    if KNOWN.issuperset(letters):
+        return letters
     return "".join(letter if letter in LETTERS else "X" for letter in letters)
 
 
@@ -43,11 +46,11 @@ def load_tape(name, label):
     for split, short in (("train", "train"), ("validation", "valid"), ("test", "test")):
         table = local(f"{name}/{name}_{short}.csv")
         if table is not None:
-            splits[split] = [Row(residues(row["seq"]), float(row["label"])) for row in read_table(table)]
-            continue
-        folder = unpack(fetch(f"{TAPE}/{name}.tar.gz", name=f"{name}/{name}.tar.gz", max_bytes=200 << 20))
-        records = read_json(find_member(folder, f"{name}_{short}.json"))
-        splits[split] = [Row(residues(r["primary"]), float(r[label][0])) for r in records]
+            found = read_rows(table, symbols="seq", label="label")
+        else:
+            folder = unpack(fetch(f"{TAPE}/{name}.tar.gz", name=f"{name}/{name}.tar.gz", max_bytes=200 << 20))
+            found = read_rows(find_member(folder, f"{name}_{short}.json"), symbols="primary", label=label)
+        splits[split] = [Row(residues(row.symbols), float(row.target)) for row in found]
     return Splits(**splits)
 
 
@@ -87,7 +90,7 @@ def deeploc(path):
 
 
 def load_localization():
-    """DeepLoc's test rows; the others cut 9977/1108 after one shuffle with seed 100 (PLUS's sizes, not its rows)."""
+    """DeepLoc's test rows; the others cut 9977/1108 after one shuffle with seed 100 (PLUS's sizes, not its members)."""
     test, held_out = local("localization/deeploc_test_set.fasta"), local("localization/deeploc_our_val_set.fasta")
     table = local("localization/multiloc2003_train_surrogate.csv")
     if local("localization/deeploc_data.fasta") is None and test and held_out and table:
@@ -99,8 +102,10 @@ def load_localization():
             partial=f"train is a surrogate of {len(train)} MultiLoc proteins, not DeepLoc's; test lacks 5 rows",
         )
     rows = deeploc(fetch(DEEPLOC, name="localization/deeploc_data.fasta", max_bytes=50 << 20))
-    rest = shuffle([row for row, is_test in rows if not is_test], 100)
-    return Splits(train=rest[:9977], validation=rest[9977:], test=[row for row, is_test in rows if is_test])
+    asked, rest = [row for row, is_test in rows if is_test], [row for row, is_test in rows if not is_test]
+    missing = "" if (len(rest), len(asked)) == (11085, 2773) else f"{len(rows)} of 13858 proteins"
+    order, cut = shuffle(rest, 100), len(rest) - int(0.1 * len(rest))
+    return Splits(train=order[:cut], validation=order[cut:], test=asked, partial=missing)
 
 
 def load_stability():
@@ -126,6 +131,7 @@ def discbench_tasks():
                 license="none stated (DeepLoc 1.0); sequences from UniProt CC-BY-4.0",
                 cite="10.1093/bioinformatics/btx431",
                 sizes=(9977, 1108, 2773),
+                published="9977/1108/2773 in PLUS's own split of DeepLoc (Table 10)",
             ),
             mapping=RandomTable(AMINO_ACIDS),
             target=Classes(10, COMPARTMENTS),
@@ -143,6 +149,7 @@ def discbench_tasks():
                 license="none stated (Rocklin et al. 2017); TAPE's split BSD-3-Clause",
                 cite="10.1126/science.aan0693",
                 sizes=(53614, 2512, 12851),
+                published="53614/2512/12851 (Table 10)",
                 rows_sha256="0653469dda4502a8f910d9a6f2bcd3230c028f5710df1b7dc42756ea7b798b7c",
                 overlap="26 sequences of the published train split are also in its test split",
             ),
@@ -163,6 +170,7 @@ def discbench_tasks():
                 license="CC-BY-4.0 (figshare 3102154); TAPE's split BSD-3-Clause",
                 cite="10.1038/nature17995",
                 sizes=(21446, 5362, 27217),
+                published="21446/5362/27217 (Table 10)",
                 rows_sha256="4f68b6488dc4925bcf7f6b4f2dfe113ffb405096ebde6ad72afe659c11a222b4",
             ),
             mapping=RandomTable(AMINO_ACIDS),
