@@ -104,7 +104,7 @@ def test_a_result_holds_what_is_needed_to_trust_it(done):
         "format",
     } == set(result)
     assert ["limited"] == result["marks"]
-    assert result["counts"]["steps"] == len(result["curve"]["loss"]) == 4
+    assert result["counts"]["steps"] == len(result["curve"]["loss"]) == 3
     assert {"test", "validation", "test_of_last_state"} == set(result["scores"])
 
 
