@@ -186,9 +186,7 @@ def test_the_rank_that_layer_norm_loses_is_found_in_float32_features(route):
     x = torch.nn.functional.layer_norm(hidden, (64,))
     y = torch.nn.functional.layer_norm(hidden @ torch.from_numpy(random.standard_normal((64, 48), np.float32)), (48,))
 
-    result = (
-        pwcca.similarity(x, y) if route == "array" else pwcca.similarity_from_moments(stream(x, y, 128))
-    )
+    result = pwcca.similarity(x, y) if route == "array" else pwcca.similarity_from_moments(stream(x, y, 128))
 
     assert (63, 47) == (result["rank_x"], result["rank_y"])
 

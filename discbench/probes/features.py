@@ -1,39 +1,44 @@
 """Feature matrices: reading them, and their moments over a stream of batches."""
 
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 import torch
 from jaxtyping import Float64
 from numpy.typing import NDArray
+from torch import Tensor
 
 from discbench.errors import UserError
 
 Matrix = NDArray[np.float64]
+Rows = Tensor | NDArray[np.floating]
+"""What is read as a feature matrix: a tensor on any device, or an array."""
 
 HALF = (torch.float16, torch.bfloat16, np.dtype(np.float16))
 BUFFER_ROWS = 4096
+AXES = 2
 
 
-def features(values: Any, name: str) -> Float64[np.ndarray, "tokens width"]:
+def features(values: Rows, name: str) -> Float64[np.ndarray, "tokens width"]:
     """Read a NumPy array or a tensor on any device as a float64 matrix; raise UserError for what cannot be measured."""
-    if getattr(values, "dtype", None) in HALF:
+    if values.dtype in HALF:
         raise UserError(
             f"{name} is {values.dtype}: its rounding fills directions that the model leaves empty; run it in float32"
         )
-    if isinstance(values, torch.Tensor):
+    if isinstance(values, Tensor):
         values = values.detach().cpu().numpy()
     matrix = np.asarray(values, dtype=np.float64)
-    if matrix.ndim != 2:
+    if matrix.ndim != AXES:
         raise UserError(f"{name} must have shape (tokens, width), but has {matrix.shape}; drop padding and stack rows")
     if not np.isfinite(matrix).all():
         bad = int((~np.isfinite(matrix)).any(axis=1).sum())
-        raise UserError(f"{name} of shape {matrix.shape} has NaN or infinity in {bad} rows; mend the model or its input")
+        raise UserError(
+            f"{name} of shape {matrix.shape} has NaN or infinity in {bad} rows; mend the model or its input"
+        )
     return matrix
 
 
-def feature_pair(x: Any, y: Any) -> tuple[Matrix, Matrix]:
+def feature_pair(x: Rows, y: Rows) -> tuple[Matrix, Matrix]:
     """Read two matrices whose rows belong together."""
     left, right = features(x, "x"), features(y, "y")
     if len(left) != len(right):
@@ -46,7 +51,7 @@ class Sums:
     """Central moments of z = [x, y] and of its squared row norms n = (|x|^2, |y|^2), all about one mean."""
 
     rows: int
-    mean: Float64[np.ndarray, "width"]
+    mean: Float64[np.ndarray, "... width"]
     second: Float64[np.ndarray, "width width"]
     """Sum of z z'."""
     third: Float64[np.ndarray, "width 2"]
@@ -56,12 +61,12 @@ class Sums:
     split: int
     """Width of x: z[:split] is x, z[split:] is y."""
 
-    def norms(self) -> Float64[np.ndarray, "2"]:
+    def norms(self) -> Float64[np.ndarray, "... 2"]:
         """Return the sums of |x|^2 and |y|^2: the traces of the two diagonal blocks."""
         variances = np.diag(self.second)
         return np.array([variances[: self.split].sum(), variances[self.split :].sum()])
 
-    def about(self, mean: Float64[np.ndarray, "width"]) -> "Sums":
+    def about(self, mean: Float64[np.ndarray, "... width"]) -> "Sums":
         """Return the same sums about another mean (the first moment about the present one is 0)."""
         step = mean - self.mean
         parts = np.zeros((len(step), 2))
@@ -132,7 +137,7 @@ class Moments:
         """Rows seen so far."""
         return self.total.rows if self.total else 0
 
-    def update(self, x: Any, y: Any) -> None:
+    def update(self, x: Rows, y: Rows) -> None:
         """Add a batch of (tokens, width_x) and (tokens, width_y) rows; raise UserError when they do not fit."""
         left, right = feature_pair(x, y)
         if not len(left):
@@ -157,7 +162,9 @@ class Moments:
         split = self.total.split
         widths = (split, len(self.total.mean) - split)
         if widths != (x.shape[1], y.shape[1]):
-            raise UserError(f"x {x.shape} and y {y.shape} do not continue batches of widths {widths}; keep one layer each")
+            raise UserError(
+                f"x {x.shape} and y {y.shape} do not continue batches of widths {widths}; keep one layer each"
+            )
 
     def _fill(self, x: Matrix, y: Matrix) -> None:
         if len(x):

@@ -1,8 +1,7 @@
 """PWCCA, mean CCA, SVCCA and unbiased linear CKA of two models' features, with the same on shuffled rows.
 
-Projection-weighted CCA after Morcos, Raghu & Bengio 2018 (§3): with h_i the unit-norm canonical variates of x and x_j its
-centred features, alpha_i = sum_j |<h_i, x_j>| and pwcca_x = sum_i alpha_i rho_i / sum_i alpha_i. Not symmetric.
-The weights are L1 norms, so they survive a reordering or sign change of x's features but not a rotation of them.
+Projection-weighted CCA after Morcos, Raghu & Bengio 2018 (§3): with h_i the unit-norm canonical variates of x and x_j
+its centred features, alpha_i = sum_j |<h_i, x_j>| and pwcca_x = sum_i alpha_i rho_i / sum_i alpha_i. Not symmetric. The weights are L1 norms, so they survive a reordering or sign change of x's features but not a rotation of them.
 """
 
 import warnings
@@ -13,7 +12,7 @@ import numpy as np
 from jaxtyping import Float64
 
 from discbench.errors import UserError
-from discbench.probes.features import Matrix, Moments, Sums, feature_pair
+from discbench.probes.features import Matrix, Moments, Rows, Sums, feature_pair
 
 __all__ = ["INVARIANCES", "INVARIANCES_OF", "Moments", "SaturatedWarning", "as_published", "similarity"]
 __all__ += ["similarity_from_moments"]
@@ -34,6 +33,7 @@ CUT = 1e-6
 GRAM_IS_ENOUGH = 1e-3
 """Above this share, singular values from X'X are right to about 1e-10; below, the QR route takes over."""
 CONSTANT = 1e-12
+FEWEST_FOR_HSIC = 4
 
 
 class SaturatedWarning(UserWarning):
@@ -44,7 +44,7 @@ class SaturatedWarning(UserWarning):
 class Spectrum:
     """Singular values (rank,) of centred features, largest first, and their right singular vectors (width, rank)."""
 
-    values: Float64[np.ndarray, "rank"]
+    values: Float64[np.ndarray, "... rank"]
     directions: Float64[np.ndarray, "width rank"]
 
     @property
@@ -59,7 +59,7 @@ class Spectrum:
 
 
 def similarity(
-    x: Any, y: Any, *, cut: float = CUT, variance: float = 0.99, seed: int = 0, null: bool = True
+    x: Rows, y: Rows, *, cut: float = CUT, variance: float = 0.99, seed: int = 0, null: bool = True
 ) -> dict[str, Any]:
     """Compare two models' features on the same tokens, (tokens, width_x) against (tokens, width_y), in float64.
 
@@ -77,7 +77,7 @@ def similarity(
         svcca_variance, seed, and null: the same five values with the rows of y shuffled, or None.
 
     Raises:
-        UserError: on NaN, constant features, rows that do not match, or n - 1 <= max width, where CCA is 1 for any data.
+        UserError: on NaN, constant features, rows that do not match, or n - 1 <= max width (CCA is then 1 for any data).
     """
     x, y = feature_pair(x, y)
     _check_rows(len(x), x.shape[1], y.shape[1])
@@ -125,7 +125,7 @@ def similarity_from_moments(moments: Moments, *, cut: float = CUT, variance: flo
     return result | _facts(real.rows, widths, sides, cut, variance) | {"seed": moments.seed, "null": null}
 
 
-def as_published(x: Any, y: Any, ridge: float = 1e-4) -> float:
+def as_published(x: Rows, y: Rows, ridge: float = 1e-4) -> float:
     """Return the number of Kao & Lee 2021 (Table 1, as coded): weights from x, features not centred, a ridge on X'X.
 
     Differs from `pwcca_x`: no centring before the solve; `ridge` (their 1.5e-3 stability, 1e-3 fluorescence, 1e-4
@@ -143,10 +143,10 @@ def as_published(x: Any, y: Any, ridge: float = 1e-4) -> float:
 
 def _check_rows(n: int, width_x: int, width_y: int) -> None:
     wide = max(width_x, width_y)
-    if n - 1 <= wide or n < 4:
+    if n - 1 <= wide or n < FEWEST_FOR_HSIC:
         raise UserError(
-            f"similarity of x {(n, width_x)} and y {(n, width_y)} was asked, but with n - 1 <= {wide} rows CCA is 1 for "
-            f"any data; give at least {10 * wide} rows or fewer features"
+            f"similarity of x {(n, width_x)} and y {(n, width_y)} was asked, but with n - 1 <= {wide} rows CCA is 1 "
+            f"for any data; give at least {10 * wide} rows or fewer features"
         )
 
 
