@@ -1,7 +1,7 @@
 """Distance between two models' attention maps once their heads are matched (Kao & Lee 2021, §4, attention).
 
-For one sequence and layer, cost[h, g] = sum over real rows i and columns j of |A_h[i, j] - B_g[i, j]|. Heads are matched
-one to one at minimum total cost (Hungarian algorithm, scipy.optimize.linear_sum_assignment), anew for every
+For one sequence and layer, cost[h, g] = sum over real rows i and columns j of |A_h[i, j] - B_g[i, j]|. Heads are
+matched one to one at minimum total cost (Hungarian algorithm, scipy.optimize.linear_sum_assignment), anew for every
 sequence and layer, since the order of heads means nothing.
 """
 
@@ -91,12 +91,12 @@ def costs(
     return total
 
 
-def as_published(a: Maps, b: Maps) -> dict[str, Any]:
+def as_published(a: Array, b: Array) -> dict[str, Any]:
     """Return the numbers of Kao & Lee 2021 as coded: padding included, and the costs added at the wrong index.
 
     Their (row, column) pairs of matched heads index the array (sequence, head, head) of all costs, so that for each
-    sequence whole cost rows of other sequences are added: heads^2 unrelated costs instead of `heads` matched ones. Needs
-    at least as many sequences as heads. Kept to explain their figure, not to measure with.
+    sequence whole cost rows of other sequences are added: heads^2 unrelated costs instead of `heads` matched ones.
+    Needs at least as many sequences as heads. Kept to explain their figure, not to measure with.
     """
     left, right = _maps(a, "a"), _maps(b, "b")
     _check_shapes(left, right, "equal", None)
@@ -112,7 +112,7 @@ def as_published(a: Maps, b: Maps) -> dict[str, Any]:
 
 def _batches(a: Maps, b: Maps, mask: Masks) -> Iterator[tuple[Tensor, Tensor, Mask | None]]:
     """Read one batch, a tuple of layers, or an iterable of batches."""
-    if isinstance(a, Array) or (isinstance(a, tuple | list) and len(a) and np.ndim(a[0]) == AXES - 1):
+    if isinstance(a, Tensor | np.ndarray) or (isinstance(a, tuple | list) and len(a) and np.ndim(a[0]) == AXES - 1):
         yield _maps(cast("Any", a), "a"), _maps(cast("Any", b), "b"), cast("Any", mask)
         return
     several: list[Any] = [a, b] if mask is None else [a, b, mask]

@@ -68,7 +68,7 @@ def cosines(
             f"the gradients of {int((norms <= 0).sum())} of {len(norms)} examples are zero and have no direction; "
             "leave them out"
         )
-    return (gram / norms[:, None] / norms[None, :]).clamp(-1, 1)
+    return (gram / torch.outer(norms, norms)).clamp(-1, 1)
 
 
 def _groups(
@@ -138,7 +138,7 @@ def _gradient(
     flat = [torch.zeros_like(p).flatten() if g is None else g.flatten() for p, g in zip(chosen, found, strict=True)]
     if not (torch.isfinite(loss) and all(torch.isfinite(g).all() for g in flat)):
         shape = tuple(inputs["input_ids"].shape)
-        raise UserError(f"the loss {float(loss):g} or its gradient for input_ids {shape} is not finite; mend the model")
+        raise UserError(f"the loss {loss.item():g} or its gradient for input_ids {shape} is not finite; mend the model")
     return flat
 
 

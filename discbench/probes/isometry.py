@@ -132,8 +132,7 @@ def _place(real: Bool[Tensor, "... length"], position: int) -> int:
 def _source(encoder: nn.Module, ids: Int[Tensor, "1 length"], wrt: str) -> nn.Module:
     """Return the module whose output the Jacobian is taken at."""
     if wrt == "word":
-        word: nn.Module = cast("Any", encoder).get_input_embeddings()
-        return word
+        return _word_embeddings(encoder)
     made: list[tuple[nn.Module, Any]] = []
     hooks = [m.register_forward_hook(lambda module, _, out: made.append((module, out))) for m in encoder.modules()]
     try:
@@ -142,14 +141,26 @@ def _source(encoder: nn.Module, ids: Int[Tensor, "1 length"], wrt: str) -> nn.Mo
     finally:
         for hook in hooks:
             hook.remove()
-    # Dropout in eval mode hands its input on, so several modules may return this very tensor; the last is the outermost.
+    # Dropout in eval mode and nn.Identity hand their input on: of the modules that return this tensor, the first made it.
     makers = [module for module, out in made if out is first]
-    if not makers:
+    if not makers or _bypassed(encoder, makers[0], ids):
         raise CheckpointError(
-            f"no module of {type(encoder).__name__} returns hidden_states[0], so the Jacobian cannot be taken there; "
-            "use wrt='word'"
+            f"no module of {type(encoder).__name__} returns hidden_states[0] to all that read it, so no Jacobian can be "
+            "taken there; use wrt='word'"
         )
-    return makers[-1]
+    return makers[0]
+
+
+def _bypassed(encoder: nn.Module, source: nn.Module, ids: Int[Tensor, "1 length"]) -> bool:
+    """Tell whether words still reach the last layer when the graph is cut at the source."""
+    with torch.enable_grad(), _leaf_at(_word_embeddings(encoder)) as words, _leaf_at(source):
+        output = last_hidden(encoder, {"input_ids": ids})
+        return torch.autograd.grad(output.sum(), words[0], allow_unused=True)[0] is not None
+
+
+def _word_embeddings(encoder: nn.Module) -> nn.Module:
+    module: nn.Module = cast("Any", encoder).get_input_embeddings()
+    return module
 
 
 @contextmanager

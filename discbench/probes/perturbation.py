@@ -1,7 +1,7 @@
 """How far a model's output moves when Gaussian noise is added to every parameter (Kao & Lee 2021, §4, perturbation).
 
 distance = |h(theta + std z) - h(theta)|_2 for each example, with h the last layer's output at the first token and z
-drawn from N(0, 1) for every parameter of the encoder. The model itself is never touched: noise is added to a twin, whose
+drawn from N(0, 1) for every parameter of the encoder. The model itself is never touched: noise is added to a twin whose
 weights are copied anew from the clean ones for every draw (adding and subtracting noise would drift).
 """
 

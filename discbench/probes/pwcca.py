@@ -1,7 +1,8 @@
 """PWCCA, mean CCA, SVCCA and unbiased linear CKA of two models' features, with the same on shuffled rows.
 
 Projection-weighted CCA after Morcos, Raghu & Bengio 2018 (§3): with h_i the unit-norm canonical variates of x and x_j
-its centred features, alpha_i = sum_j |<h_i, x_j>| and pwcca_x = sum_i alpha_i rho_i / sum_i alpha_i. Not symmetric. The weights are L1 norms, so they survive a reordering or sign change of x's features but not a rotation of them.
+its centred features, alpha_i = sum_j |<h_i, x_j>| and pwcca_x = sum_i alpha_i rho_i / sum_i alpha_i. Not symmetric.
+The weights are L1 norms, so they survive a reordering or sign change of x's features but not a rotation of them.
 """
 
 import warnings
@@ -77,13 +78,14 @@ def similarity(
         svcca_variance, seed, and null: the same five values with the rows of y shuffled, or None.
 
     Raises:
-        UserError: on NaN, constant features, rows that do not match, or n - 1 <= max width (CCA is then 1 for any data).
+        UserError: on NaN, constant features, unequal rows, or n - 1 <= max width (CCA is then 1 for any data).
     """
-    x, y = feature_pair(x, y)
-    _check_rows(len(x), x.shape[1], y.shape[1])
-    scales = [float(np.linalg.norm(side)) for side in (x, y)]
-    x, y = x - x.mean(axis=0), y - y.mean(axis=0)
-    sides = [_spectrum_of_rows(z, cut, scale, name) for z, scale, name in zip((x, y), scales, "xy", strict=True)]
+    pair = feature_pair(x, y)
+    widths = (pair[0].shape[1], pair[1].shape[1])
+    _check_rows(len(pair[0]), *widths)
+    scales = [float(np.linalg.norm(side)) for side in pair]
+    x, y = (side - side.mean(axis=0) for side in pair)
+    sides = [_spectrum_of_rows(*side, cut) for side in zip((x, y), scales, "xy", strict=True)]
     whitened = [z @ side.whitening for z, side in zip((x, y), sides, strict=True)]
     norms = np.stack([(z**2).sum(1) for z in (x, y)])
     result = _values(whitened[0].T @ whitened[1], sides, len(x), norms @ norms.T, variance)
@@ -93,7 +95,6 @@ def similarity(
         cross = whitened[0].T @ whitened[1][order]
         norms[1] = norms[1][order]
         shuffled = _values(cross, sides, len(x), norms @ norms.T, variance)
-    widths = (x.shape[1], y.shape[1])
     return result | _facts(len(x), widths, sides, cut, variance) | {"seed": seed, "null": shuffled}
 
 
@@ -150,7 +151,7 @@ def _check_rows(n: int, width_x: int, width_y: int) -> None:
         )
 
 
-def _spectrum_of_rows(z: Matrix, cut: float, scale: float, name: str) -> Spectrum:
+def _spectrum_of_rows(z: Matrix, scale: float, name: str, cut: float) -> Spectrum:
     """Decompose centred rows: by X'X where that is accurate, else by QR."""
     squares, directions = np.linalg.eigh(z.T @ z)
     spectrum = _kept(np.sqrt(np.clip(squares[::-1], 0, None)), directions[:, ::-1], cut, scale, name)
