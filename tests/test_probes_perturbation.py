@@ -110,6 +110,12 @@ def test_noise_that_makes_no_sense_is_refused(std, draws):
         perturbation.output_distance(encoder(), batch(), std, draws)
 
 
+def test_padding_on_the_left_is_refused():
+    ids, mask = sequences()
+    with pytest.raises(UserError, match=r"the first position of 1 of 3 sequences is padding, .* pad on the right"):
+        perturbation.output_distance(encoder(), {"input_ids": ids, "attention_mask": mask.flip(1)}, 0.1, 1)
+
+
 def test_an_output_that_overflows_is_refused_and_an_unknown_precision_too():
     with pytest.raises(UserError, match="has NaN or infinity"):
         perturbation.output_distance(encoder(dtype=torch.float32), batch(), 1e38, 1)

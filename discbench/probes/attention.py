@@ -17,7 +17,7 @@ from torch import Tensor
 
 from discbench.errors import UserError
 
-INVARIANCES = ("head_order", "symmetric", "identity", "padding", "batching")
+INVARIANCES = ("head_order", "sequence_order", "symmetric", "identity")
 
 AXES = 5
 

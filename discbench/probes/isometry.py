@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from discbench.errors import CheckpointError, UserError
 from discbench.probes.evaluation import device_of, encoder_of, evaluating, last_hidden, real_tokens, requiring_grad
 
-INVARIANCES = ("padding", "batching", "mode", "repeat")
+INVARIANCES = ("padding", "mode", "repeat")
 
 GIB = 2**30
 
@@ -141,12 +141,12 @@ def _source(encoder: nn.Module, ids: Int[Tensor, "1 length"], wrt: str) -> nn.Mo
     finally:
         for hook in hooks:
             hook.remove()
-    # Dropout in eval mode and nn.Identity hand their input on: of the modules that return this tensor, the first made it.
+    # Dropout in eval mode and nn.Identity hand their input on: of all that return this tensor, the first made it.
     makers = [module for module, out in made if out is first]
     if not makers or _bypassed(encoder, makers[0], ids):
         raise CheckpointError(
-            f"no module of {type(encoder).__name__} returns hidden_states[0] to all that read it, so no Jacobian can be "
-            "taken there; use wrt='word'"
+            f"no module of {type(encoder).__name__} returns hidden_states[0] to all that read it, so no Jacobian can "
+            "be taken there; use wrt='word'"
         )
     return makers[0]
 

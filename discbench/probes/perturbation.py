@@ -15,9 +15,9 @@ from jaxtyping import Float, Float64
 from torch import Tensor, nn
 
 from discbench.errors import UserError
-from discbench.probes.evaluation import device_of, encoder_of, evaluating, last_hidden
+from discbench.probes.evaluation import device_of, encoder_of, evaluating, last_hidden, real_tokens
 
-INVARIANCES = ("identity", "mode", "repeat", "padding")
+INVARIANCES = ("padding", "mode", "repeat")
 
 STDS = (1e-2, 1e-4, 1e-6, 1e-8)  # §4: the paper's four
 RESOLVED = 100
@@ -53,7 +53,7 @@ def output_distance(
         vector's length) and precision, one per std; distances (stds, draws, batch) as an array; draws, examples, seed.
 
     Raises:
-        UserError: a negative std, no draws, outputs that are not finite.
+        UserError: a negative std, no draws, padding at the first position, outputs that are not finite.
     """
     stds = [float(s) for s in np.atleast_1d(np.asarray(std, dtype=float))]
     if not stds or draws < 1 or not all(0 <= s < float("inf") for s in stds):
@@ -63,6 +63,7 @@ def output_distance(
     encoder = encoder_of(model)
     dtypes = [_precision(encoder, s, "model" if as_published else precision) for s in stds]
     inputs = {name: value.to(device_of(encoder)) for name, value in batch.items()}
+    _check_first_tokens(inputs)
     found = np.zeros((len(stds), draws, len(inputs["input_ids"])))
     lengths = np.zeros((len(stds), found.shape[2]))
     for dtype in dict.fromkeys(dtypes):
@@ -86,6 +87,17 @@ def output_distance(
         "examples": found.shape[2],
         "seed": seed,
     }
+
+
+def _check_first_tokens(inputs: dict[str, Tensor]) -> None:
+    """Refuse sequences whose first position, the one that is measured, is padding."""
+    ids = inputs["input_ids"]
+    padding = ~real_tokens(ids, inputs.get("attention_mask"))[:, 0]
+    if padding.any():
+        raise UserError(
+            f"the first position of {int(padding.sum())} of {len(ids)} sequences is padding, but its output is "
+            "measured; pad on the right"
+        )
 
 
 def _precision(encoder: nn.Module, std: float, precision: str) -> torch.dtype:

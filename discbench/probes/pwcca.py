@@ -81,21 +81,22 @@ def similarity(
         UserError: on NaN, constant features, unequal rows, or n - 1 <= max width (CCA is then 1 for any data).
     """
     pair = feature_pair(x, y)
-    widths = (pair[0].shape[1], pair[1].shape[1])
-    _check_rows(len(pair[0]), *widths)
-    scales = [float(np.linalg.norm(side)) for side in pair]
-    x, y = (side - side.mean(axis=0) for side in pair)
-    sides = [_spectrum_of_rows(*side, cut) for side in zip((x, y), scales, "xy", strict=True)]
-    whitened = [z @ side.whitening for z, side in zip((x, y), sides, strict=True)]
-    norms = np.stack([(z**2).sum(1) for z in (x, y)])
-    result = _values(whitened[0].T @ whitened[1], sides, len(x), norms @ norms.T, variance)
+    n, widths = len(pair[0]), (pair[0].shape[1], pair[1].shape[1])
+    _check_rows(n, *widths)
+    centred = [z - z.mean(axis=0) for z in pair]
+    sides = [
+        _spectrum_of_rows(z, float(np.linalg.norm(raw)), name, cut)
+        for z, raw, name in zip(centred, pair, "xy", strict=True)
+    ]
+    left, right = (z @ side.whitening for z, side in zip(centred, sides, strict=True))
+    norms = np.stack([(z**2).sum(axis=1) for z in centred])
+    result = _values(left.T @ right, sides, n, norms @ norms.T, variance)
     shuffled = None
     if null:
-        order = np.random.default_rng(seed).permutation(len(x))
-        cross = whitened[0].T @ whitened[1][order]
+        order = np.random.default_rng(seed).permutation(n)
         norms[1] = norms[1][order]
-        shuffled = _values(cross, sides, len(x), norms @ norms.T, variance)
-    return result | _facts(len(x), widths, sides, cut, variance) | {"seed": seed, "null": shuffled}
+        shuffled = _values(left.T @ right[order], sides, n, norms @ norms.T, variance)
+    return result | _facts(n, widths, sides, cut, variance) | {"seed": seed, "null": shuffled}
 
 
 def similarity_from_moments(moments: Moments, *, cut: float = CUT, variance: float = 0.99) -> dict[str, Any]:
