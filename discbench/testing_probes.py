@@ -1,9 +1,9 @@
 """The conformance kit for probes: every invariance that a probe promises is tested on random and degenerate input.
 
 A probe under test is a function of two inputs of one kind: feature matrices (tokens, width), attention maps (layers,
-sequences, heads, length, length), or a model and its inputs (input_ids, attention_mask, labels). It returns a number or an
-array, or a dict of them. Promises are words; each is one function below, and a failure reads `name: promise, but what
-was found`.
+sequences, heads, length, length), or a model and its inputs (input_ids, attention_mask, labels). It returns a number
+or an array, or a dict of them. Promises are words; each is one function below, and a failure reads `name: promise, but
+what was found`.
 """
 
 import copy

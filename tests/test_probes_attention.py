@@ -148,7 +148,7 @@ def test_as_published_adds_the_costs_of_other_sequences():
         (maps(length=4), maps(length=5), None, "differ in sequences or length; give both models the same tokens"),
         (maps(), maps(), torch.ones(3, 4), r"mask \(3, 4\) does not fit maps of \(2, 3, 4, 5, 5\); give \(3, 5\)"),
         (maps(), maps(), torch.zeros(3, 5), "has a sequence that is all padding; leave it out"),
-        (maps() * float("nan"), maps(), None, r"a of shape \(2, 3, 4, 5, 5\) has NaN or infinity"),
+        (maps() * float("nan"), maps(), None, r"maps a \(4, 5, 5\) or b \(4, 5, 5\) have NaN or infinity"),
         (maps()[0], maps()[0], None, r"a must have shape \(layers, sequences, heads, length, length\)"),
         ([maps()], [maps(), maps()], None, "batches of a, b and mask do not go together"),
         ([], [], None, "attention distance of no batches was asked"),

@@ -124,7 +124,7 @@ def _batches(a: Maps, b: Maps, mask: Masks) -> Iterator[tuple[Tensor, Tensor, Ma
 
 
 def _maps(values: Array | Sequence[Array], name: str) -> Float[Tensor, "layers batch heads length length"]:
-    """Read attention maps; raise UserError unless they have five axes and are finite."""
+    """Read attention maps; raise UserError unless they have five axes."""
     if isinstance(values, tuple | list) and len(values):
         if len({tuple(np.shape(layer)) for layer in values}) > 1:
             raise UserError(f"the layers of {name} have shapes {[tuple(np.shape(v)) for v in values]}; give equal ones")
@@ -135,10 +135,7 @@ def _maps(values: Array | Sequence[Array], name: str) -> Float[Tensor, "layers b
             f"{name} must have shape (layers, sequences, heads, length, length), but has {tuple(maps.shape)}; "
             "stack what output_attentions=True returns"
         )
-    maps = maps if maps.dtype in (torch.float32, torch.float64) else maps.float()
-    if not torch.isfinite(maps).all():
-        raise UserError(f"{name} of shape {tuple(maps.shape)} has NaN or infinity; mend the model or its input")
-    return maps
+    return maps if maps.dtype in (torch.float32, torch.float64) else maps.float()
 
 
 def _check_shapes(a: Tensor, b: Tensor, heads: str, layers: Sequence[tuple[int, int]] | None) -> None:
@@ -186,8 +183,12 @@ def _of_sequence(
     normalise: str,
 ) -> tuple[float, NDArray[Any], float]:
     if len(real) < a.shape[1]:
-        a, b = (maps.index_select(1, real).index_select(2, real) for maps in (a, b))
+        a, b = (maps[:, real[:, None], real] for maps in (a, b))
     cost = costs(a, b).cpu().numpy()
+    if not np.isfinite(cost).all():
+        raise UserError(
+            f"maps a {tuple(a.shape)} or b {tuple(b.shape)} have NaN or infinity; mend the model or its input"
+        )
     rows, columns = linear_sum_assignment(cost)
     assignment = np.full(len(cost), -1)
     assignment[rows] = columns
