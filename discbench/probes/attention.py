@@ -182,7 +182,10 @@ def _of_sequence(
     real: Int[Tensor, "... tokens"],
     normalise: str,
 ) -> tuple[float, NDArray[Any], float]:
-    if len(real) < a.shape[1]:
+    first, last = int(real[0]), int(real[-1])
+    if len(real) == last + 1 - first:  # padding at the ends only: views, no copies
+        a, b = (maps[:, first : last + 1, first : last + 1] for maps in (a, b))
+    else:
         a, b = (maps[:, real[:, None], real] for maps in (a, b))
     cost = costs(a, b).cpu().numpy()
     if not np.isfinite(cost).all():
