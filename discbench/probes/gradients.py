@@ -33,7 +33,7 @@ def cosines(
     memory_gib: float = 4.0,
     as_published: bool = False,
     seed: int = 0,
-) -> Float64[Tensor, "batch batch"]:
+) -> Float64[Tensor, "groups groups"]:
     """Return the cosines of per-example gradients of the model's own loss, in eval mode, on the CPU.
 
     Args:
@@ -109,7 +109,7 @@ def _held(chosen: list[nn.Parameter], count: int, memory_gib: float) -> int:
     return held
 
 
-def _gram(gradient: Callable[[int], list[Tensor]], count: int, held: int) -> Float64[Tensor, "batch batch"]:
+def _gram(gradient: Callable[[int], list[Tensor]], count: int, held: int) -> Float64[Tensor, "groups groups"]:
     """Return all inner products, holding one tile of gradients while the later ones pass by."""
     gram = torch.zeros(count, count, dtype=torch.float64)
     room = count if held >= count else held - 1

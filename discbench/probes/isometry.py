@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from typing import Any, Literal, cast
 
 import torch
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Float, Int, Shaped
 from torch import Tensor, nn
 
 from discbench.errors import CheckpointError, UserError
@@ -24,8 +24,8 @@ GIB = 2**30
 
 def singular_values(
     model: nn.Module,
-    input_ids: Int[Tensor, "batch length"],
-    attention_mask: Int[Tensor, "batch length"] | Bool[Tensor, "batch length"] | None = None,
+    input_ids: Int[Tensor, "... length"],
+    attention_mask: Shaped[Tensor, "... length"] | None = None,
     of: Literal["row", "blocks", "full"] = "row",
     wrt: Literal["embedding", "word"] = "embedding",
     position: int = 0,

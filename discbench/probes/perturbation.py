@@ -65,22 +65,21 @@ def output_distance(
     inputs = {name: value.to(device_of(encoder)) for name, value in batch.items()}
     _check_first_tokens(inputs)
     found = np.zeros((len(stds), draws, len(inputs["input_ids"])))
-    lengths = np.zeros((len(stds), found.shape[2]))
+    relative = np.zeros_like(found)
     for dtype in dict.fromkeys(dtypes):
         twin = copy.deepcopy(encoder).to(dtype)
         with evaluating(twin, train=as_published), torch.no_grad():
             clean = _output(twin, inputs, (seed, 0) if as_published else None)
-            for i in (i for i, d in enumerate(dtypes) if d == dtype):
-                lengths[i] = clean.norm(dim=1).numpy()
-                for k in range(draws):
-                    _set_weights(twin, encoder, stds[i], (seed, k))
-                    moved = _output(twin, inputs, (seed, k + 1) if as_published else None)
-                    found[i, k] = (moved - clean).norm(dim=1).numpy()
+            for i, k in np.argwhere([[d == dtype] * draws for d in dtypes]):
+                _set_weights(twin, encoder, stds[i], (seed, k))
+                moved = _output(twin, inputs, (seed, k + 1) if as_published else None)
+                found[i, k] = (moved - clean).norm(dim=1).numpy()
+                relative[i, k] = found[i, k] / clean.norm(dim=1).numpy()
     return {
         "std": stds,
         "mean": found.mean(axis=(1, 2)),
         "sd": found.std(axis=(1, 2)),
-        "relative": (found / lengths[:, None]).mean(axis=(1, 2)),
+        "relative": relative.mean(axis=(1, 2)),
         "precision": [str(d).removeprefix("torch.") for d in dtypes],
         "distances": found,
         "draws": draws,
