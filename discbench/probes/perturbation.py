@@ -70,7 +70,7 @@ def output_distance(
         twin = copy.deepcopy(encoder).to(dtype)
         with evaluating(twin, train=as_published), torch.no_grad():
             clean = _output(twin, inputs, (seed, 0) if as_published else None)
-            for i, k in np.argwhere([[d == dtype] * draws for d in dtypes]):
+            for i, k in np.argwhere([[d == dtype] * draws for d in dtypes]).tolist():
                 _set_weights(twin, encoder, stds[i], (seed, k))
                 moved = _output(twin, inputs, (seed, k + 1) if as_published else None)
                 found[i, k] = (moved - clean).norm(dim=1).numpy()
