@@ -89,6 +89,15 @@ def test_rows_that_share_nothing_are_2_apart():
     assert attention.matched_distance(a, b)["mean"][0] == 2.0
 
 
+def test_padded_maps_are_divided_by_their_real_rows():
+    a, b = maps(heads=3), maps(heads=3, seed=1)
+    mask = torch.tensor([[1, 1, 1, 0, 0]]).expand(3, -1)
+
+    found = attention.matched_distance(a, b, mask)["distance"]
+
+    assert brute_force(a[1, 2, :, :3, :3], b[1, 2, :, :3, :3]) / (3 * 3) == pytest.approx(found[1, 2], abs=1e-12)
+
+
 def test_batches_give_what_the_whole_gives():
     a, b = maps(count=7), maps(count=7, seed=1)
     mask = torch.ones(7, 5)

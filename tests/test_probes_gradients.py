@@ -55,6 +55,21 @@ def test_memory_changes_no_value(gradients_held):
     torch.testing.assert_close(bounded, gradients.cosines(model, ids, mask, labels), atol=1e-12, rtol=0)
 
 
+def test_a_tile_leaves_room_for_the_gradient_that_passes_by():
+    vectors = torch.randn(7, 5, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    passes = []
+
+    def gradient(i):
+        passes.append(i)
+        return [vectors[i, :2], vectors[i, 2:]]
+
+    gram = gradients._gram(gradient, 7, 3)
+
+    # Two are held and the third passes by: tiles start at 0, 2, 4 and 6.
+    assert [*range(7), *range(2, 7), *range(4, 7), 6] == passes
+    torch.testing.assert_close(gram, vectors @ vectors.T)
+
+
 def test_groups_are_gradients_of_the_mean_loss():
     model = classifier().eval()
     ids, mask = sequences(batch=4)
