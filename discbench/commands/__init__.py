@@ -1,0 +1,1 @@
+"""The commands, one room a family; `discbench.cli` gathers them."""

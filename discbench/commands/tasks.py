@@ -1,0 +1,91 @@
+"""`discbench tasks`, `models` and `data`."""
+
+import json
+import sys
+from pathlib import Path
+
+import click
+
+from discbench import registry, show
+from discbench.checkpoints import builtins
+from discbench.errors import ExitCode, NotAtHand, UserError
+from discbench.options import DIRECTORY, data_directory, data_options
+
+
+@click.command()
+@click.argument("patterns", nargs=-1)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@click.option("--data-dir", type=DIRECTORY, help="Look for data files here first (else DISCBENCH_DATA).")
+def tasks(patterns: tuple[str, ...], data_dir: Path | None, *, as_json: bool) -> None:
+    """List tasks: all, or those that PATTERNS name; of one whole NAME, print the data card (nothing is downloaded)."""
+    known = registry.tasks(registry.plugins())
+    found = registry.select(patterns, known) if patterns else list(known.values())
+    if len(found) == 1 and patterns[0] in {found[0].name, found[0].id}:
+        from discbench import card
+
+        made = card.card(found[0], data_directory(data_dir))
+        click.echo(json.dumps([{**show.task_record(found[0]), "card": made}], indent=1) if as_json else card.text(made))
+    elif as_json:
+        click.echo(json.dumps([show.task_record(task) for task in found], indent=1))
+    else:
+        show.tasks(found, show.console(wide=True))
+
+
+@click.command()
+def models() -> None:
+    """List the checkpoints that are shipped with the package."""
+    for name, path in builtins().items():
+        card = (path / "README.md").read_text(encoding="utf-8").split("\n\n")
+        click.echo(
+            f"{name}  {next((p for p in card if p and not p.startswith(('---', '#'))), '').replace(chr(10), ' ')}"
+        )
+
+
+@click.group()
+def data() -> None:
+    """Fetch and verify the rows of tasks."""
+
+
+@data.command(name="fetch")
+@click.argument("patterns", nargs=-1, required=True)
+@data_options
+def data_fetch(patterns: tuple[str, ...], data_dir: Path | None, *, unverified: bool) -> None:
+    """Make the rows of tasks available: from the data directory, the cache, or their address."""
+    _each(patterns, data_dir, unverified=unverified, download=True)
+
+
+@data.command(name="verify")
+@click.argument("patterns", nargs=-1, required=True)
+@data_options
+def data_verify(patterns: tuple[str, ...], data_dir: Path | None, *, unverified: bool) -> None:
+    """Read the rows that are at hand anew and compare them with what the tasks name; download nothing.
+
+    Fails if some rows are wrong, or if none are at hand.
+    """
+    _each(patterns, data_dir, unverified=unverified, download=False)
+
+
+def _each(patterns: tuple[str, ...], data_dir: Path | None, *, unverified: bool, download: bool) -> None:
+    from discbench import rowcache
+
+    directory, wrong, found, absent = data_directory(data_dir), 0, 0, []
+    for task in registry.select(patterns, registry.tasks(registry.plugins())):
+        if not download:
+            rowcache.forget(task, directory)
+        try:
+            loaded = rowcache.load(task, directory, download=download, unverified=unverified)
+        except NotAtHand as error:
+            absent.append(f"{task.id}: {error}")
+            continue
+        except UserError as error:
+            click.echo(f"{task.id}: error: {error}", err=True)
+            wrong += 1
+            continue
+        found += 1
+        sizes = "/".join(map(str, loaded.sizes))
+        partial = f", partial: {loaded.partial}" if loaded.partial else ""
+        click.echo(f"{task.id}: {loaded.status}, {sizes} rows, SHA-256 {loaded.sha256[:12]}…{partial}")
+    for line in absent:
+        click.echo(line, err=True)
+    if wrong or not found:
+        sys.exit(int(ExitCode.USER))
