@@ -177,7 +177,8 @@ def finetune(
     check_lengths(model, (train, validation, test))
     accelerator = accelerator_for(device, recipe)
     steps = steps_of(len(train), as_record(recipe))
-    every = recipe.evaluate_every or steps_per_epoch(len(train), as_record(recipe))
+    epoch = steps_per_epoch(len(train), as_record(recipe))
+    every = recipe.evaluate_every or epoch
     prepared, optimizer = accelerator.prepare(model, optimizer_for(model, recipe))
     torch.manual_seed(seed + accelerator.process_index)
     curve, best, told = Curve(), _Best(), 0.0
@@ -188,11 +189,14 @@ def finetune(
         if time.monotonic() - told > 0.2:  # noqa: PLR2004 - seconds; often enough for an eye
             report(step + 1, steps, curve.loss[-1])
             told = time.monotonic()
-        if (step + 1) % every == 0 or step + 1 == steps:
+        over = step + 1 == steps or _low_enough(curve.loss, recipe, epoch)
+        if (step + 1) % every == 0 or over:
             outputs = predict(prepared, validation, accelerator)
             curve.validation.append((step + 1, score(outputs)))
             best.offer(step + 1, curve.validation[-1][1], outputs, model, keep=recipe.select == "best")
             prepared.train()
+        if over:
+            break
     return _answers(prepared, model, test, accelerator, best, curve)
 
 
@@ -243,6 +247,13 @@ def _step(
     optimizer.step()
     optimizer.zero_grad(set_to_none=True)
     return float(accelerator.reduce(loss.detach(), reduction="mean").item())
+
+
+def _low_enough(losses: list[float], recipe: Recipe, epoch: int) -> bool:
+    """Tell whether an epoch has just ended whose mean loss is below the recipe's `stop_below`."""
+    if recipe.stop_below is None or len(losses) % epoch:
+        return False
+    return float(np.mean(losses[-epoch:])) < recipe.stop_below
 
 
 def _finite(loss: float, step: int) -> float:

@@ -188,6 +188,31 @@ def _vocabulary_without_tokenizer(checkpoint: Checkpoint, config: Any, size: int
     return Vocabulary(size=size, regular=tuple(regular), unused=(), prefix=(cls,), suffix=(sep,), pad=pad)
 
 
+def native_table(
+    checkpoint: Checkpoint, alphabet: Sequence[str] | Sequence[int], vocabulary: Vocabulary
+) -> tuple[int, ...]:
+    """Return the token id that the checkpoint's own tokenizer has for each symbol.
+
+    Raises:
+        CheckpointError: No tokenizer, or a symbol that is not one ordinary token of it.
+    """
+    tokenizer = load_tokenizer(checkpoint)
+    if tokenizer is None:
+        raise CheckpointError(
+            f"mapping 'native': model {checkpoint.name!r} has no usable tokenizer to read symbols with"
+        )
+    known, found = tokenizer.get_vocab(), []
+    for symbol in map(str, alphabet):
+        ids = [known[symbol]] if symbol in known else tokenizer(symbol, add_special_tokens=False)["input_ids"]
+        if len(ids) != 1 or ids[0] in vocabulary.special:
+            raise CheckpointError(
+                f"mapping 'native': {symbol!r} is no token of model {checkpoint.name!r}; native is for checkpoints of"
+                " the task's own discipline, take 'random' for others"
+            )
+        found.append(int(ids[0]))
+    return tuple(found)
+
+
 def build(checkpoint: Checkpoint, init: Init, outputs: int, seed: int, vocabulary: Vocabulary) -> Any:  # noqa: ANN401
     """Return a sequence classifier in float32 with a fresh head.
 

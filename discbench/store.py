@@ -21,11 +21,19 @@ from discbench.plan import Cell, cell_id
 
 FORMAT = 1
 Result = dict[str, Any]
+NUMBERS = re.compile(r"\[(\n[-+\d.eE,\s]*)\]")
+"""A list of numbers as `json` spreads it; a string never holds a bare newline, so none is touched."""
 
 
 def folder_name(text: str) -> str:
     """Return a name that is safe as one folder: `google/bert` -> `google__bert`."""
     return re.sub(r"[^\w.@+-]+", "__", text).lstrip(".") or "_"
+
+
+def as_text(record: Result) -> str:
+    """Return a record as JSON with sorted keys, one field a line, lists of numbers on one line."""
+    text = json.dumps(record, indent=1, sort_keys=True, allow_nan=False)
+    return NUMBERS.sub(lambda m: "[" + re.sub(r"\s+", "", m.group(1)) + "]", text) + "\n"
 
 
 def write_whole(path: Path, content: bytes) -> None:
@@ -93,8 +101,7 @@ class Store:
             name = f"{cell.id}.predictions.parquet"
             write_whole(path.with_name(name), predictions)
             result = {**result, "predictions": {"file": name, "sha256": hashlib.sha256(predictions).hexdigest()}}
-        text = json.dumps(result, indent=1, sort_keys=True, allow_nan=False)
-        write_whole(path, text.encode() + b"\n")
+        write_whole(path, as_text(result).encode())
 
     def results(self) -> Iterator[Result]:
         """Yield all results in the order of their paths."""

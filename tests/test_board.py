@@ -16,7 +16,7 @@ def record(score, init="pretrained", seed=0, task="protein.stability", checkpoin
     specialist = fields.pop("specialist", None)
     cell = {
         "checkpoint": checkpoint, "revision": "r", "task": f"{task}@1", "rows": "0" * 64, "mapping": "random",
-        "mapping_seed": seed, "init": init, "seed": seed, "fraction": 1.0, "limit": None,
+        "mapping_seed": seed, "map_specials": False, "init": init, "seed": seed, "fraction": 1.0, "subset": "drawn", "limit": None,
         "recipe": {"name": "paper", "lr": 1e-5}, "changed": {}, "specials": {}, **fields,
     }  # fmt: skip
     about = {

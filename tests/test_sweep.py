@@ -94,6 +94,8 @@ def test_a_result_holds_what_is_needed_to_trust_it(done):
         "curve",
         "counts",
         "mapping_sha256",
+        "resampled",
+        "dynamics",
         "dataset",
         "predictions",
         "marks",

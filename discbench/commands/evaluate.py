@@ -10,7 +10,7 @@ import click
 from discbench import registry, show
 from discbench.checkpoints import parse_specials
 from discbench.errors import ExitCode
-from discbench.options import data_directory, device_of, request_of, what_options
+from discbench.options import REQUEST, data_directory, device_of, request_of, what_options
 from discbench.place import Place
 from discbench.plan import Cell, Request, work
 
@@ -18,9 +18,7 @@ from discbench.plan import Cell, Request, work
 def _prepare(options: dict[str, Any], *, load: bool) -> tuple[Any, Any, Request]:
     from discbench import sweep
 
-    request = request_of(
-        options["inits"], options["seeds"], options["recipe"], options["changes"], options["limit"], options["mapping"]
-    )
+    request = request_of(**{name: options[name] for name in REQUEST})
     manager = registry.plugins()
     prepared = sweep.prepare(
         manager,
