@@ -152,6 +152,8 @@ class PretrainRecipe:
     """How a checkpoint is pre-trained; the defaults made `builtin:tiny`."""
 
     vocabulary: int = 6000
+    unused: int = 256
+    """Further ids, `[unused0]` and so on, added to the finished model: never met in training, for mapping `unused`."""
     layers: int = 2
     hidden: int = 128
     heads: int = 2
