@@ -5,7 +5,7 @@ from typing import Any
 import click
 
 from discbench import __version__
-from discbench.commands import board, evaluate, pretrain, tasks
+from discbench.commands import board, compare, evaluate, pretrain, tasks
 from discbench.errors import DiscbenchError, UserError, did_you_mean
 
 
@@ -43,6 +43,7 @@ COMMANDS = (
     tasks.models,
     tasks.data,
     board.board_,
+    compare.compare_,
     pretrain.pretrain_,
 )
 for command in COMMANDS:

@@ -64,12 +64,26 @@ def _headline(way: Record, entries: list[Record], asked: set[str]) -> Record:
         "n": len(by_seed),
         "by_seed": by_seed,
         "disciplines": means,
+        "scores": _scores(entries),
         "tasks": sorted(gains),
         "missing": sorted(asked - set(gains)),
         "complete": not asked - set(gains),
         "rank": None,
         "inseparable": [],
     }
+
+
+def _scores(entries: list[Record]) -> Record:
+    """Return init -> discipline -> mean score over its tasks, as Kao & Lee 2021, table 6; where every task has one."""
+    inits = sorted({init for entry in entries for init in entry["inits"]})
+    names = sorted({entry["about"]["discipline"] for entry in entries})
+    found: Record = {}
+    for init in inits:
+        for name in names:
+            columns = [e["inits"].get(init) for e in entries if e["about"]["discipline"] == name]
+            if all(column and column["n"] for column in columns):
+                found.setdefault(init, {})[name] = float(np.mean([c["mean"] for c in columns if c]))
+    return found
 
 
 def _mean(gains: dict[str, float], disciplines: dict[str, list[str]]) -> float:

@@ -42,7 +42,7 @@ def _prepare(options: dict[str, Any], *, load: bool) -> tuple[Any, Any, Request]
 @click.pass_context
 def eval_(ctx: click.Context, /, workers: int | None, threads: int | None, *, verbose: bool, **options: Any) -> None:  # noqa: ANN401
     """Fine-tune checkpoints and their controls on tasks, and print the board."""
-    from discbench import board, sweep
+    from discbench import board, boardtext, sweep
     from discbench.progress import Progress
     from discbench.store import Store
 
@@ -63,7 +63,7 @@ def eval_(ctx: click.Context, /, workers: int | None, threads: int | None, *, ve
     if options["as_json"]:
         click.echo(board.to_bytes(made).decode(), nl=False)
     else:
-        show.board(made, show.console())
+        boardtext.board(made, show.console())
     closing(results, trained=len(todo), kept=len(kept), where=options["results"])
     ctx.exit(ExitCode.CELL_FAILED if any(r["status"] != "finished" for r in results) else ExitCode.OK)
 
