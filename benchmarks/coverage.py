@@ -12,7 +12,7 @@ import argparse
 import numpy as np
 from scipy.stats import norm, t
 
-from discbench.board import interval
+from discbench.stats import interval
 
 TRUTH = 0.05
 
