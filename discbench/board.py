@@ -152,27 +152,28 @@ def _gain(
     if not rows:
         return found
     spread = _row_spread([mine[s] for s in seeds], [control[s] for s in seeds])
-    both = None if spread is None else stats.interval_of_both(pairs, spread)
+    both = None if spread is None else stats.interval_of_both(pairs, spread[1])
     return {
         **found,
-        "rows": None if spread is None else _bounds(stats.interval_of_rows(mean, spread), spread),
+        "rows": None if spread is None else _of_rows(mean, *spread),
         "both": both and {"low": both[0], "high": both[1]},
         "recovery": _recovery(sign, mean, controls, about),
     }
 
 
-def _bounds(bounds: stats.Bounds, sd: float) -> Record:
-    return {"sd": sd, "low": bounds[0], "high": bounds[1]}
+def _of_rows(mean: float, sd: float, shared: float) -> Record:
+    low, high = stats.interval_of_rows(mean, sd)
+    return {"sd": sd, "shared_sd": shared, "low": low, "high": high}
 
 
-def _row_spread(results: list[Record], controls: list[Record]) -> float | None:
+def _row_spread(results: list[Record], controls: list[Record]) -> tuple[float, float] | None:
     differences = []
     for result, control in zip(results, controls, strict=True):
         mine, other = result.get("resampled"), control.get("resampled")
         if not mine or not other or len(mine) != len(other):
             return None
         differences.append(np.subtract(mine, other))
-    return stats.sd_of_rows(np.array(differences))
+    return stats.row_noise(np.array(differences))
 
 
 def _recovery(sign: float, gain: float, controls: list[Record], about: Record) -> float | None:

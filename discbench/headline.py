@@ -91,11 +91,11 @@ def _mean(gains: dict[str, float], disciplines: dict[str, list[str]]) -> float:
 
 
 def _row_spread(gains: dict[str, Record], disciplines: dict[str, list[str]]) -> float | None:
-    """Return the sd of the adaptability over test rows; the rows of different tasks are independent."""
+    """Return the sd of the adaptability that all seeds share, over test rows; those of two tasks are independent."""
     if not gains or not all(g["rows"] for g in gains.values()):
         return None
     share = {t: 1 / (len(names) * len(disciplines)) for names in disciplines.values() for t in names}
-    return math.sqrt(sum((share[task] * gain["rows"]["sd"]) ** 2 for task, gain in gains.items()))
+    return math.sqrt(sum((share[task] * gain["rows"]["shared_sd"]) ** 2 for task, gain in gains.items()))
 
 
 def _rank(rows: list[Record]) -> None:

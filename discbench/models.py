@@ -9,17 +9,13 @@ import os
 import re
 import warnings
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from discbench.checkpoints import Checkpoint
 from discbench.errors import CheckpointError
 from discbench.mapping import Vocabulary
-from discbench.rows import Encoded
 
 Init = Literal["pretrained", "scratch", "reembedded", "frozen"]
 INITS: tuple[Init, ...] = get_args(Init)
@@ -27,45 +23,6 @@ INITS: tuple[Init, ...] = get_args(Init)
 UNUSED = re.compile(
     r"\[unused\d+\]|<unused_?\d+>|<extra_id_\d+>|madeupword\d+|<\|?reserved_(special_)?token_\d+\|?>|<0x[0-9A-F]{2}>"
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Inputs:
-    """Token ids of one split, special tokens included, and what is to be learnt."""
-
-    ids: NDArray[np.int64]
-    """All rows in one flat array."""
-    offsets: NDArray[np.int64]
-    """(rows + 1,)."""
-    targets: NDArray[Any]
-    pad: int
-    types: NDArray[np.int64] | None = None
-    """Token types of text pairs, as flat as `ids`."""
-
-    def __len__(self) -> int:
-        return len(self.targets)
-
-    @property
-    def lengths(self) -> NDArray[np.int64]:
-        """(rows,): tokens per row."""
-        return np.diff(self.offsets)
-
-    def batch(self, rows: Sequence[int]) -> dict[str, torch.Tensor]:
-        """Return ids and attention mask of shape (batch, longest row), padded at the right, and targets (batch,)."""
-        width = int(self.lengths[list(rows)].max())
-        ids = np.full((len(rows), width), self.pad, dtype=np.int64)
-        mask, types = np.zeros_like(ids), np.zeros_like(ids)
-        for i, row in enumerate(rows):
-            place = slice(self.offsets[row], self.offsets[row + 1])
-            length = place.stop - place.start
-            ids[i, :length] = self.ids[place]
-            mask[i, :length] = 1
-            if self.types is not None:
-                types[i, :length] = self.types[place]
-        made = {"input_ids": ids, "attention_mask": mask, "targets": self.targets[list(rows)], "rows": np.array(rows)}
-        if self.types is not None:
-            made["token_type_ids"] = types
-        return {name: torch.from_numpy(array) for name, array in made.items()}
 
 
 @contextlib.contextmanager
@@ -220,7 +177,7 @@ def build(checkpoint: Checkpoint, init: Init, outputs: int, seed: int, vocabular
         checkpoint: What to load, or whose architecture to take.
         init: `pretrained`: all weights of the checkpoint. `scratch`: none, the library's own random init.
             `reembedded`: word embeddings from a random init, the rest kept (Kao & Lee 2021, §3.2). `frozen`:
-            pretrained, and only the head learns.
+            pretrained, and only what the checkpoint does not bring (the head, a pooler that it lacks) learns.
         outputs: Width of the head.
         seed: Of every random weight.
         vocabulary: Its `pad` is set where the checkpoint names none.
@@ -232,18 +189,25 @@ def build(checkpoint: Checkpoint, init: Init, outputs: int, seed: int, vocabular
     config.num_labels = outputs
     if config.pad_token_id is None:
         config.pad_token_id = vocabulary.pad
-    torch.manual_seed(seed)
     with quietly():
-        if init == "scratch":
-            return _fresh(checkpoint, config)
-        model = _pretrained(checkpoint, config)
-        if init == "reembedded":
-            torch.manual_seed(seed)
-            fresh = _fresh(checkpoint, config).get_input_embeddings().weight
-            with torch.no_grad():
-                model.get_input_embeddings().weight.copy_(fresh)
-        if init == "frozen":
-            model.base_model.requires_grad_(False)  # noqa: FBT003 - torch's own signature
+        model = _with_init(checkpoint, init, config, seed)
+    model.config.pad_token_id = vocabulary.pad  # decoders find the last token by it when they pool
+    return model
+
+
+def _with_init(checkpoint: Checkpoint, init: Init, config: Any, seed: int) -> Any:  # noqa: ANN401
+    torch.manual_seed(seed)
+    if init == "scratch":
+        return _fresh(checkpoint, config)
+    model, brought = _pretrained(checkpoint, config)
+    if init == "reembedded":
+        torch.manual_seed(seed)
+        fresh = _fresh(checkpoint, config).get_input_embeddings().weight
+        with torch.no_grad():
+            model.get_input_embeddings().weight.copy_(fresh)
+    if init == "frozen":
+        for name, weight in model.named_parameters():
+            weight.requires_grad_(name not in brought)
     return model
 
 
@@ -255,7 +219,8 @@ def _fresh(checkpoint: Checkpoint, config: Any) -> Any:  # noqa: ANN401
     )
 
 
-def _pretrained(checkpoint: Checkpoint, config: Any) -> Any:  # noqa: ANN401
+def _pretrained(checkpoint: Checkpoint, config: Any) -> tuple[Any, set[str]]:  # noqa: ANN401
+    """Return the model, and the names of the weights that the checkpoint brought."""
     from transformers import AutoModelForSequenceClassification
 
     try:
@@ -269,19 +234,57 @@ def _pretrained(checkpoint: Checkpoint, config: Any) -> Any:  # noqa: ANN401
         )
     except Exception as error:
         raise _unreadable(checkpoint, error) from error
-    _check_body(checkpoint, model, info)
-    return model
+    fresh = {key[0] if isinstance(key, tuple) else key for key in (*info["missing_keys"], *info["mismatched_keys"])}
+    _check_body(checkpoint, model, fresh)
+    return model, {name for name, _ in model.named_parameters()} - fresh
 
 
-def _check_body(checkpoint: Checkpoint, model: Any, info: dict[str, Any]) -> None:  # noqa: ANN401
+def _check_body(checkpoint: Checkpoint, model: Any, fresh: set[str]) -> None:  # noqa: ANN401
     """Refuse a body that would silently stay random; heads and poolers may be new."""
     body = model.base_model_prefix + "."
-    mismatched = [key[0] if isinstance(key, tuple) else key for key in info["mismatched_keys"]]
-    absent = [k for k in (*info["missing_keys"], *mismatched) if k.startswith(body) and ".pooler." not in k]
+    absent = [k for k in fresh if k.startswith(body) and ".pooler." not in k]
     if absent:
         raise CheckpointError(
             f"model {checkpoint.name!r}: {len(absent)} weights of its body are not in the checkpoint, the first is"
             f" {min(absent)!r}; they would stay random, so it is refused; is config.json the right one?"
+        )
+
+
+LEFT = frozenset({"xlnet"})
+"""Model types that pool the last position whatever the mask says, so that rows must end there."""
+
+
+def pads_left(model: Any) -> bool:  # noqa: ANN401
+    """Tell whether the model's rows are padded at the left."""
+    return model.config.model_type in LEFT
+
+
+@torch.no_grad()
+def check_padding(checkpoint: Checkpoint, model: Any, vocabulary: Vocabulary) -> None:  # noqa: ANN401
+    """Refuse a model whose answer to a row depends on the padding that stands beside it in a batch.
+
+    Raises:
+        CheckpointError: Beside a longer row its outputs for a short one move by over 5 % of what tells the two apart.
+    """
+    longer = [*vocabulary.prefix, *(vocabulary.regular * 9)[:9], *vocabulary.suffix]
+    shorter = [*vocabulary.prefix, *(vocabulary.regular * 9)[3:7], *vocabulary.suffix]
+    gap = [vocabulary.pad] * (len(longer) - len(shorter))
+    ones, zeros = [1] * len(shorter), [0] * len(gap)
+    padded = (gap + shorter, zeros + ones) if pads_left(model) else (shorter + gap, ones + zeros)
+    model.eval()
+
+    def outputs(ids: list[list[int]], mask: list[list[int]]) -> torch.Tensor:
+        found: torch.Tensor = model(input_ids=torch.tensor(ids), attention_mask=torch.tensor(mask)).logits
+        return found
+
+    alone = outputs([shorter], [ones])
+    other, beside = outputs([longer, padded[0]], [[1] * len(longer), padded[1]])
+    moved, apart = float((alone[0] - beside).abs().max()), float((alone[0] - other).abs().max())
+    if moved > 0.05 * apart + 1e-5 * float(alone.abs().max()):
+        raise CheckpointError(
+            f"model {checkpoint.name!r} ({model.config.model_type}) answers a row differently beside a longer one: its"
+            f" outputs move by {moved:.2g} where two rows differ by {apart:.2g}, as it does not mask padding; take"
+            " another architecture"
         )
 
 
@@ -294,54 +297,3 @@ def position_limit(model: Any) -> int | None:  # noqa: ANN401
         if name.endswith("position_embeddings") and getattr(module, "padding_idx", None) is not None:
             return limit - int(module.padding_idx) - 1
     return limit
-
-
-def to_inputs(split: Encoded, table: Sequence[int], vocabulary: Vocabulary, max_tokens: int | None) -> Inputs:
-    """Map symbols to token ids and put the checkpoint's own special ids around each row.
-
-    Args:
-        split: Rows as places in the alphabet.
-        table: The token id of each place.
-        vocabulary: Whose prefix and suffix to add.
-        max_tokens: Rows are cut to this length, special ids included.
-    """
-    around = len(vocabulary.prefix) + len(vocabulary.suffix)
-    keep = split.lengths if max_tokens is None else np.minimum(split.lengths, max_tokens - around)
-    mapped = np.asarray(table, dtype=np.int64)[split.codes]
-    offsets = np.concatenate([[0], np.cumsum(keep + around)]).astype(np.int64)
-    ids = np.empty(offsets[-1], dtype=np.int64)
-    first = len(vocabulary.prefix)
-    for row, (start, length) in enumerate(zip(split.offsets, keep, strict=False)):
-        at = offsets[row]
-        ids[at : at + first] = vocabulary.prefix
-        ids[at + first : at + first + length] = mapped[start : start + length]
-        ids[at + first + length : offsets[row + 1]] = vocabulary.suffix
-    return Inputs(ids, offsets, split.targets, vocabulary.pad)
-
-
-def to_text_inputs(
-    tokenizer: Any,  # noqa: ANN401 - transformers' tokenizer classes
-    split: Encoded,
-    table: Sequence[int],
-    vocabulary: Vocabulary,
-    max_tokens: int,
-) -> Inputs:
-    """Tokenize texts (or pairs) as the checkpoint does, then move every id by the table.
-
-    Args:
-        tokenizer: The checkpoint's own.
-        split: Rows with `texts`.
-        table: The new id of every id.
-        vocabulary: For its padding id.
-        max_tokens: Rows are cut to this length, special ids included, the longer text of a pair first.
-    """
-    texts = split.texts or ()
-    firsts = [first for first, _ in texts]
-    seconds = [second for _, second in texts] if any(second is not None for _, second in texts) else None
-    made = tokenizer(firsts, seconds, truncation=True, max_length=max_tokens)
-    offsets = np.concatenate([[0], np.cumsum([len(ids) for ids in made["input_ids"]])]).astype(np.int64)
-    ids = np.asarray(table, dtype=np.int64)[np.fromiter((i for row in made["input_ids"] for i in row), dtype=np.int64)]
-    types = None
-    if seconds is not None and "token_type_ids" in made:
-        types = np.fromiter((i for row in made["token_type_ids"] for i in row), dtype=np.int64)
-    return Inputs(ids, offsets, split.targets, vocabulary.pad, types)

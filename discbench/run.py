@@ -10,6 +10,7 @@ import numpy as np
 from discbench import baselines, dynamics, finetune, models, record, rowcache, rows, score
 from discbench.checkpoints import Checkpoint
 from discbench.errors import CheckpointError
+from discbench.inputs import Inputs, to_inputs, to_text_inputs
 from discbench.mapping import TextTable, Vocabulary, draw_table, draw_text_map, move_specials, table_sha256
 from discbench.place import Place
 from discbench.plan import Cell
@@ -48,6 +49,7 @@ class Bench:
         vocabulary = self.vocabulary(checkpoint)
         loaded = next((c for c in cells if c.init != "scratch"), cells[0])
         model = models.build(checkpoint, loaded.init, 2, 0, vocabulary)  # type: ignore[arg-type]
+        models.check_padding(checkpoint, model, vocabulary)
         limit = models.position_limit(model)
         for cell in {c.task: c for c in cells}.values():
             task = tasks[cell.task]
@@ -90,6 +92,7 @@ class Bench:
             for n, split in splits.items()
         }
         model = models.build(checkpoint, cell.init, task.target.outputs, cell.seed, vocabulary)  # type: ignore[arg-type]
+        inputs = {name: replace(split, left=models.pads_left(model)) for name, split in inputs.items()}
 
         def answers(name: str, outputs: Any) -> score.Voted:  # noqa: ANN401
             return score.vote(task.target, outputs, splits[name].targets, splits[name].groups)
@@ -195,16 +198,16 @@ class Bench:
         table: Sequence[int],
         vocabulary: Vocabulary,
         max_tokens: int | None,
-    ) -> models.Inputs:
+    ) -> Inputs:
         if not isinstance(task.mapping, TextTable):
-            return models.to_inputs(split, table, vocabulary, max_tokens)
+            return to_inputs(split, table, vocabulary, max_tokens)
         tokenizer = models.load_tokenizer(checkpoint)
         if tokenizer is None:
             raise CheckpointError(
                 f"{task.name} is text, but model {checkpoint.name!r} has no usable tokenizer to read it"
             )
         keep = min(task.mapping.max_tokens, max_tokens or task.mapping.max_tokens)
-        return models.to_text_inputs(tokenizer, split, table, vocabulary, keep)
+        return to_text_inputs(tokenizer, split, table, vocabulary, keep)
 
     def _keep(self, cell: Cell, name: str, split: rows.Encoded) -> Any:  # noqa: ANN401
         if name != "train":

@@ -54,7 +54,12 @@ def interval_of_rows(mean: float, sd: float) -> Bounds:
 
 
 def interval_of_both(values: Sequence[float], sd: float) -> Bounds | None:
-    """Return the 95 % interval over seeds and test rows: half-widths add as squares, the two being independent."""
+    """Return the 95 % interval over seeds and test rows: half-widths add as squares, the two being independent.
+
+    Args:
+        values: Differences, one a seed.
+        sd: The second of `row_noise`.
+    """
     if len(values) < FEWEST:
         return None
     mean = float(np.mean(values))
@@ -62,9 +67,23 @@ def interval_of_both(values: Sequence[float], sd: float) -> Bounds | None:
     return mean - reach, mean + reach
 
 
-def sd_of_rows(differences: NDArray[np.float64]) -> float:
-    """Return the sd over bootstrap samples of the mean difference; (seeds, draws)."""
-    return float(np.std(differences.mean(axis=0), ddof=1))
+def row_noise(differences: NDArray[np.float64]) -> tuple[float, float]:
+    """Return two sds of the mean difference due to the draw of test rows, from bootstrap samples of the rows.
+
+    A difference of seed s on row i is mean + a(s) + b(i) + e(s, i). The first sd is that of other rows for these very
+    models: it holds b and e. The second holds b alone: e is in the spread over seeds already, and an interval over both
+    must not count it twice. The samples of single seeds vary by b + e, those of the mean over n seeds by b + e / n.
+
+    Args:
+        differences: (seeds, draws): of each seed, the difference on each bootstrap sample.
+    """
+    seeds = len(differences)
+    of_mean = float(np.var(differences.mean(axis=0), ddof=1))
+    if seeds == 1:
+        return math.sqrt(of_mean), math.sqrt(of_mean)
+    of_each = float(np.var(differences, axis=1, ddof=1).mean())
+    own = (of_each - of_mean) / (seeds - 1)
+    return math.sqrt(of_mean), math.sqrt(max(0.0, of_mean - max(0.0, own)))
 
 
 def rank_intervals(means: Sequence[float], errors: Sequence[float], counts: Sequence[int]) -> list[tuple[int, int]]:

@@ -34,10 +34,19 @@ def test_without_row_noise_both_is_the_interval_over_seeds():
     assert stats.interval([0.1, 0.4, 0.2]) == pytest.approx(stats.interval_of_both([0.1, 0.4, 0.2], 0.0))
 
 
-def test_the_sd_of_rows_is_that_of_the_mean_over_seeds():
-    differences = np.array([[0.0, 0.2, 0.4], [0.2, 0.4, 0.6]])
+def test_row_noise_that_all_seeds_share_is_told_from_each_seeds_own():
+    draw = np.random.RandomState(0)
+    shared, own = draw.normal(0, 0.3, (1, 100_000)), draw.normal(0, 0.4, (4, 100_000))
+    of_these_models, of_all = stats.row_noise(shared + own)
 
-    assert pytest.approx(np.std([0.1, 0.3, 0.5], ddof=1)) == stats.sd_of_rows(differences)
+    assert pytest.approx(math.sqrt(0.3**2 + 0.4**2 / 4), rel=0.01) == of_these_models
+    assert pytest.approx(0.3, rel=0.01) == of_all
+
+
+def test_of_one_seed_all_row_noise_counts():
+    sd = np.std([0.0, 0.2, 0.4], ddof=1)
+
+    assert (sd, sd) == pytest.approx(stats.row_noise(np.array([[0.0, 0.2, 0.4]])))
 
 
 def test_far_apart_means_keep_their_ranks_and_equal_ones_share_the_span():
