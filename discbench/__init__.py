@@ -1,7 +1,10 @@
 """discbench: how well does a pretrained model learn a discipline it never saw?
 
-The names below are all that a task plugin needs; none of them imports torch.
+`evaluate` fine-tunes checkpoints on tasks and returns a `Board`; the other names are all that a task plugin needs. None
+of them imports torch: `evaluate` leaves that to the processes that run cells.
 """
+
+from typing import TYPE_CHECKING, Any
 
 from discbench.hookspecs import hookimpl
 from discbench.mapping import RandomTable, TextTable
@@ -19,9 +22,17 @@ from discbench.metrics import (
 )
 from discbench.types import Classes, Dataset, Row, Scalar, Specialist, Splits, Task
 
+if TYPE_CHECKING:
+    from discbench.api import evaluate
+    from discbench.boardview import Board
+
 __version__ = "0.1.0"
 
+_LATE = {"Board": "discbench.boardview", "evaluate": "discbench.api"}
+"""Names that are looked up when they are asked for, so that a plugin does not pay for them."""
+
 __all__ = [
+    "Board",
     "Classes",
     "Dataset",
     "Metric",
@@ -36,6 +47,7 @@ __all__ = [
     "accuracy",
     "auroc",
     "balanced_accuracy",
+    "evaluate",
     "f1",
     "hookimpl",
     "macro_f1",
@@ -44,3 +56,12 @@ __all__ = [
     "rmse",
     "spearman",
 ]
+
+
+def __getattr__(name: str) -> Any:  # noqa: ANN401 - whatever is asked for
+    """Look up a late name."""
+    if name not in _LATE:
+        raise AttributeError(f"module 'discbench' has no attribute {name!r}")
+    import importlib
+
+    return getattr(importlib.import_module(_LATE[name]), name)

@@ -105,8 +105,8 @@ def _means(entries: list[Record], inits: list[str]) -> Table:
     for entry in entries:
         about = entry["about"] or {}
         chance = "" if about.get("chance") is None else f" ({about['chance']:.2f})"
-        cells = [_mean(entry["inits"].get(init)) for init in inits]
-        other = [_mean(entry["unused"] and {**entry["unused"], "failed": []})] if unused else []
+        cells = [mean(entry["inits"].get(init)) for init in inits]
+        other = [mean(entry["unused"] and {**entry["unused"], "failed": []})] if unused else []
         both = (entry["gain"] or {}).get("both")
         table.add_row(
             entry["task"],
@@ -119,7 +119,8 @@ def _means(entries: list[Record], inits: list[str]) -> Table:
     return table
 
 
-def _mean(column: Record | None) -> str:
+def mean(column: Record | None) -> str:
+    """Return an init's mean, standard deviation and count in words."""
     if not column or not column["n"]:
         return "failed" if column and column["failed"] else NONE
     spread = "" if column["sd"] is None else f" {PLUS_MINUS} {column['sd']:.3f}"
@@ -210,7 +211,7 @@ def _paper(entries: list[Record]) -> Table:
     )
     for entry in entries:
         about = entry["about"] or {}
-        ours = [_mean(entry["inits"].get(i)) for i in ("pretrained", "scratch")]
+        ours = [mean(entry["inits"].get(i)) for i in ("pretrained", "scratch")]
         for row in published.of_task(about.get("name", ""), entry["mapping"]):
             spread = "" if row["sd"] is None else f" {PLUS_MINUS} {row['sd']:.3f}"
             table.add_row(entry["task"], str(row["table"]), row["model"], f"{row['score']:.3f}{spread}", *ours)

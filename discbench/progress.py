@@ -54,7 +54,7 @@ class Progress:
     began: float = field(default_factory=time.monotonic)
 
     def __post_init__(self) -> None:
-        self.console = Console(file=self.stream, highlight=False)
+        self.console = Console(file=self.stream, highlight=False, force_jupyter=False)
         self.live = Live(console=self.console, get_renderable=self.view, refresh_per_second=4, transient=True)
 
     def __enter__(self) -> Self:

@@ -1,37 +1,32 @@
 """`discbench eval` and `discbench plan`."""
 
 import json
-import os
 from pathlib import Path
 from typing import Any
 
 import click
 
-from discbench import registry, show
-from discbench.checkpoints import parse_specials
+from discbench import show
 from discbench.errors import ExitCode
-from discbench.options import REQUEST, data_directory, device_of, request_of, what_options
-from discbench.place import Place
-from discbench.plan import Cell, Request, work
+from discbench.options import REQUEST, data_directory, request_of, what_options
+from discbench.plan import Cell, work
 
 
-def _prepare(options: dict[str, Any], *, load: bool) -> tuple[Any, Any, Request]:
-    from discbench import sweep
+def _asked(options: dict[str, Any], **more: Any) -> Any:  # noqa: ANN401
+    from discbench.api import Asked
 
-    request = request_of(**{name: options[name] for name in REQUEST})
-    manager = registry.plugins()
-    prepared = sweep.prepare(
-        manager,
-        options["models"],
-        options["patterns"],
-        request,
-        directory=data_directory(options["data_dir"]),
-        specials=parse_specials(options["specials"]),
-        load=load,
+    return Asked(
+        models=options["models"],
+        patterns=options["patterns"],
+        request=request_of(**{name: options[name] for name in REQUEST}),
+        results=options["results"],
+        data=options["data_dir"],
+        specials=options["specials"],
+        device=options["device"],
         unverified=options["unverified"],
         trust_remote_code=options["trust_remote_code"],
+        **more,
     )
-    return manager, prepared, request
 
 
 @click.command(name="eval")
@@ -42,51 +37,27 @@ def _prepare(options: dict[str, Any], *, load: bool) -> tuple[Any, Any, Request]
 @click.pass_context
 def eval_(ctx: click.Context, /, workers: int | None, threads: int | None, *, verbose: bool, **options: Any) -> None:  # noqa: ANN401
     """Fine-tune checkpoints and their controls on tasks, and print the board."""
-    from discbench import board, boardtext, sweep
-    from discbench.progress import Progress
-    from discbench.store import Store
+    from discbench import boardtext
 
-    store = Store(options["results"])
-    manager, prepared, _ = _prepare(options, load=True)
-    store.check_writable()
-    kept, todo = sweep.split(prepared, store)
-    device = device_of(options["device"])
-    crew = workers or sweep.machine_workers(device)
-    progress = Progress(total=len(todo), kept=len(kept))
-    for note in prepared.notes:
-        progress.say(note)
-    with progress:
-        place = _place(options, device, verbose=verbose)
-        share = threads or max(1, (os.cpu_count() or 1) // crew)
-        results = sweep.run(prepared, place, manager, workers=crew, threads=share, progress=progress, todo=todo)
-    made = board.build(results)
+    made = _asked(options, workers=workers, threads=threads, verbose=verbose).run()
     if options["as_json"]:
-        click.echo(board.to_bytes(made).decode(), nl=False)
+        click.echo(made.to_json(), nl=False)
     else:
-        boardtext.board(made, show.console())
-    closing(results, trained=len(todo), kept=len(kept), where=options["results"])
-    ctx.exit(ExitCode.CELL_FAILED if any(r["status"] != "finished" for r in results) else ExitCode.OK)
+        boardtext.board(made.record, show.console())
+    closing(made, options["results"])
+    ctx.exit(ExitCode.CELL_FAILED if made.failed else ExitCode.OK)
 
 
-def _place(options: dict[str, Any], device: str, *, verbose: bool) -> Place:
-    return Place(
-        results=options["results"],
-        data=data_directory(options["data_dir"]),
-        device=device,
-        unverified=options["unverified"],
-        verbose=verbose,
-    )
-
-
-def closing(results: list[dict[str, Any]], *, trained: int, kept: int, where: Path) -> None:
+def closing(made: Any, where: Path) -> None:  # noqa: ANN401 - a Board, imported late
     """Say on stderr what was done and where it is."""
-    failed = [r for r in results if r["status"] != "finished"]
-    for result in failed:
+    for result in made.failed:
         cell = Cell(**result["cell"])
         click.echo(f"failed: {cell.words}: {result['cause']}", err=True)
-    done = f"trained {trained - len(failed)} cells" if trained else "trained nothing: every cell was in the store"
-    rest = f", {len(failed)} failed (run again to retry them)" if failed else ""
-    click.echo(f"{done}{rest}{f', kept {kept}' if trained and kept else ''}; results in {where}", err=True)
+    failed = len(made.failed)
+    done = f"trained {made.trained - failed} cells" if made.trained else "trained nothing: every cell was in the store"
+    rest = f", {failed} failed (run again to retry them)" if failed else ""
+    kept = f", kept {made.kept}" if made.trained and made.kept else ""
+    click.echo(f"{done}{rest}{kept}; results in {where}", err=True)
 
 
 @click.command(name="plan")
@@ -95,7 +66,7 @@ def plan_(**options: Any) -> None:  # noqa: ANN401
     """Print the cells of an evaluation, what is there already, and the work; train nothing."""
     from discbench.store import Store
 
-    _, prepared, _ = _prepare(options, load=False)
+    _, prepared = _asked(options).prepare(load=False)
     store, directory = Store(options["results"]), data_directory(options["data_dir"])
     rows = []
     for cell in prepared.cells:

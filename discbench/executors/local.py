@@ -9,16 +9,18 @@ import os
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
 from pathlib import Path
+from types import ModuleType
 from typing import Any, Literal
 
 from discbench.checkpoints import Checkpoint
 from discbench.errors import DiscbenchError, UserError
-from discbench.place import Place
+from discbench.place import Place, unpack
 from discbench.plan import Cell
 from discbench.store import FORMAT, Store
 
@@ -91,9 +93,21 @@ def _hire(place: Place, threads: int) -> Worker:
     handle, log = tempfile.mkstemp(prefix="discbench-", suffix=".log")
     os.close(handle)
     process = context.Process(target=work, args=(theirs, place, threads, log), daemon=True)
-    process.start()
+    with _apart_from_main():
+        process.start()
     theirs.close()
     return Worker(process, ours, Path(log))
+
+
+@contextmanager
+def _apart_from_main() -> Iterator[None]:
+    """Keep a spawned process from running the calling script once more: a worker needs nothing of it."""
+    main = sys.modules["__main__"]
+    sys.modules["__main__"] = ModuleType("__main__")
+    try:
+        yield
+    finally:
+        sys.modules["__main__"] = main
 
 
 def _give(worker: Worker, job: Job, watch: Watch) -> None:
@@ -171,7 +185,7 @@ def work(pipe: Connection, place: Place, threads: int, log: str) -> None:
     from discbench.run import Bench
 
     torch.set_num_threads(threads)
-    tasks = {task.id: task for task in registry.tasks(registry.plugins()).values()}
+    tasks = {task.id: task for task in (*registry.tasks(registry.plugins()).values(), *unpack(place.given))}
     bench = Bench(place)
     while True:
         try:

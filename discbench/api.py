@@ -1,0 +1,226 @@
+"""The Python interface: `discbench.evaluate(...)` gives a `Board`. The command line goes the same way.
+
+import discbench
+
+board = discbench.evaluate("builtin:tiny", "formal.*", recipe="quick", seeds=3)
+board.gain("builtin:tiny", "formal.factor")
+"""
+
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import IO, Any
+
+from discbench import registry, sweep
+from discbench.boardview import Board
+from discbench.checkpoints import parse_specials
+from discbench.errors import UserError
+from discbench.hookspecs import hookimpl
+from discbench.options import data_directory, device_of, request_of
+from discbench.place import Place, pack
+from discbench.plan import Request
+from discbench.progress import Progress
+from discbench.store import Store
+from discbench.types import Task
+
+GIVEN = "evaluate(tasks=...)"
+"""What the plugin of the tasks that are given as values is called in messages."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Given:
+    """A plugin made of values."""
+
+    tasks: tuple[Task, ...]
+
+    @hookimpl
+    def discbench_tasks(self) -> list[Task]:
+        """Return the tasks that were given."""
+        return list(self.tasks)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """All that an evaluation needs to know; `discbench eval` and `evaluate` both come to this."""
+
+    models: tuple[str, ...]
+    patterns: tuple[str, ...]
+    request: Request
+    given: tuple[Task, ...] = ()
+    """Tasks that no plugin offers; `patterns` must name them too."""
+    results: Path = Path("results")
+    data: Path | None = None
+    specials: tuple[str, ...] = ()
+    device: str | None = None
+    workers: int | None = None
+    threads: int | None = None
+    unverified: bool = False
+    trust_remote_code: bool = False
+    verbose: bool = False
+
+    def prepare(self, *, load: bool) -> tuple[Any, sweep.Sweep]:
+        """Return the plugins and the sweep: names resolved to cells.
+
+        Args:
+            load: Whether to read (and download) the rows now.
+        """
+        manager = registry.plugins([(GIVEN, _Given(self.given))] if self.given else ())
+        directory = data_directory(self.data)
+        if self.given:
+            from discbench import rowcache
+
+            for task in self.given:
+                rowcache.forget(task, directory)  # its reader may have no file that shows a change
+        prepared = sweep.prepare(
+            manager,
+            self.models,
+            self.patterns,
+            self.request,
+            directory=directory,
+            specials=parse_specials(self.specials),
+            load=load,
+            unverified=self.unverified,
+            trust_remote_code=self.trust_remote_code,
+        )
+        return manager, prepared
+
+    def run(self, stream: IO[str] | None = None) -> Board:
+        """Train what is not in the store; return the board of all cells asked for.
+
+        Args:
+            stream: Where progress is written; stderr by default.
+
+        Raises:
+            DiscbenchError: Nothing was trained, for what the message says. A cell that fails does not raise.
+        """
+        store = Store(self.results)
+        manager, prepared = self.prepare(load=True)
+        store.check_writable()
+        kept, todo = sweep.split(prepared, store)
+        device = device_of(self.device)
+        crew = self.workers or sweep.machine_workers(device)
+        progress = Progress(total=len(todo), kept=len(kept), stream=stream or sys.stderr)
+        for note in prepared.notes:
+            progress.say(note)
+        place = Place(
+            results=self.results,
+            data=data_directory(self.data),
+            device=device,
+            unverified=self.unverified,
+            verbose=self.verbose,
+            given=pack(self.given),
+        )
+        with progress:
+            share = self.threads or max(1, (os.cpu_count() or 1) // crew)
+            results = sweep.run(prepared, place, manager, workers=crew, threads=share, progress=progress, todo=todo)
+        return Board.of(results, trained=len(todo), kept=len(kept))
+
+
+def evaluate(
+    model: str | Path | Sequence[str | Path],
+    tasks: str | Task | Sequence[str | Task],
+    *,
+    inits: str | Sequence[str] = ("pretrained", "scratch"),
+    seeds: int | Sequence[int] = 3,
+    recipe: str = "paper",
+    set: Mapping[str, object] | None = None,  # noqa: A002 - as `--set`
+    limit: int | None = None,
+    mapping: str | None = None,
+    mapping_seeds: Sequence[int] = (),
+    map_specials: bool | None = None,
+    fraction: float = 1.0,
+    subset: str = "drawn",
+    results: str | Path = "results",
+    data_dir: str | Path | None = None,
+    specials: Sequence[str] = (),
+    device: str | None = None,
+    workers: int | None = None,
+    threads: int | None = None,
+    unverified: bool = False,
+    trust_remote_code: bool = False,
+    verbose: bool = False,
+    stream: IO[str] | None = None,
+) -> Board:
+    """Fine-tune checkpoints and their controls on tasks; return the board of all cells asked for.
+
+    What is in the store is not run again, whoever put it there: `discbench eval` with the same words, or a host.
+
+    Args:
+        model: Hugging Face id[@revision], directory, NAME=DIRECTORY or builtin:tiny; several in a list.
+        tasks: Names, globs or disciplines; a `Task` made on the spot is a task as well.
+        inits: Of pretrained, scratch, reembedded, frozen.
+        seeds: How many, from 0; or which.
+        recipe: Its name.
+        set: Fields of the recipe to change: `{"epochs": 1}`.
+        limit: At most so many rows of every split; such scores are marked.
+        mapping: Instead of each task's own.
+        mapping_seeds: Of the mapping tables, crossed with the seeds; by default each run's own.
+        map_specials: Whether the table moves special ids too; None as each task says.
+        fraction: Share of the train rows, above 0 and at most 1.
+        subset: `drawn` for each seed, or the `first` rows.
+        results: The store.
+        data_dir: Look for data files here first (else `DISCBENCH_DATA`).
+        specials: Special ids of a checkpoint without a tokenizer: `["cls=2"]`.
+        device: cpu or cuda; by default what is there.
+        workers: Cells at once; by default as many as the machine carries.
+        threads: Threads of each worker.
+        unverified: Accept rows other than those that a task names; their scores are marked.
+        trust_remote_code: Run code that comes with a checkpoint.
+        verbose: Let the libraries' own bars and warnings through.
+        stream: Where progress is written; stderr by default.
+
+    Returns:
+        The board. A cell that failed is in `Board.failed` with its cause; it raises nothing, and is run again by the
+        next call.
+
+    Raises:
+        UserError: What was asked cannot be done; nothing was trained.
+        PluginError: A plugin broke its side of the contract.
+    """
+    asked = Asked(
+        models=tuple(map(str, _listed(model))),
+        patterns=tuple(t.id if isinstance(t, Task) else t for t in _listed(tasks)),
+        given=tuple(t for t in _listed(tasks) if isinstance(t, Task)),
+        request=replace(
+            request_of(
+                inits=inits if isinstance(inits, str) else ",".join(inits),
+                seeds=seeds if isinstance(seeds, int) else len(seeds),
+                recipe=recipe,
+                changes=tuple(f"{field}={value}" for field, value in (set or {}).items()),
+                limit=limit,
+                mapping=mapping,
+                map_specials=map_specials,
+                fraction=fraction,
+                subset=subset,
+            ),
+            seeds=_seeds(seeds),
+            mapping_seeds=tuple(mapping_seeds),
+        ),
+        results=Path(results),
+        data=Path(data_dir) if data_dir else None,
+        specials=tuple(specials),
+        device=device,
+        workers=workers,
+        threads=threads,
+        unverified=unverified,
+        trust_remote_code=trust_remote_code,
+        verbose=verbose,
+    )
+    if not asked.models or not asked.patterns:
+        raise UserError("evaluate() needs a model and a task; `discbench models` and `discbench tasks` list them")
+    return asked.run(stream)
+
+
+def _listed(one_or_more: Any) -> tuple[Any, ...]:  # noqa: ANN401 - a value or a sequence of them
+    return (one_or_more,) if isinstance(one_or_more, str | Path | Task) else tuple(one_or_more)
+
+
+def _seeds(given: int | Sequence[int]) -> tuple[int, ...]:
+    if isinstance(given, int):
+        return tuple(range(given))
+    strange = [seed for seed in given if isinstance(seed, bool) or not isinstance(seed, int) or seed < 0]
+    if strange:
+        raise UserError(f"seed {strange[0]!r}: whole numbers from 0 were expected")
+    return tuple(dict.fromkeys(given))
