@@ -22,6 +22,7 @@ from discbench.options import data_directory, device_of, request_of
 from discbench.place import Place, pack
 from discbench.plan import Request
 from discbench.progress import Progress
+from discbench.recipes import recipe_for
 from discbench.store import Store
 from discbench.types import Task
 
@@ -118,6 +119,34 @@ class Asked:
         return Board.of(results, trained=len(todo), kept=len(kept))
 
 
+def requested(
+    *,
+    inits: str | Sequence[str] = ("pretrained", "scratch"),
+    seeds: int | Sequence[int] = 3,
+    set: Mapping[str, object] | None = None,  # noqa: A002 - as `--set`
+    mapping_seeds: Sequence[int] = (),
+    **same: Any,  # noqa: ANN401 - read by request_of
+) -> Request:
+    """Return what `evaluate` is asked for beyond models and tasks, checked; its arguments are those of `evaluate`.
+
+    Raises:
+        UserError: Something in it cannot be.
+    """
+    made = request_of(
+        inits=inits if isinstance(inits, str) else ",".join(inits),
+        seeds=seeds if isinstance(seeds, int) else len(seeds),
+        changes=tuple(f"{field}={value}" for field, value in (set or {}).items()),
+        **same,
+    )
+    for init in made.inits:
+        recipe_for(made.recipe, init, made.overrides)
+    return replace(made, seeds=_seeds(seeds), mapping_seeds=tuple(mapping_seeds))
+
+
+REQUEST = ("inits", "seeds", "recipe", "set", "limit", "mapping", "mapping_seeds", "map_specials", "fraction", "subset")
+"""The arguments of `evaluate` that `requested` takes."""
+
+
 def evaluate(
     model: str | Path | Sequence[str | Path],
     tasks: str | Task | Sequence[str | Task],
@@ -183,20 +212,17 @@ def evaluate(
         models=tuple(map(str, _listed(model))),
         patterns=tuple(t.id if isinstance(t, Task) else t for t in _listed(tasks)),
         given=tuple(t for t in _listed(tasks) if isinstance(t, Task)),
-        request=replace(
-            request_of(
-                inits=inits if isinstance(inits, str) else ",".join(inits),
-                seeds=seeds if isinstance(seeds, int) else len(seeds),
-                recipe=recipe,
-                changes=tuple(f"{field}={value}" for field, value in (set or {}).items()),
-                limit=limit,
-                mapping=mapping,
-                map_specials=map_specials,
-                fraction=fraction,
-                subset=subset,
-            ),
-            seeds=_seeds(seeds),
-            mapping_seeds=tuple(mapping_seeds),
+        request=requested(
+            inits=inits,
+            seeds=seeds,
+            recipe=recipe,
+            set=set,
+            limit=limit,
+            mapping=mapping,
+            mapping_seeds=mapping_seeds,
+            map_specials=map_specials,
+            fraction=fraction,
+            subset=subset,
         ),
         results=Path(results),
         data=Path(data_dir) if data_dir else None,

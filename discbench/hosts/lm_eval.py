@@ -21,7 +21,8 @@ from lm_eval.config.task import TaskConfig
 from lm_eval.filters import build_filter_ensemble
 
 from discbench import registry, stats
-from discbench.api import evaluate
+from discbench.api import REQUEST as ASKED
+from discbench.api import evaluate, requested
 from discbench.boardview import Board
 from discbench.errors import UserError
 from discbench.hosts import seeds
@@ -40,7 +41,7 @@ WATCH: ContextVar[list[tuple[Board, Path]] | None] = ContextVar("discbench_board
 """Where `discbench lm-eval run` collects boards and their stores, to say what was trained and what failed."""
 
 
-class DiscbenchLM(LM):  # type: ignore[misc]
+class DiscbenchLM(LM):
     """`--model discbench`: answers our tasks' requests by fine-tuning a checkpoint and its controls."""
 
     def __init__(
@@ -78,14 +79,15 @@ class DiscbenchLM(LM):  # type: ignore[misc]
             )
         self.pretrained = str(pretrained)
         asked = None if device == HARNESS_DEVICE else device
-        self.options = {**keywords({**given, "device": asked}), "seeds": 0}
+        self.options = keywords({**given, "device": asked})
+        requested(**{name: self.options[name] for name in ASKED if name in self.options})
         self._board: Board | None = None
 
     def finetune(self, requests: Sequence[Instance]) -> list[str]:
         """Answer the requests of all tasks at once, each with the cells of its seed as JSON."""
         asked = [(request.doc["task"], request.doc["seed"]) for request in requests]
-        self.options["seeds"] = sorted({seed for _, seed in asked})
-        self._board = evaluate(self.pretrained, sorted({task for task, _ in asked}), **self.options)
+        of = {**self.options, "seeds": sorted({seed for _, seed in asked})}
+        self._board = evaluate(self.pretrained, sorted({task for task, _ in asked}), **of)
         watch = WATCH.get()
         if watch is not None:
             watch.append((self._board, Path(self.options.get("results", "results"))))
@@ -118,7 +120,7 @@ def _not_ours(requests: Sequence[Instance]) -> UserError:
     )
 
 
-class SeedTask(Task):  # type: ignore[misc]
+class SeedTask(Task):
     """A task of ours as the harness sees it; its stub names it, the registry knows the rest."""
 
     OUTPUT_TYPE = REQUEST
@@ -237,7 +239,7 @@ def _high(values: Sequence[float]) -> float | None:
 
 
 def run(words: Iterable[str], stubs: str) -> list[tuple[Board, Path]]:
-    """Hand over to `lm-eval run` with our model registered and our stubs beside its tasks; return boards and their stores.
+    """Hand over to `lm-eval run` with our model registered and our stubs; return boards and their stores.
 
     Args:
         words: Its command line, as `discbench lm-eval run` was given it.
