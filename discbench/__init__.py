@@ -4,7 +4,7 @@
 of them imports torch: `evaluate` leaves that to the processes that run cells.
 """
 
-from typing import TYPE_CHECKING, Any
+import typing as _typing
 
 from discbench.hookspecs import hookimpl
 from discbench.mapping import RandomTable, TextTable
@@ -22,7 +22,7 @@ from discbench.metrics import (
 )
 from discbench.types import Classes, Dataset, Row, Scalar, Specialist, Splits, Task
 
-if TYPE_CHECKING:
+if _typing.TYPE_CHECKING:
     from discbench.api import evaluate
     from discbench.boardview import Board
 
@@ -58,7 +58,7 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> Any:  # noqa: ANN401 - whatever is asked for
+def __getattr__(name: str) -> _typing.Any:  # noqa: ANN401 - whatever is asked for
     """Look up a late name."""
     if name not in _LATE:
         raise AttributeError(f"module 'discbench' has no attribute {name!r}")

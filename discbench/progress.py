@@ -54,7 +54,9 @@ class Progress:
     began: float = field(default_factory=time.monotonic)
 
     def __post_init__(self) -> None:
-        self.console = Console(file=self.stream, highlight=False, force_jupyter=False)
+        # a notebook's stderr calls itself a terminal, but keeps every frame of a live view
+        live = None if "ipykernel" not in sys.modules else False
+        self.console = Console(file=self.stream, highlight=False, force_jupyter=False, force_terminal=live)
         self.live = Live(console=self.console, get_renderable=self.view, refresh_per_second=4, transient=True)
 
     def __enter__(self) -> Self:

@@ -11,25 +11,28 @@ import logging
 import math
 import threading
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import anyio
 import anyio.to_thread
 from inspect_ai import Task, task
 from inspect_ai._util.error import PrerequisiteError
+from inspect_ai._util.package import get_installed_package_name
 from inspect_ai.dataset import MemoryDataset, Sample
 from inspect_ai.model import GenerateConfig, ModelAPI, ModelOutput, modelapi
 from inspect_ai.scorer import Metric, SampleScore, Score, Scorer, Target, mean, metric, scorer, std, stderr
 from inspect_ai.solver import Generate, Solver, TaskState, solver
 from rich.markup import escape
 
-from discbench import registry, stats
+from discbench import registry, rowcache, stats
 from discbench.api import REQUEST, evaluate, requested
 from discbench.boardview import Board
 from discbench.checkpoints import locate
 from discbench.errors import CellError, DiscbenchError
 from discbench.hosts import seeds
 from discbench.hosts.arguments import keywords
+from discbench.options import data_directory
 from discbench.types import Task as Ours
 
 LOG = logging.getLogger(__name__)
@@ -171,10 +174,11 @@ def _or_tell(call: Callable[[], Any]) -> Any:  # noqa: ANN401 - what the call re
 def offer(ours: Ours) -> Callable[..., Task]:
     """Register a task of ours with the harness, under `discbench/` and its name."""
 
-    @task(name=ours.name)
     def build(**given: Any) -> Task:  # noqa: ANN401 - `-T name=value`
         options = {"seeds": SEEDS, **_or_tell(lambda: keywords(given))}
         _or_tell(lambda: requested(**{name: options[name] for name in REQUEST if name in options}))
+        if ours.dataset.source:
+            _or_tell(lambda: _rows_at_hand(ours, options))
         count = options.pop("seeds")
         return Task(
             dataset=MemoryDataset([_sample(ours, seed) for seed in range(count)], name=ours.name),
@@ -186,7 +190,15 @@ def offer(ours: Ours) -> Callable[..., Task]:
             metadata={"discbench_task": ours.id, "metric": ours.metric.name, "chance": ours.chance},
         )
 
-    return build
+    # run from discbench's own sources, the harness does not see that the function is of an installed package
+    package = get_installed_package_name(build)
+    return task(name=ours.name if package else f"{PREFIX}{ours.name}")(build)
+
+
+def _rows_at_hand(ours: Ours, options: dict[str, Any]) -> None:
+    """Say now, in one line, what would fail every sample."""
+    where = data_directory(Path(options["data_dir"]) if "data_dir" in options else None)
+    rowcache.load(ours, where, unverified=options.get("unverified", False))
 
 
 def _sample(ours: Ours, seed: int) -> Sample:
