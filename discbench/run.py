@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from discbench import baselines, dynamics, finetune, models, record, rowcache, rows, score
+from discbench import baselines, dynamics, finetune, models, ranks, record, rowcache, rows, score
 from discbench.checkpoints import Checkpoint
 from discbench.errors import CheckpointError
 from discbench.inputs import Inputs, to_inputs, to_text_inputs
@@ -64,8 +64,8 @@ class Bench:
     def run(self, cell: Cell, checkpoint: Checkpoint, task: Task, report: Report) -> Result:
         """Train, score and store one cell; return its result. A cell that is in the store is returned as it is."""
         store = Store(self.place.results)
-        with store.lock(cell):
-            known = store.get(cell)
+        with ranks.only_first(store.lock(cell)):
+            known: Result | None = ranks.of_first(lambda: store.get(cell))
             if known is not None and known["status"] == "finished":
                 return known
             began = time.monotonic()
@@ -77,10 +77,10 @@ class Bench:
                         result, predictions = self._train(cell, checkpoint, task, report)
             except Exception as error:  # noqa: BLE001 - one cell's failure is recorded, the others go on
                 result, predictions = record.failure(error), None
-            store.put(
-                cell, {**record.head(cell, task), **result, "run": record.run_of(began, self.place.device)}, predictions
-            )
-            return store.get(cell) or {}
+            whole = {**record.head(cell, task), **result, "run": record.run_of(began, self.place.device)}
+            ranks.of_first(lambda: store.put(cell, whole, predictions))
+            stored: Result = ranks.of_first(lambda: store.get(cell))
+            return stored
 
     def _train(self, cell: Cell, checkpoint: Checkpoint, task: Task, report: Report) -> tuple[Result, bytes]:
         loaded, recipe = self.rows_of(task), Recipe(**cell.recipe)
