@@ -6,6 +6,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from discbench.probe import Probe
 from discbench.types import Dataset, Task
 
 Record = dict[str, Any]
@@ -117,3 +118,28 @@ def _of_point(point: Record | None, best: list[Record]) -> str:
     flat = "*" if point["collapsed"] else ""
     text = f"{point['mean']:.3f}{spread} ({point['n']}{failed}){flat}"
     return f"[bold]{text}[/bold]" if point in best else text
+
+
+def probes(found: list[Probe], out: Console) -> None:
+    """Print one line a probe, and what --as-published changes."""
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for name in ("probe", "models", "rows", "measures", "as published"):
+        table.add_column(name, overflow="fold")
+    for probe in found:
+        models = "two" if probe.pair else "one"
+        table.add_row(probe.id, models, str(probe.rows), probe.about, probe.as_published or "the same")
+    out.print(table)
+
+
+def probe_record(probe: Probe) -> Record:
+    """Return a probe as JSON."""
+    return {
+        "name": probe.name,
+        "version": probe.version,
+        "id": probe.id,
+        "about": probe.about,
+        "pair": probe.pair,
+        "rows": probe.rows,
+        "invariances": list(probe.invariances),
+        "as_published": probe.as_published,
+    }

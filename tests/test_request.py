@@ -55,8 +55,8 @@ def test_moved_specials_stand_around_the_rows_and_in_the_padding(tiny, factor):
     bench = Bench(Place(results=None))
     (kept,) = cells(tiny, factor, seeds=(0,))
     (moved,) = cells(tiny, factor, seeds=(0,), map_specials=True)
-    table, own = bench._mapped(factor, kept, tiny)
-    same, other = bench._mapped(factor, moved, tiny)
+    table, own = bench.mapped(factor, kept, tiny)
+    same, other = bench.mapped(factor, moved, tiny)
 
     assert (table, (2,), (3,), 0) == (same, own.prefix, own.suffix, own.pad)
     assert 3 == len({*other.prefix, *other.suffix, other.pad} - set(table) - {0, 1, 2, 3, 4})
