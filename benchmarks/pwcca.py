@@ -79,10 +79,17 @@ def main() -> None:
     trained, one, two = of("pretrained", 0), of("scratch", 0), of("scratch", 1)
     noisy_one, noisy_two = of("scratch", 0, dropout=True), of("scratch", 1, dropout=True)
     print(f"{found.id}, {options.task}, width {trained.shape[1]}\n")
-    print(
-        "| pair (weights of the first) | tokens | pwcca_x | pwcca_y | null | CKA | paper's recipe | correlations that are 1 for any data |"
+    heads = (
+        "pair (weights of the first)",
+        "tokens",
+        "pwcca_x",
+        "pwcca_y",
+        "null",
+        "CKA",
+        "paper's recipe",
+        "saturated",
     )
-    print("|---|---|---|---|---|---|---|---|")
+    print(f"| {' | '.join(heads)} |\n|{'---|' * len(heads)}")
     for name, x, y in (
         ("pretrained, scratch; dropout off", trained, one),
         ("pretrained, scratch; dropout on in scratch", trained, noisy_one),

@@ -11,6 +11,7 @@ from discbench.cli import cli
 from discbench.errors import PluginError
 from discbench.store import Store
 from discbench.testing import tiny_checkpoint
+from discbench.testing_probe_values import check_probe_value
 
 PROBES = ["attention", "gradients", "isometry", "perturbation", "pwcca"]
 
@@ -225,3 +226,20 @@ def test_what_a_probe_must_not_return_is_named(answer, cause):
 def test_a_probe_name_is_one_word():
     with pytest.raises(PluginError, match="probe name 'Two words' is not one word in lower case"):
         Probe(name="Two words", version=1, about="", measure=print)
+
+
+@pytest.mark.parametrize("name", PROBES)
+def test_every_built_in_probe_repeats_and_leaves_the_models_as_they_were(name):
+    check_probe_value(registry.probes(registry.plugins())[name])
+
+
+def test_a_probe_that_changes_a_model_is_caught():
+    def measure(subject, _):
+        subject.tell(1)
+        subject.model.classifier.bias.data += 1
+        return {"values": {"x": 1.0}}
+
+    with pytest.raises(
+        AssertionError, match=r"mine: leaves the models as they were, but weight classifier\.bias changed"
+    ):
+        check_probe_value(Probe(name="mine", version=1, about="", measure=measure))
