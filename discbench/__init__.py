@@ -20,6 +20,7 @@ from discbench.metrics import (
     rmse,
     spearman,
 )
+from discbench.probe import Probe
 from discbench.types import Classes, Dataset, Row, Scalar, Specialist, Splits, Task
 
 if _typing.TYPE_CHECKING:
@@ -36,6 +37,7 @@ __all__ = [
     "Classes",
     "Dataset",
     "Metric",
+    "Probe",
     "RandomTable",
     "Row",
     "Scalar",

@@ -6,6 +6,7 @@ board = discbench.evaluate("builtin:tiny", "formal.*", recipe="quick", seeds=3)
 board.gain("builtin:tiny", "formal.factor")
 """
 
+import io
 import os
 import sys
 from collections.abc import Mapping, Sequence
@@ -13,7 +14,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO, Any
 
-from discbench import registry, sweep
+from discbench import ranks, registry, sweep
 from discbench.boardview import Board
 from discbench.checkpoints import parse_specials
 from discbench.errors import UserError
@@ -23,7 +24,7 @@ from discbench.place import Place, pack
 from discbench.plan import Request
 from discbench.progress import Progress
 from discbench.recipes import recipe_for
-from discbench.store import Store
+from discbench.store import Result, Store
 from discbench.types import Task
 
 GIVEN = "evaluate(tasks=...)"
@@ -96,13 +97,29 @@ class Asked:
         Raises:
             DiscbenchError: Nothing was trained, for what the message says. A cell that fails does not raise.
         """
-        store = Store(self.results)
         manager, prepared = self.prepare(load=True)
+        results, trained, kept = self.carry_out(manager, prepared, stream)
+        return Board.of(results, trained=trained, kept=kept)
+
+    def carry_out(
+        self,
+        manager: Any,  # noqa: ANN401 - pluggy's manager
+        prepared: sweep.Sweep,
+        stream: IO[str] | None,
+    ) -> tuple[list[Result], int, int]:
+        """Run what is still to run of a sweep; return (all results, cells run, cells kept)."""
+        store = Store(self.results)
         store.check_writable()
-        kept, todo = sweep.split(prepared, store)
+        if ranks.count() > 1 and self.workers != 0:
+            raise UserError(
+                f"torchrun started {ranks.count()} processes: give --workers 0, so that they share each cell"
+            )
         device = device_of(self.device)
-        crew = self.workers or sweep.machine_workers(device)
-        progress = Progress(total=len(todo), kept=len(kept), stream=stream or sys.stderr)
+        ranks.meet(device)
+        kept, todo = ranks.of_first(lambda: sweep.split(prepared, store))
+        crew = sweep.machine_workers(device) if self.workers is None else self.workers
+        said = (stream or sys.stderr) if ranks.first() else io.StringIO()
+        progress = Progress(total=len(todo), kept=len(kept), stream=said)
         for note in prepared.notes:
             progress.say(note)
         place = Place(
@@ -114,9 +131,9 @@ class Asked:
             given=pack(self.given),
         )
         with progress:
-            share = self.threads or max(1, (os.cpu_count() or 1) // crew)
+            share = self.threads or max(1, (os.cpu_count() or 1) // max(crew, ranks.count()))
             results = sweep.run(prepared, place, manager, workers=crew, threads=share, progress=progress, todo=todo)
-        return Board.of(results, trained=len(todo), kept=len(kept))
+        return results, len(todo), len(kept)
 
 
 def requested(
@@ -193,7 +210,7 @@ def evaluate(
         data_dir: Look for data files here first (else `DISCBENCH_DATA`).
         specials: Special ids of a checkpoint without a tokenizer: `["cls=2"]`.
         device: cpu or cuda; by default what is there.
-        workers: Cells at once; by default as many as the machine carries.
+        workers: Cells at once; by default as many as the machine carries. 0: in this process.
         threads: Threads of each worker.
         unverified: Accept rows other than those that a task names; their scores are marked.
         trust_remote_code: Run code that comes with a checkpoint.

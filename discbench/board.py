@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from discbench import curves, headline, stats
+from discbench import curves, headline, probetext, stats
 from discbench.headline import Record
 
 VERSION = "1.0"
@@ -19,8 +19,8 @@ WAY = tuple(name for name in headline.WAY if name not in {"mapping_seed", "marks
 """What a cell shares with all cells of one way of running a checkpoint, as the cell itself says it."""
 
 
-def build(results: Iterable[Record]) -> Record:
-    """Return the board of these results."""
+def build(results: Iterable[Record], probes: Iterable[Record] = ()) -> Record:
+    """Return the board of these results of cells and of probes."""
     together: dict[str, list[Record]] = defaultdict(list)
     for result in results:
         together[json.dumps(_key(result), sort_keys=True)].append(result)
@@ -38,6 +38,7 @@ def build(results: Iterable[Record]) -> Record:
         "entries": entries,
         "checkpoints": headline.checkpoints(entries),
         "variance": _variance(together),
+        "probes": probetext.records(probes),
     }
 
 

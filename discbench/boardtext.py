@@ -6,7 +6,7 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
-from discbench import published
+from discbench import probetext, published
 from discbench.board import init_order
 
 Record = dict[str, Any]
@@ -33,6 +33,7 @@ def board(record: Record, out: Console, *, paper: bool = False) -> None:
         if paper:
             _table_if_any(_paper(entries), out)
     _table_if_any(_variance(record), out)
+    probetext.table(record["probes"], out)
     _headlines(record, out)
 
 

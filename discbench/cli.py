@@ -5,7 +5,7 @@ from typing import Any
 import click
 
 from discbench import __version__
-from discbench.commands import board, compare, evaluate, lm_eval, pretrain, tasks
+from discbench.commands import board, compare, evaluate, lm_eval, pretrain, probe, sweep_recipe, tasks
 from discbench.errors import DiscbenchError, UserError, did_you_mean
 
 
@@ -45,6 +45,9 @@ COMMANDS = (
     board.board_,
     compare.compare_,
     pretrain.pretrain_,
+    probe.probe_,
+    probe.probes_,
+    sweep_recipe.sweep_recipe,
     lm_eval.lm_eval_,
 )
 for command in COMMANDS:

@@ -4,17 +4,19 @@ import copy
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import numpy as np
 import torch
 from accelerate import Accelerator
+from accelerate.utils import DataLoaderConfiguration, DistributedDataParallelKwargs
 from jaxtyping import Float
 from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 
-from discbench.errors import CellError, CheckpointError
+from discbench.errors import CellError, CheckpointError, UserError
 from discbench.inputs import Inputs
 from discbench.models import position_limit
 from discbench.plan import steps_of, steps_per_epoch
@@ -64,8 +66,25 @@ class RowNumbers(Dataset[int]):
 
 
 def accelerator_for(device: str, recipe: Recipe) -> Accelerator:
-    """Return accelerate's handle; on the CPU it is told so, or ranks would not see each other."""
-    return Accelerator(cpu=device == "cpu", mixed_precision=recipe.precision)
+    """Return accelerate's handle; on the CPU it is told so, or ranks would not see each other.
+
+    A batch is divided among the processes, so that their number changes no step.
+
+    Raises:
+        UserError: The batch cannot be divided so.
+    """
+    accelerator = Accelerator(
+        cpu=device == "cpu",
+        mixed_precision=recipe.precision,
+        dataloader_config=DataLoaderConfiguration(split_batches=True),
+        kwargs_handlers=[DistributedDataParallelKwargs(find_unused_parameters=True)],
+    )
+    if recipe.batch % accelerator.num_processes:
+        raise UserError(
+            f"a batch of {recipe.batch} cannot be divided among {accelerator.num_processes} processes; set another"
+            " --set batch or number of processes"
+        )
+    return accelerator
 
 
 def loss_of(outputs: Float[Tensor, "batch classes"], targets: Tensor) -> Float[Tensor, ""]:
@@ -78,8 +97,30 @@ def loss_of(outputs: Float[Tensor, "batch classes"], targets: Tensor) -> Float[T
 def optimizer_for(model: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
     """Return the recipe's optimiser over the weights that learn."""
     weights = [p for p in model.parameters() if p.requires_grad]
-    kind = torch.optim.AdamW if recipe.optimizer == "adamw" else torch.optim.Adam
-    return kind(weights, lr=recipe.lr, betas=(0.9, 0.999), eps=recipe.eps, weight_decay=recipe.weight_decay, fused=True)
+    shared: dict[str, Any] = {"lr": recipe.lr, "eps": recipe.eps, "weight_decay": recipe.weight_decay}
+    if recipe.optimizer == "novograd":
+        return _novograd()(weights, **shared)
+    if recipe.optimizer == "adagrad":
+        return torch.optim.Adagrad(weights, **shared)
+    kind: Any = {
+        "adam": partial(torch.optim.Adam, fused=True),
+        "adamw": partial(torch.optim.AdamW, fused=True),
+        "adamax": torch.optim.Adamax,
+        "radam": torch.optim.RAdam,
+    }[recipe.optimizer]
+    found: torch.optim.Optimizer = kind(weights, betas=(0.9, 0.999), **shared)
+    return found
+
+
+def _novograd() -> Any:  # noqa: ANN401 - an optimiser class
+    try:
+        from pytorch_optimizer import NovoGrad
+    except ImportError:
+        raise UserError(
+            "optimizer novograd needs the package pytorch-optimizer, which is not installed;"
+            " install discbench with its extra: pip install 'discbench[optim]'"
+        ) from None
+    return NovoGrad
 
 
 def rate(step: int, steps: int, recipe: Recipe) -> float:
@@ -98,7 +139,7 @@ def training_batches(
     loader = accelerator.prepare(
         DataLoader(
             RowNumbers(len(inputs)),
-            batch_size=min(recipe.batch, len(inputs)),
+            batch_size=recipe.batch,
             shuffle=True,
             generator=order,
             collate_fn=inputs.batch,

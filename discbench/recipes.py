@@ -13,7 +13,7 @@ class Recipe:
     """One way of training; all lengths in optimiser steps or epochs as named."""
 
     name: str
-    optimizer: Literal["adam", "adamw"] = "adam"
+    optimizer: Literal["adam", "adamw", "adagrad", "adamax", "radam", "novograd"] = "adam"
     lr: float = 1e-5
     """Peak learning rate."""
     eps: float = 1e-8
@@ -46,7 +46,7 @@ PAPER = Recipe(name="paper")
 QUICK = Recipe(name="quick", lr=1e-3, batch=24, epochs=3.0, warmup=0.1, clip=1.0)
 """For checkpoints of about a million parameters on a CPU."""
 
-QUICK_LR = MappingProxyType({"pretrained": 1e-3, "scratch": 1e-3, "reembedded": 1e-3, "frozen": 3e-1})
+QUICK_LR = MappingProxyType({"pretrained": 1e-3, "scratch": 1e-3, "reembedded": 1e-3, "frozen": 1e-2})
 """Each init's own best rate, chosen by `benchmarks/quick_lr.py` on data and seeds that no board uses."""
 
 PAPER_GLUE = Recipe(name="paper-glue", optimizer="adamw", epochs=3.0, select="last")

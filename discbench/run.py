@@ -7,13 +7,14 @@ from typing import Any
 
 import numpy as np
 
-from discbench import baselines, dynamics, finetune, models, record, rowcache, rows, score
+from discbench import baselines, dynamics, finetune, models, ranks, record, rowcache, rows, score
 from discbench.checkpoints import Checkpoint
 from discbench.errors import CheckpointError
 from discbench.inputs import Inputs, to_inputs, to_text_inputs
 from discbench.mapping import TextTable, Vocabulary, draw_table, draw_text_map, move_specials, table_sha256
 from discbench.place import Place
 from discbench.plan import Cell
+from discbench.probe import Measurement
 from discbench.recipes import Recipe
 from discbench.store import Result, Store, pack_predictions
 from discbench.types import Task
@@ -53,7 +54,7 @@ class Bench:
         limit = models.position_limit(model)
         for cell in {c.task: c for c in cells}.values():
             task = tasks[cell.task]
-            self._mapped(task, cell, checkpoint)
+            self.mapped(task, cell, checkpoint)
             longest = self._longest(task, vocabulary)
             if limit is not None and min(longest, cell.recipe["max_tokens"] or longest) > limit:
                 raise CheckpointError(
@@ -64,8 +65,8 @@ class Bench:
     def run(self, cell: Cell, checkpoint: Checkpoint, task: Task, report: Report) -> Result:
         """Train, score and store one cell; return its result. A cell that is in the store is returned as it is."""
         store = Store(self.place.results)
-        with store.lock(cell):
-            known = store.get(cell)
+        with ranks.only_first(store.lock(cell)):
+            known: Result | None = ranks.of_first(lambda: store.get(cell))
             if known is not None and known["status"] == "finished":
                 return known
             began = time.monotonic()
@@ -77,18 +78,18 @@ class Bench:
                         result, predictions = self._train(cell, checkpoint, task, report)
             except Exception as error:  # noqa: BLE001 - one cell's failure is recorded, the others go on
                 result, predictions = record.failure(error), None
-            store.put(
-                cell, {**record.head(cell, task), **result, "run": record.run_of(began, self.place.device)}, predictions
-            )
-            return store.get(cell) or {}
+            whole = {**record.head(cell, task), **result, "run": record.run_of(began, self.place.device)}
+            ranks.of_first(lambda: store.put(cell, whole, predictions))
+            stored: Result = ranks.of_first(lambda: store.get(cell))
+            return stored
 
     def _train(self, cell: Cell, checkpoint: Checkpoint, task: Task, report: Report) -> tuple[Result, bytes]:
         loaded, recipe = self.rows_of(task), Recipe(**cell.recipe)
-        table, vocabulary = self._mapped(task, cell, checkpoint)
+        table, vocabulary = self.mapped(task, cell, checkpoint)
         kept = {name: self._keep(cell, name, getattr(loaded, name)) for name in rows.SPLITS}
         splits = {name: getattr(loaded, name).take(chosen) for name, chosen in kept.items()}
         inputs = {
-            n: self._inputs(checkpoint, task, split, table, vocabulary, recipe.max_tokens)
+            n: self.inputs_of(checkpoint, task, split, table, vocabulary, recipe.max_tokens)
             for n, split in splits.items()
         }
         model = models.build(checkpoint, cell.init, task.target.outputs, cell.seed, vocabulary)  # type: ignore[arg-type]
@@ -178,7 +179,7 @@ class Bench:
         longest = max(int(getattr(self.rows_of(task), name).lengths.max()) for name in rows.SPLITS)
         return longest + len(vocabulary.prefix) + len(vocabulary.suffix)
 
-    def _mapped(self, task: Task, cell: Cell, checkpoint: Checkpoint) -> tuple[Sequence[int], Vocabulary]:
+    def mapped(self, task: Task, cell: Cell | Measurement, checkpoint: Checkpoint) -> tuple[Sequence[int], Vocabulary]:
         """Return the cell's mapping table, and the special ids to put around its rows."""
         kind: Any = cell.mapping
         vocabulary, seed = self.vocabulary(checkpoint), cell.mapping_seed
@@ -190,7 +191,7 @@ class Bench:
         moved = move_specials(task.mapping, kind, vocabulary, seed) if cell.map_specials else vocabulary
         return draw_table(task.mapping, kind, vocabulary, seed), moved
 
-    def _inputs(
+    def inputs_of(
         self,
         checkpoint: Checkpoint,
         task: Task,
@@ -199,6 +200,11 @@ class Bench:
         vocabulary: Vocabulary,
         max_tokens: int | None,
     ) -> Inputs:
+        """Return a split's rows as token ids.
+
+        Raises:
+            CheckpointError: The task is text, and the checkpoint has no tokenizer to read it.
+        """
         if not isinstance(task.mapping, TextTable):
             return to_inputs(split, table, vocabulary, max_tokens)
         tokenizer = models.load_tokenizer(checkpoint)

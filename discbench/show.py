@@ -6,6 +6,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from discbench.probe import Probe
 from discbench.types import Dataset, Task
 
 Record = dict[str, Any]
@@ -82,3 +83,63 @@ def plan(rows: list[Record], out: Console) -> None:
         f"\n{len(rows)} cells, {len(rows) - len(left)} finished, {len(left)} to run:"
         f" {sum(r['steps'] or 0 for r in left):,} steps, {sum(r['tokens'] or 0 for r in left):,} tokens"
     )
+
+
+def search(points: list[Record], best: list[Record], out: Console) -> None:
+    """Print a search for a recipe: validation scores over optimisers and rates, and the best of each init."""
+    for checkpoint, task, init in dict.fromkeys((p["checkpoint"], p["task"], p["init"]) for p in points):
+        mine = [p for p in points if (p["checkpoint"], p["task"], p["init"]) == (checkpoint, task, init)]
+        optimizers = list(dict.fromkeys(p["optimizer"] for p in mine))
+        metric = next((p["metric"] for p in mine if p["metric"]), "?")
+        out.print(f"\n[bold]{checkpoint} {task} {init}[/bold]: {metric} on validation, mean ± sd (n)")
+        table = Table(box=None, pad_edge=False, header_style="bold")
+        table.add_column("lr")
+        for name in optimizers:
+            table.add_column(name, justify="right")
+        for rate in sorted({p["lr"] for p in mine}, reverse=True):
+            row = {p["optimizer"]: p for p in mine if p["lr"] == rate}
+            table.add_row(f"{rate:g}", *(_of_point(row.get(name), best) for name in optimizers))
+        out.print(table)
+        if any(p["collapsed"] for p in mine):
+            out.print("* constant predictions in some seed")
+    for point in best:
+        recipe = f"--set optimizer={point['optimizer']} --set lr={point['lr']:g}"
+        score = f"{point['metric']} {point['mean']:.3f} on validation, {point['n']} seeds"
+        out.print(f"best of {point['checkpoint']} {point['init']}: {recipe} ({score})")
+
+
+def _of_point(point: Record | None, best: list[Record]) -> str:
+    if point is None:
+        return ""
+    if point["mean"] is None:
+        return "failed"
+    spread = "" if point["sd"] is None else f" ± {point['sd']:.3f}"
+    failed = f", {point['failed']} failed" if point["failed"] else ""
+    flat = "*" if point["collapsed"] else ""
+    text = f"{point['mean']:.3f}{spread} ({point['n']}{failed}){flat}"
+    return f"[bold]{text}[/bold]" if point in best else text
+
+
+def probes(found: list[Probe], out: Console) -> None:
+    """Print one line a probe, and what --as-published changes."""
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for name in ("probe", "models", "rows", "measures", "as published"):
+        table.add_column(name, overflow="fold")
+    for probe in found:
+        models = "two" if probe.pair else "one"
+        table.add_row(probe.id, models, str(probe.rows), probe.about, probe.as_published or "the same")
+    out.print(table)
+
+
+def probe_record(probe: Probe) -> Record:
+    """Return a probe as JSON."""
+    return {
+        "name": probe.name,
+        "version": probe.version,
+        "id": probe.id,
+        "about": probe.about,
+        "pair": probe.pair,
+        "rows": probe.rows,
+        "invariances": list(probe.invariances),
+        "as_published": probe.as_published,
+    }

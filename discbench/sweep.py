@@ -10,7 +10,7 @@ import pluggy
 from discbench import plan, registry, rowcache
 from discbench.checkpoints import Checkpoint, locate
 from discbench.errors import UserError
-from discbench.executors import local
+from discbench.executors import inprocess, local
 from discbench.place import Place
 from discbench.plan import Cell, Request
 from discbench.progress import Progress
@@ -131,8 +131,10 @@ def run(
         if event.kind == "end":
             manager.hook.discbench_cell_finished(result=event.result)
 
-    if todo:
+    if todo and workers:
         local.run(jobs(sweep, todo), place, workers, threads, watch)
+    elif todo:
+        inprocess.run(jobs(sweep, todo), place, threads, watch)
     store = Store(place.results)
     return [result for result in map(store.get, sweep.cells) if result is not None]
 

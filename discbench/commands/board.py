@@ -18,7 +18,8 @@ def board_(results: Path, out: Path | None, *, paper: bool) -> None:
     from discbench import board, boardtext
     from discbench.store import Store, write_whole
 
-    made = board.build(Store(results).results())
+    store = Store(results)
+    made = board.build(store.results(), store.probes())
     if out is None:
         boardtext.board(made, show.console(), paper=paper)
         return

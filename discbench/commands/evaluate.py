@@ -1,20 +1,20 @@
 """`discbench eval` and `discbench plan`."""
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import click
 
-from discbench import show
+from discbench import ranks, show
+from discbench.api import Asked
 from discbench.errors import ExitCode
 from discbench.options import REQUEST, data_directory, request_of, what_options
-from discbench.plan import Cell, work
+from discbench.plan import Cell, Request, work
 
 
-def _asked(options: dict[str, Any], **more: Any) -> Any:  # noqa: ANN401
-    from discbench.api import Asked
-
+def _asked(options: dict[str, Any], **more: Any) -> Asked:  # noqa: ANN401 - the fields of Asked
     return Asked(
         models=options["models"],
         patterns=options["patterns"],
@@ -29,9 +29,19 @@ def _asked(options: dict[str, Any], **more: Any) -> Any:  # noqa: ANN401
     )
 
 
+def prepare(options: dict[str, Any], *, load: bool) -> tuple[Any, Any, Request]:
+    """Return (plugin manager, sweep, request) of what the options ask for."""
+    asked = _asked(options)
+    return *asked.prepare(load=load), asked.request
+
+
 @click.command(name="eval")
 @what_options
-@click.option("--workers", type=click.IntRange(1), help="Cells at once; by default as many as the machine carries.")
+@click.option(
+    "--workers",
+    type=click.IntRange(0),
+    help="Cells at once; by default as many as the machine carries. 0: in this process, as torchrun needs it.",
+)
 @click.option("--threads", type=click.IntRange(1), help="Threads of each worker.")
 @click.option("--verbose", is_flag=True, help="Let the libraries' own bars and warnings through.")
 @click.pass_context
@@ -40,24 +50,41 @@ def eval_(ctx: click.Context, /, workers: int | None, threads: int | None, *, ve
     from discbench import boardtext
 
     made = _asked(options, workers=workers, threads=threads, verbose=verbose).run()
+    if not ranks.first():
+        return
     if options["as_json"]:
         click.echo(made.to_json(), nl=False)
     else:
         boardtext.board(made.record, show.console())
-    closing(made, options["results"])
+    closing(made.results, trained=made.trained, kept=made.kept, where=options["results"])
     ctx.exit(ExitCode.CELL_FAILED if made.failed else ExitCode.OK)
 
 
-def closing(made: Any, where: Path) -> None:  # noqa: ANN401 - a Board, imported late
+def carry_out(
+    manager: Any,  # noqa: ANN401 - pluggy's manager
+    prepared: Any,  # noqa: ANN401 - a Sweep
+    options: dict[str, Any],
+    *,
+    workers: int | None,
+    threads: int | None,
+    verbose: bool,
+) -> tuple[Sequence[dict[str, Any]], int, int]:
+    """Run what is still to run of a sweep, with progress on stderr; return (all results, cells run, cells kept)."""
+    asked = _asked(options, workers=workers, threads=threads, verbose=verbose)
+    return asked.carry_out(manager, prepared, None)
+
+
+def closing(
+    results: Sequence[dict[str, Any]], *, trained: int, kept: int, where: Path, name_failed: bool = True
+) -> None:
     """Say on stderr what was done and where it is."""
-    for result in made.failed:
+    failed = [r for r in results if r["status"] != "finished"]
+    for result in failed if name_failed else []:
         cell = Cell(**result["cell"])
         click.echo(f"failed: {cell.words}: {result['cause']}", err=True)
-    failed = len(made.failed)
-    done = f"trained {made.trained - failed} cells" if made.trained else "trained nothing: every cell was in the store"
-    rest = f", {failed} failed (run again to retry them)" if failed else ""
-    kept = f", kept {made.kept}" if made.trained and made.kept else ""
-    click.echo(f"{done}{rest}{kept}; results in {where}", err=True)
+    done = f"trained {trained - len(failed)} cells" if trained else "trained nothing: every cell was in the store"
+    rest = f", {len(failed)} failed (run again to retry them)" if failed else ""
+    click.echo(f"{done}{rest}{f', kept {kept}' if trained and kept else ''}; results in {where}", err=True)
 
 
 @click.command(name="plan")
@@ -66,7 +93,7 @@ def plan_(**options: Any) -> None:  # noqa: ANN401
     """Print the cells of an evaluation, what is there already, and the work; train nothing."""
     from discbench.store import Store
 
-    _, prepared = _asked(options).prepare(load=False)
+    _, prepared, _ = prepare(options, load=False)
     store, directory = Store(options["results"]), data_directory(options["data_dir"])
     rows = []
     for cell in prepared.cells:

@@ -46,5 +46,5 @@ def run_(ctx: click.Context, words: tuple[str, ...]) -> None:
         stubs.write(registry.tasks(registry.plugins()), Path(folder))
         boards = lm_eval.run(words, folder)
     for board, results in boards:
-        closing(board, results)
+        closing(board.results, trained=board.trained, kept=board.kept, where=results)
     ctx.exit(ExitCode.CELL_FAILED if any(board.failed for board, _ in boards) else ExitCode.OK)

@@ -1,0 +1,58 @@
+"""`discbench sweep-recipe`."""
+
+import json
+from typing import Any
+
+import click
+
+from discbench import ranks, show
+from discbench.commands.evaluate import carry_out, closing, prepare
+from discbench.errors import ExitCode, UserError
+from discbench.options import what_options
+
+
+@click.command(name="sweep-recipe")
+@what_options
+@click.option("--optimizers", help="Commas between; by default adagrad, adam, adamax, radam, novograd.")
+@click.option("--lrs", help="Learning rates, commas between; by default nine from 1e-4 to 1e-7.")
+@click.option("--workers", type=click.IntRange(0), help="As of eval.")
+@click.option("--threads", type=click.IntRange(1), help="Threads of each worker.")
+@click.pass_context
+def sweep_recipe(
+    ctx: click.Context,
+    /,
+    optimizers: str | None,
+    lrs: str | None,
+    workers: int | None,
+    threads: int | None,
+    **options: Any,  # noqa: ANN401
+) -> None:
+    """Search for the recipe that a task learns best: optimisers x learning rates, best by validation.
+
+    The grid of Kao & Lee 2021, appendix A, is the default. Cells are ordinary ones: they resume, and
+    `eval` with the same --set finds them.
+    """
+    from discbench import search
+
+    manager, prepared, request = prepare(options, load=True)
+    if len(prepared.tasks) > 1:
+        raise UserError(f"--tasks names {len(prepared.tasks)} tasks; a recipe is searched for on one at a time")
+    prepared = search.grid(prepared, request, _list(optimizers, search.OPTIMIZERS), _list(lrs, search.RATES))
+    results, todo, kept = carry_out(manager, prepared, options, workers=workers, threads=threads, verbose=False)
+    if not ranks.first():
+        return
+    points = search.summary(results)
+    best = search.best(points)
+    if options["as_json"]:
+        click.echo(json.dumps({"points": points, "best": best}, indent=1, sort_keys=True))
+    else:
+        show.search(points, best, show.console())
+    closing(results, trained=todo, kept=kept, where=options["results"], name_failed=False)
+    ctx.exit(ExitCode.CELL_FAILED if any(r["status"] != "finished" for r in results) else ExitCode.OK)
+
+
+def _list(text: str | None, default: tuple[str, ...]) -> list[str]:
+    found = [part.strip() for part in text.split(",") if part.strip()] if text is not None else list(default)
+    if not found:
+        raise UserError("--optimizers and --lrs need at least one value each, commas between")
+    return found
