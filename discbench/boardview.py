@@ -53,10 +53,10 @@ class Board:
     """Cells that were in the store."""
 
     @classmethod
-    def of(cls, results: Iterable[Result], *, trained: int = 0, kept: int = 0) -> Self:
-        """Build the board of these results."""
+    def of(cls, results: Iterable[Result], probes: Iterable[Result] = (), *, trained: int = 0, kept: int = 0) -> Self:
+        """Build the board of these results of cells and of probes."""
         held = tuple(results)
-        return cls(board.build(held), held, trained, kept)
+        return cls(board.build(held, probes), held, trained, kept)
 
     @classmethod
     def read(cls, results: str | Path = "results") -> Self:
@@ -65,7 +65,8 @@ class Board:
         Raises:
             StoreError: It is no store, or a result in it was altered.
         """
-        return cls.of(Store(Path(results)).results())
+        store = Store(Path(results))
+        return cls.of(store.results(), store.probes())
 
     @property
     def cells(self) -> list[Cell]:
