@@ -109,8 +109,10 @@ def recipe(record: Record, task: Task) -> Found:
         field = wrong[0]
         yield (
             "recipe",
-            f"recipe {cell['recipe']['name']!r} for {cell['init']} with its changes has {shown(field)}"
-            f" {shown(wanted.get(field))}, not {shown(cell['recipe'].get(field))}",
+            (
+                f"recipe {cell['recipe']['name']!r} for {cell['init']} with its changes has {shown(field)}"
+                f" {shown(wanted.get(field))}, not {shown(cell['recipe'].get(field))}"
+            ),
         )
 
 
@@ -129,8 +131,10 @@ def dataset(record: Record, task: Task) -> Found:
         named = task.dataset.rows_sha256
         yield (
             "dataset",
-            f"its rows are said to be {said['status']}, but {task.id} names"
-            f" {f'{named[:12]}…' if named else 'no hash'} and they have {rows[:12]}…",
+            (
+                f"its rows are said to be {said['status']}, but {task.id} names"
+                f" {f'{named[:12]}…' if named else 'no hash'} and they have {rows[:12]}…"
+            ),
         )
 
 
@@ -158,7 +162,10 @@ def curve(record: Record, task: Task) -> Found:
     values = dict(found["validation"])
     best = max(wanted, key=lambda step: (values[step], -step)) if trained["select"] == "best" else steps
     if found["best_step"] != best:
-        yield "curve", f"select {trained['select']!r} takes step {best}, but step {found['best_step']} is said to be scored"
+        yield (
+            "curve",
+            f"select {trained['select']!r} takes step {best}, but step {found['best_step']} is said to be scored",
+        )
     yield from _held(record, task, values.get(found["best_step"]))
 
 

@@ -57,9 +57,7 @@ def together(claims: list[Claim]) -> Iterator[tuple[str, str, str]]:
     yield from _disagreeing(
         claims, "mapping", lambda c: c.mapping, ("checkpoint", "revision", "task", *TABLE), "mapping table"
     )
-    yield from _disagreeing(
-        claims, "counts", lambda c: c.parameters, ("checkpoint", "revision", "task"), "parameters"
-    )
+    yield from _disagreeing(claims, "counts", lambda c: c.parameters, ("checkpoint", "revision", "task"), "parameters")
 
 
 def _disagreeing(
@@ -97,7 +95,7 @@ def _may_agree(one: Record, other: Record) -> bool:
     Baselines do; so do two controls of one architecture, and runs whose recipe or limit differ without effect.
     """
     if NOTHING in {one["init"], other["init"]}:
-        return one["init"] == other["init"]
+        return bool(one["init"] == other["init"])
     if any(one[name] != other[name] for name in ("task", "init", "seed")):
         return False
-    return one["checkpoint"] == other["checkpoint"] or one["init"] == "scratch"
+    return bool(one["checkpoint"] == other["checkpoint"] or one["init"] == "scratch")

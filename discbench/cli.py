@@ -5,7 +5,7 @@ from typing import Any
 import click
 
 from discbench import __version__
-from discbench.commands import board, compare, evaluate, pretrain, probe, submit, sweep_recipe, tasks
+from discbench.commands import board, compare, evaluate, export, pretrain, probe, submit, sweep_recipe, tasks
 from discbench.errors import DiscbenchError, UserError, did_you_mean
 
 
@@ -48,6 +48,7 @@ COMMANDS = (
     probe.probe_,
     probe.probes_,
     sweep_recipe.sweep_recipe,
+    export.export_,
     submit.submit_,
     submit.verify_,
 )

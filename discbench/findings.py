@@ -4,8 +4,9 @@ from dataclasses import asdict, dataclass
 from types import MappingProxyType
 from typing import Any, Literal
 
-ERROR, UNCHECKED = "error", "not checked"
 Level = Literal["error", "not checked"]
+ERROR: Level = "error"
+UNCHECKED: Level = "not checked"
 
 CHECKS = MappingProxyType(
     {

@@ -94,7 +94,7 @@ def _predictions(root: Path, name: str, result: Record) -> bytes:
         content = path.read_bytes()
     except OSError as error:
         raise StoreError(
-            f"{path} cannot be read ({error.strerror}); remove {path.stem.split('.')[0]}.json to have the cell run again"
+            f"{path} cannot be read ({error.strerror}); remove the result beside it to have the cell run again"
         ) from error
     if hashlib.sha256(content).hexdigest() != result["predictions"]["sha256"]:
         raise StoreError(f"{path} was altered: it has not the SHA-256 that its result names; have the cell run again")

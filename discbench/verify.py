@@ -214,7 +214,9 @@ class Verifier:
         else:
             self._take(name, recount.counts(result, sizes))
         if result["marks"] and not self.allow_marked:
-            self._say(name, "marks", f"it is marked {', '.join(result['marks'])}; boards take whole, verified runs only")
+            self._say(
+                name, "marks", f"it is marked {', '.join(result['marks'])}; boards take whole, verified runs only"
+            )
 
     def _mapping(self, name: str, result: Record, task: Task) -> None:
         from discbench.mapping import KINDS
@@ -247,12 +249,13 @@ class Verifier:
             content = parcel.read(beside, intake.MOST_PREDICTIONS)
             digest = hashlib.sha256(content).hexdigest()
             hashes[name] = (hashes[name][0], digest)
-            if digest != result["predictions"]["sha256"]:
-                raise Unfit("are not those that the result names, by their SHA-256")
-            return recount.unpack(content, result["counts"]["test"], task)
+            if digest == result["predictions"]["sha256"]:
+                return recount.unpack(content, result["counts"]["test"], task)
+            wrong = "are not those that the result names, by their SHA-256"
         except Unfit as error:
-            self._say(beside, "predictions", str(error))
-            return None
+            wrong = str(error)
+        self._say(beside, "predictions", wrong)
+        return None
 
     def _answers(
         self, name: str, result: Record, task: Task, answers: recount.Answers, known: recount.Known | None
@@ -269,4 +272,3 @@ class Verifier:
             self._skip("scores", task.id, "scores are not those of single rows; does the task put groups to the vote?")
         else:
             self._done["scores counted from predictions and the labels in them"] += 1
-

@@ -83,7 +83,9 @@ def verify_(
         _print(verdict.findings)
         done = "; ".join(f"{what}: {count}" for what, count in verdict.done.items())
         skipped = len(verdict.findings) - verdict.errors
-        click.echo(f"{verdict.cells} cells, {verdict.errors} errors, {skipped} not checked{f'; {done}' if done else ''}")
+        click.echo(
+            f"{verdict.cells} cells, {verdict.errors} errors, {skipped} not checked{f'; {done}' if done else ''}"
+        )
     wrong = len(verdict.findings) if strict else verdict.errors
     ctx.exit(ExitCode.CELL_FAILED if wrong else ExitCode.OK)
 
