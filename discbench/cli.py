@@ -5,7 +5,7 @@ from typing import Any
 import click
 
 from discbench import __version__
-from discbench.commands import board, compare, evaluate, pretrain, probe, site, sweep_recipe, tasks
+from discbench.commands import board, compare, evaluate, export, pretrain, probe, site, submit, sweep_recipe, tasks
 from discbench.errors import DiscbenchError, UserError, did_you_mean
 
 
@@ -49,6 +49,9 @@ COMMANDS = (
     probe.probes_,
     site.site_,
     sweep_recipe.sweep_recipe,
+    export.export_,
+    submit.submit_,
+    submit.verify_,
 )
 for command in COMMANDS:
     cli.add_command(command)

@@ -9,10 +9,10 @@ from typing import Any
 
 import click
 
-from discbench import ranks, registry, show
+from discbench import ranks, registry, show, trackers
 from discbench.checkpoints import parse_specials
 from discbench.errors import ExitCode, UserError
-from discbench.options import REQUEST, data_directory, device_of, request_of, what_options
+from discbench.options import DIRECTORY, REQUEST, data_directory, device_of, request_of, what_options
 from discbench.place import Place
 from discbench.plan import Cell, Request, work
 
@@ -45,13 +45,20 @@ def prepare(options: dict[str, Any], *, load: bool) -> tuple[Any, Any, Request]:
     help="Cells at once; by default as many as the machine carries. 0: in this process, as torchrun needs it.",
 )
 @click.option("--threads", type=click.IntRange(1), help="Threads of each worker.")
+@click.option("--track", help="Log each cell that is run to a tracker: tensorboard, trackio or wandb.")
+@click.option(
+    "--track-dir", type=DIRECTORY, default=Path("tracking"), show_default=True, help="Where the tracker writes."
+)
 @click.option("--verbose", is_flag=True, help="Let the libraries' own bars and warnings through.")
 @click.pass_context
 def eval_(ctx: click.Context, /, workers: int | None, threads: int | None, *, verbose: bool, **options: Any) -> None:  # noqa: ANN401
     """Fine-tune checkpoints and their controls on tasks, and print the board."""
     from discbench import board, boardtext
 
+    track, track_dir = options.pop("track"), options.pop("track_dir")
     manager, prepared, _ = prepare(options, load=True)
+    if track:
+        trackers.register(manager, track, track_dir)
     results, todo, kept = carry_out(manager, prepared, options, workers=workers, threads=threads, verbose=verbose)
     made = board.build(results)
     if not ranks.first():
