@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO, Any
 
-from discbench import ranks, registry, sweep
+from discbench import ranks, registry, sweep, trackers
 from discbench.boardview import Board
 from discbench.checkpoints import parse_specials
 from discbench.errors import UserError
@@ -61,6 +61,8 @@ class Asked:
     unverified: bool = False
     trust_remote_code: bool = False
     verbose: bool = False
+    track: str | None = None
+    track_dir: Path = Path("tracking")
 
     def prepare(self, *, load: bool) -> tuple[Any, sweep.Sweep]:
         """Return the plugins and the sweep: names resolved to cells.
@@ -98,6 +100,8 @@ class Asked:
             DiscbenchError: Nothing was trained, for what the message says. A cell that fails does not raise.
         """
         manager, prepared = self.prepare(load=True)
+        if self.track:
+            trackers.register(manager, self.track, self.track_dir)
         results, trained, kept = self.carry_out(manager, prepared, stream)
         return Board.of(results, trained=trained, kept=kept)
 
@@ -187,6 +191,8 @@ def evaluate(
     unverified: bool = False,
     trust_remote_code: bool = False,
     verbose: bool = False,
+    track: str | None = None,
+    track_dir: str | Path = "tracking",
     stream: IO[str] | None = None,
 ) -> Board:
     """Fine-tune checkpoints and their controls on tasks; return the board of all cells asked for.
@@ -215,6 +221,8 @@ def evaluate(
         unverified: Accept rows other than those that a task names; their scores are marked.
         trust_remote_code: Run code that comes with a checkpoint.
         verbose: Let the libraries' own bars and warnings through.
+        track: Log each cell that is run to tensorboard, trackio or wandb.
+        track_dir: Where the tracker writes.
         stream: Where progress is written; stderr by default.
 
     Returns:
@@ -250,6 +258,8 @@ def evaluate(
         unverified=unverified,
         trust_remote_code=trust_remote_code,
         verbose=verbose,
+        track=track,
+        track_dir=Path(track_dir),
     )
     if not asked.models or not asked.patterns:
         raise UserError("evaluate() needs a model and a task; `discbench models` and `discbench tasks` list them")

@@ -5,7 +5,19 @@ from typing import Any
 import click
 
 from discbench import __version__
-from discbench.commands import board, compare, evaluate, lm_eval, pretrain, probe, sweep_recipe, tasks
+from discbench.commands import (
+    board,
+    compare,
+    evaluate,
+    export,
+    lm_eval,
+    pretrain,
+    probe,
+    site,
+    submit,
+    sweep_recipe,
+    tasks,
+)
 from discbench.errors import DiscbenchError, UserError, did_you_mean
 
 
@@ -47,8 +59,12 @@ COMMANDS = (
     pretrain.pretrain_,
     probe.probe_,
     probe.probes_,
+    site.site_,
     sweep_recipe.sweep_recipe,
     lm_eval.lm_eval_,
+    export.export_,
+    submit.submit_,
+    submit.verify_,
 )
 for command in COMMANDS:
     cli.add_command(command)

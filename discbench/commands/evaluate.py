@@ -10,7 +10,7 @@ import click
 from discbench import ranks, show
 from discbench.api import Asked
 from discbench.errors import ExitCode
-from discbench.options import REQUEST, data_directory, request_of, what_options
+from discbench.options import DIRECTORY, REQUEST, data_directory, request_of, what_options
 from discbench.plan import Cell, Request, work
 
 
@@ -43,13 +43,27 @@ def prepare(options: dict[str, Any], *, load: bool) -> tuple[Any, Any, Request]:
     help="Cells at once; by default as many as the machine carries. 0: in this process, as torchrun needs it.",
 )
 @click.option("--threads", type=click.IntRange(1), help="Threads of each worker.")
+@click.option("--track", help="Log each cell that is run to a tracker: tensorboard, trackio or wandb.")
+@click.option(
+    "--track-dir", type=DIRECTORY, default=Path("tracking"), show_default=True, help="Where the tracker writes."
+)
 @click.option("--verbose", is_flag=True, help="Let the libraries' own bars and warnings through.")
 @click.pass_context
-def eval_(ctx: click.Context, /, workers: int | None, threads: int | None, *, verbose: bool, **options: Any) -> None:  # noqa: ANN401
+def eval_(
+    ctx: click.Context,
+    /,
+    workers: int | None,
+    threads: int | None,
+    track: str | None,
+    track_dir: Path,
+    *,
+    verbose: bool,
+    **options: Any,  # noqa: ANN401
+) -> None:
     """Fine-tune checkpoints and their controls on tasks, and print the board."""
     from discbench import boardtext
 
-    made = _asked(options, workers=workers, threads=threads, verbose=verbose).run()
+    made = _asked(options, workers=workers, threads=threads, verbose=verbose, track=track, track_dir=track_dir).run()
     if not ranks.first():
         return
     if options["as_json"]:

@@ -67,6 +67,8 @@ OPTIONS: dict[str, Callable[[str, object], object]] = {
     "unverified": _yes,
     "trust_remote_code": _yes,
     "verbose": _yes,
+    "track": _text,
+    "track_dir": _text,
 }
 """Keywords of `evaluate` that a host's user may give, and how each is read. All others are fields of the recipe."""
 
