@@ -49,7 +49,7 @@ class Verdict:
 
 @dataclass(kw_only=True)
 class Verifier:
-    """What results are held against, and what was found so far."""
+    """What results are held against; rows and tables are read once for all verifications."""
 
     tasks: dict[str, Task]
     """By task id."""
@@ -69,6 +69,7 @@ class Verifier:
         Raises:
             UserError: It cannot be read, or is refused as a whole.
         """
+        self._found, self._unchecked, self._done = [], Counter(), Counter()
         taken: list[claims.Claim] = []
         with intake.opened(path) as parcel:
             hashes: dict[str, tuple[str, str]] = {}
