@@ -6,19 +6,50 @@ from pathlib import Path
 
 import numpy as np
 
-from discbench import dynamics, finetune, record, registry, rowcache, run, score
+from discbench import (
+    Classes,
+    Dataset,
+    RandomTable,
+    Row,
+    Splits,
+    Task,
+    accuracy,
+    dynamics,
+    finetune,
+    record,
+    registry,
+    rowcache,
+    run,
+    score,
+)
 from discbench.checkpoints import locate
 from discbench.mapping import table_sha256
 from discbench.place import Place
 from discbench.plan import Request, cells, steps_of, steps_per_epoch
 from discbench.recount import kept
-from discbench.rows import SPLITS
+from discbench.rows import SPLITS, digest
 from discbench.store import Store, pack_predictions
+
+
+VOTED = "test.voted"
 
 
 @functools.cache
 def tasks():
-    return {task.name: task for task in registry.tasks(registry.plugins()).values()}
+    """Task name -> task: the built-in ones, and one that puts groups of rows to the vote."""
+    found = {task.name: task for task in registry.tasks(registry.plugins()).values()}
+    return {**found, VOTED: voted_task()}
+
+
+def load_voted():
+    rows = [Row("ab" * (1 + i % 5), i // 3 % 2, group=f"item{i // 3}") for i in range(180)]
+    return Splits(train=rows[:90], validation=rows[90:120], test=rows[120:])
+
+
+def voted_task():
+    """Sixty items of three rows each."""
+    dataset = Dataset(load_voted, license="CC0-1.0", cite="", rows_sha256=digest(load_voted()))
+    return Task(name=VOTED, version=1, dataset=dataset, mapping=RandomTable("ab"), target=Classes(2), metric=accuracy)
 
 
 def by_id():

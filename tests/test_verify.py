@@ -4,13 +4,15 @@ import copy
 import hashlib
 import json
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from stores import by_id, write
+from stores import VOTED, by_id, write
 
+from discbench.errors import NotAtHand
 from discbench.plan import cell_id
 from discbench.store import as_text, pack_predictions, unpack_predictions
 from discbench.verify import Verifier
@@ -36,7 +38,7 @@ def errors(verdict):
     return sorted({finding.check for finding in verdict.findings if finding.level == "error"})
 
 
-@settings(max_examples=12, **SLOW)
+@settings(max_examples=8, **SLOW)
 @given(
     names=st.lists(st.sampled_from(["formal.factor", "formal.shift", "formal.depth"]), min_size=1, max_size=2, unique=True),
     others=st.sets(st.sampled_from(["pretrained", "reembedded", "frozen"])),
@@ -284,19 +286,17 @@ def test_marked_cells_are_rejected_unless_they_are_allowed(store, verifier):
     assert [] == errors(verifier.verify(store))
 
 
+def without_rows(task):
+    """The task on a machine that has not its files."""
+
+    def load():
+        raise NotAtHand("not here")
+
+    return replace(task, dataset=replace(task.dataset, load=load))
+
+
 def test_without_the_rows_labels_are_taken_as_they_are_and_it_says_so(tmp_path, store):
-    class Elsewhere:
-        """A loader whose files are not here."""
-
-        def __call__(self):
-            from discbench.errors import NotAtHand
-
-            raise NotAtHand("not here")
-
-    from dataclasses import replace
-
-    task = by_id()["formal.factor@1"]
-    gone = replace(task, dataset=replace(task.dataset, load=Elsewhere()))
+    gone = without_rows(by_id()["formal.factor@1"])
     blind = Verifier(tasks={gone.id: gone}, allow_marked=True)
     verdict = blind.verify(store)
 
@@ -305,6 +305,17 @@ def test_without_the_rows_labels_are_taken_as_they_are_and_it_says_so(tmp_path, 
         " give --data-dir, or --fetch to download them (4 cells)"
     ] == [finding.line for finding in verdict.findings]
     assert 4 == verdict.done["scores counted from predictions and the labels in them"]
+
+
+def test_groups_are_put_to_the_vote_where_the_rows_are_at_hand_and_told_where_not(tmp_path, verifier):
+    write(tmp_path, [VOTED])
+    task = by_id()[f"{VOTED}@1"]
+    blind = Verifier(tasks={task.id: without_rows(task)})
+
+    assert [] == verifier.verify(tmp_path).findings
+    assert {("rows", "not checked"), ("scores", "not checked")} == {
+        (f.check, f.level) for f in blind.verify(tmp_path).findings
+    }
 
 
 def test_a_vocabulary_that_is_not_at_hand_is_told(tmp_path, verifier, store):
