@@ -71,11 +71,12 @@ def _blocks(record: Record) -> dict[str, list[Record]]:
     for entry in record["entries"]:
         several = len(revisions[entry["checkpoint"]]) > 1
         name = entry["checkpoint"] + (f"@{entry['revision']}" if several else "")
-        blocks.setdefault(f"{name}  {_way(entry)}", []).append(entry)
+        blocks.setdefault(f"{name}  {way_of(entry)}{_marked(entry)}", []).append(entry)
     return blocks
 
 
-def _way(entry: Record) -> str:
+def way_of(entry: Record) -> str:
+    """Return how a checkpoint was run, in words: mapping, recipe and whatever was changed."""
     parts = [f"mapping {entry['mapping']}"]
     if entry["map_specials"]:
         parts.append("special ids moved")
@@ -87,8 +88,11 @@ def _way(entry: Record) -> str:
         parts.append(f"limit {entry['limit']}")
     if entry["fraction"] < 1:
         parts.append(f"{entry['fraction']:g} of train, {entry['subset']}")
-    marks = f"  [{'; '.join(entry['marks'])}]".replace("[", "\\[") if entry["marks"] else ""
-    return ", ".join(parts) + marks
+    return ", ".join(parts)
+
+
+def _marked(entry: Record) -> str:
+    return f"  \\[{'; '.join(entry['marks'])}]" if entry["marks"] else ""
 
 
 def _means(entries: list[Record], inits: list[str]) -> Table:
@@ -238,7 +242,7 @@ def _headlines(record: Record, out: Console) -> None:
         marked = f"; marked {', '.join(row['marks'])}, not for comparison with whole runs" if row["marks"] else ""
         disciplines = ", ".join(f"{name} {mean:+.3f}" for name, mean in row["disciplines"].items())
         out.print(
-            f"\nadaptability of {row['checkpoint']} (mean gain over scratch; {_way(row)}): "
+            f"\nadaptability of {row['checkpoint']} (mean gain over scratch; {way_of(row)}): "
             f"[bold]{row['adaptability']:+.3f}[/bold], {over_seeds}{over_rows}, {row['n']} seeds ({disciplines})"
             f"{missing}{marked}{_rank(row)}"
         )
@@ -265,9 +269,9 @@ def comparison(found: Record, out: Console) -> None:
         "difference of scores\n95 % over seeds",
         "difference of gains\n95 % over seeds",
     )
-    ways = {_way(row) for row in found["tasks"]}
+    ways = {way_of(row) for row in found["tasks"]}
     for row in found["tasks"]:
-        name = row["task"] if len(ways) == 1 else f"{row['task']}  {_way(row)}"
+        name = row["task"] if len(ways) == 1 else f"{row['task']}  {way_of(row)}"
         ours = "needs scratch of both" if row["gain"] is None else gain(row["gain"])
         score = "no shared seed" if row["score"] is None else gain(row["score"])
         table.add_row(name, row["metric"], f"{row['one']:.3f}", f"{row['other']:.3f}", score, ours)

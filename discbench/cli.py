@@ -5,7 +5,7 @@ from typing import Any
 import click
 
 from discbench import __version__
-from discbench.commands import board, compare, evaluate, export, pretrain, probe, submit, sweep_recipe, tasks
+from discbench.commands import board, compare, evaluate, export, pretrain, probe, site, submit, sweep_recipe, tasks
 from discbench.errors import DiscbenchError, UserError, did_you_mean
 
 
@@ -47,6 +47,7 @@ COMMANDS = (
     pretrain.pretrain_,
     probe.probe_,
     probe.probes_,
+    site.site_,
     sweep_recipe.sweep_recipe,
     export.export_,
     submit.submit_,

@@ -46,7 +46,7 @@ PAPER = Recipe(name="paper")
 QUICK = Recipe(name="quick", lr=1e-3, batch=24, epochs=3.0, warmup=0.1, clip=1.0)
 """For checkpoints of about a million parameters on a CPU."""
 
-QUICK_LR = MappingProxyType({"pretrained": 1e-3, "scratch": 1e-3, "reembedded": 1e-3, "frozen": 3e-1})
+QUICK_LR = MappingProxyType({"pretrained": 1e-3, "scratch": 1e-3, "reembedded": 1e-3, "frozen": 1e-2})
 """Each init's own best rate, chosen by `benchmarks/quick_lr.py` on data and seeds that no board uses."""
 
 PAPER_GLUE = Recipe(name="paper-glue", optimizer="adamw", epochs=3.0, select="last")

@@ -49,6 +49,7 @@ def write_whole(path: Path, content: bytes) -> None:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
+        Path(part).chmod(0o644)  # mkstemp makes files that only their owner reads
         os.replace(part, path)
     except BaseException:
         Path(part).unlink(missing_ok=True)
