@@ -30,7 +30,6 @@ from discbench.recount import kept
 from discbench.rows import SPLITS, digest
 from discbench.store import Store, pack_predictions
 
-
 VOTED = "test.voted"
 
 

@@ -34,10 +34,16 @@ NASTY = "o<script>alert(1)</script>/m_50%&#{}$~^\\ \"'`= |x"
 def store(tmp_path_factory):
     """Two tasks, three inits, three seeds; one control has failed."""
     root = tmp_path_factory.mktemp("exports") / "store"
-    paths = write(root, ("formal.depth", "formal.factor"), inits=("pretrained", "scratch", "reembedded"), seeds=(0, 1, 2))
+    paths = write(
+        root, ("formal.depth", "formal.factor"), inits=("pretrained", "scratch", "reembedded"), seeds=(0, 1, 2)
+    )
     for path in paths:
         record = json.loads(path.read_text())
-        if (record["cell"]["task"], record["cell"]["init"], record["cell"]["seed"]) == ("formal.factor@1", "scratch", 2):
+        if (record["cell"]["task"], record["cell"]["init"], record["cell"]["seed"]) == (
+            "formal.factor@1",
+            "scratch",
+            2,
+        ):
             kept = {name: record[name] for name in ("format", "id", "cell", "task", "run")}
             path.write_text(as_text({**kept, "status": "failed", "cause": "OutOfMemoryError: no", "marks": []}))
             path.with_name(f"{path.stem}.predictions.parquet").unlink()
@@ -45,7 +51,9 @@ def store(tmp_path_factory):
 
 
 def selection(root, form="lm-eval", *, marked=False, **hub):
-    return select(root, recipe=None, marked=marked, whole_only=form not in {"csv", "latex"}, **{"benchmark": "a/b", **hub})
+    return select(
+        root, recipe=None, marked=marked, whole_only=form not in {"csv", "latex"}, **{"benchmark": "a/b", **hub}
+    )
 
 
 def discbench(*words):
@@ -102,13 +110,17 @@ def test_the_hubs_own_class_reads_what_was_written_and_writes_the_same(store):
     assert {"formal.depth", "formal.depth.gain", "formal.factor", "formal.factor.gain"} == {e.task_id for e in entries}
     assert means(store)["formal.depth"]["inits"]["pretrained"]["mean"] == entries[0].value
     assert "3 seeds paired" in entries[1].notes
-    assert {e.task_id for e in entries} == {t["id"] for t in yaml.safe_load(hub.to_eval_yaml(selection(store))["eval.yaml"])["tasks"]}
+    assert {e.task_id for e in entries} == {
+        t["id"] for t in yaml.safe_load(hub.to_eval_yaml(selection(store))["eval.yaml"])["tasks"]
+    }
 
 
 def test_two_ways_of_running_are_not_one_number(tmp_path):
     for recipe in (None, 3):
         write(tmp_path, seeds=(0,), mapping_seeds=() if recipe is None else (recipe,))
-    result = discbench("export", "--results", tmp_path, "--to", "hf-eval-results", "--out", tmp_path / "x", "--benchmark", "a/b")
+    result = discbench(
+        "export", "--results", tmp_path, "--to", "hf-eval-results", "--out", tmp_path / "x", "--benchmark", "a/b"
+    )
 
     assert 2 == result.exit_code
     assert result.stderr.startswith("error: builtin:tiny has two numbers for formal.factor: ")
@@ -185,7 +197,10 @@ def test_marked_cells_are_left_out_unless_they_are_asked_for(tmp_path):
     words = ["export", "--results", tmp_path / "store", "--to", "eee", "--out", tmp_path / "out"]
     refused = discbench(*words)
 
-    assert (2, f"error: nothing of '{tmp_path}/store' can be exported: 2 marked cells (--allow-marked takes them)\n") == (
+    assert (
+        2,
+        f"error: nothing of '{tmp_path}/store' can be exported: 2 marked cells (--allow-marked takes them)\n",
+    ) == (
         refused.exit_code,
         refused.stderr,
     )
@@ -195,7 +210,9 @@ def test_marked_cells_are_left_out_unless_they_are_asked_for(tmp_path):
 
 
 def test_failed_cells_are_told(store, tmp_path):
-    assert "left out: 1 failed cells\n" == discbench("export", "--results", store, "--to", "eee", "--out", tmp_path).stderr
+    assert (
+        "left out: 1 failed cells\n" == discbench("export", "--results", store, "--to", "eee", "--out", tmp_path).stderr
+    )
 
 
 def test_an_unknown_format_is_told(store, tmp_path):
@@ -222,7 +239,9 @@ def test_the_best_is_bold_only_where_the_interval_separates_it():
     apart = entry(pretrained=[0.9, 0.91, 0.92], scratch=[0.5, 0.52, 0.51])
     close = entry(pretrained=[0.9, 0.5, 0.7], scratch=[0.6, 0.62, 0.61])
 
-    assert "$\\mathbf{0.910} \\pm 0.010$ & $0.510 \\pm 0.010$" in tables._line(apart, ["pretrained", "scratch"], gains=False)
+    assert "$\\mathbf{0.910} \\pm 0.010$ & $0.510 \\pm 0.010$" in tables._line(
+        apart, ["pretrained", "scratch"], gains=False
+    )
     assert "mathbf" not in tables._line(close, ["pretrained", "scratch"], gains=False)
     apart["about"]["higher_is_better"] = False
     assert "& $\\mathbf{0.510} \\pm 0.010$" in tables._line(apart, ["pretrained", "scratch"], gains=False)
@@ -263,8 +282,15 @@ def test_a_hostile_name_is_only_ever_text(tmp_path):
     plain = re.sub(r"\\[{}]", "", latex)
     assert plain.count("{") == plain.count("}")
     assert NASTY == next(csv.DictReader(io.StringIO(made["csv"]["cells.csv"].decode())))["checkpoint"]
-    assert NASTY == yaml.safe_load(made["model-index"][next(iter(made["model-index"]))].decode().split("---\n")[1])["model-index"][0]["name"]
-    jsonschema.Draft7Validator(json.loads(eee.SCHEMA.read_text())).validate(json.loads(next(iter(made["eee"].values()))))
+    assert (
+        NASTY
+        == yaml.safe_load(made["model-index"][next(iter(made["model-index"]))].decode().split("---\n")[1])[
+            "model-index"
+        ][0]["name"]
+    )
+    jsonschema.Draft7Validator(json.loads(eee.SCHEMA.read_text())).validate(
+        json.loads(next(iter(made["eee"].values())))
+    )
 
 
 @pytest.mark.parametrize("text", ["=1+1", "+1", "-1", "@SUM(A1)", "\tx"])

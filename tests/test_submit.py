@@ -45,8 +45,10 @@ def test_a_packed_store_is_accepted_and_unpacked_it_is_the_store(tmp_path, store
     checked = discbench("verify", tmp_path / "a.zip", "--strict")
     assert (
         0,
-        "2 cells, 0 errors, 0 not checked; mapping tables drawn again: 2;"
-        " scores counted from predictions and the task's own labels: 2\n",
+        (
+            "2 cells, 0 errors, 0 not checked; mapping tables drawn again: 2;"
+            " scores counted from predictions and the task's own labels: 2\n"
+        ),
     ) == (checked.exit_code, checked.stdout)
     with zipfile.ZipFile(tmp_path / "a.zip") as archive:
         archive.extractall(tmp_path / "unpacked")
@@ -63,8 +65,10 @@ def test_the_same_store_gives_the_same_bytes(store):
         assert manifest == json.loads(archive.read("submission.json"))
     assert checks.fits(manifest, checks.SUBMISSION_SCHEMA) is None
     assert [
-        "discbench eval --model builtin:tiny --tasks formal.factor --seeds 1 --inits pretrained,scratch --recipe quick"
-        " --mapping random --keep-specials"
+        (
+            "discbench eval --model builtin:tiny --tasks formal.factor --seeds 1 --inits pretrained,scratch --recipe quick"
+            " --mapping random --keep-specials"
+        )
     ] == manifest["commands"]
 
 
@@ -196,7 +200,11 @@ def test_a_real_evaluation_is_packed_and_accepted(checkpoint_directory, tmp_path
 
     def run(*words):
         done = subprocess.run(
-            [sys.executable, "-m", "discbench", *map(str, words)], capture_output=True, text=True, check=False, cwd=tmp_path
+            [sys.executable, "-m", "discbench", *map(str, words)],
+            capture_output=True,
+            text=True,
+            check=False,
+            cwd=tmp_path,
         )
         assert (0, "") == (done.returncode, "" if words[0] == "eval" else done.stderr)
         return done.stdout

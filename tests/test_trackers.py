@@ -1,6 +1,7 @@
 """Trackers are off by default, get what a cell gave, and never decide about a sweep or a cell's id."""
 
 import json
+import sys
 
 import pytest
 from click.testing import CliRunner
@@ -8,6 +9,7 @@ from stores import write
 
 from discbench import registry, trackers
 from discbench.cli import cli
+from discbench.errors import UserError
 
 
 @pytest.fixture(scope="module")
@@ -32,8 +34,12 @@ def test_tensorboard_gets_curve_and_scores_of_each_cell(tmp_path, result):
     found = scalars(tmp_path / "discbench" / trackers.run_name(result))
     last = len(result["curve"]["loss"])
 
-    assert [(i, pytest.approx(loss, rel=1e-5)) for i, loss in enumerate(result["curve"]["loss"], 1)] == found["train/loss"]
-    assert [(s, pytest.approx(v)) for s, v in result["curve"]["validation"]] == found["validation/accuracy"][: len(result["curve"]["validation"])]
+    assert [(i, pytest.approx(loss, rel=1e-5)) for i, loss in enumerate(result["curve"]["loss"], 1)] == found[
+        "train/loss"
+    ]
+    assert [(s, pytest.approx(v)) for s, v in result["curve"]["validation"]] == found["validation/accuracy"][
+        : len(result["curve"]["validation"])
+    ]
     assert [(last, pytest.approx(result["scores"]["test"]["accuracy"]))] == found["test/accuracy"]
     assert [(last, pytest.approx(result["scores"]["test"]["accuracy"] - 0.5))] == found["test/above_chance"]
 
@@ -62,27 +68,27 @@ def test_a_tracker_that_breaks_stops_tracking_and_nothing_else(tmp_path, result,
     assert 1 == told.count("\n")
 
 
-def evaluate(tmp_path, *words):
-    asked = ["--tasks", "formal.factor", "--results", str(tmp_path / "r"), "--seeds", "1", "--limit", "8"]
-    return CliRunner().invoke(cli, ["eval", "--model", "builtin:tiny", *asked, *words])
-
-
 def test_a_tracker_whose_library_is_missing_is_told_before_anything_runs(tmp_path, monkeypatch):
-    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
-    done = evaluate(tmp_path, "--track", "wandb")
+    if "wandb" in sys.modules:
+        pytest.skip("wandb is loaded already")
+    manager = registry.plugins()
+    monkeypatch.setattr(sys, "path", [])
+    with pytest.raises(UserError) as told:
+        trackers.register(manager, "wandb", tmp_path)
+    monkeypatch.undo()
 
     assert (
-        2,
-        "error: --track wandb: the package wandb is not installed; install it with `pip install wandb`, or discbench with"
-        " its extra: pip install 'discbench[wandb]'\n",
-    ) == (done.exit_code, done.stderr)
-    assert not (tmp_path / "r").exists()
+        "--track wandb: the package wandb is not installed; install it with `pip install wandb`, or discbench with its"
+        " extra: pip install 'discbench[wandb]'"
+    ) == str(told.value)
+    assert 2 == told.value.exit_code
 
 
 def test_a_tracker_that_does_not_exist_is_told(tmp_path):
+    words = ["eval", "--model", "builtin:tiny", "--tasks", "formal.factor", "--results", str(tmp_path / "r")]
     assert (
         "error: --track 'tensorbord': no such tracker; did you mean 'tensorboard'? there are tensorboard, trackio, wandb\n"
-    ) == evaluate(tmp_path, "--track", "tensorbord").stderr
+    ) == CliRunner().invoke(cli, [*words, "--track", "tensorbord"]).stderr
 
 
 def test_no_tracker_is_registered_unless_it_is_asked_for():

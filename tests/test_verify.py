@@ -40,7 +40,9 @@ def errors(verdict):
 
 @settings(max_examples=8, **SLOW)
 @given(
-    names=st.lists(st.sampled_from(["formal.factor", "formal.shift", "formal.depth"]), min_size=1, max_size=2, unique=True),
+    names=st.lists(
+        st.sampled_from(["formal.factor", "formal.shift", "formal.depth"]), min_size=1, max_size=2, unique=True
+    ),
     others=st.sets(st.sampled_from(["pretrained", "reembedded", "frozen"])),
     seeds=st.sets(st.integers(0, 5), min_size=1, max_size=2),
     limit=st.one_of(st.none(), st.integers(1, 40)),
@@ -50,7 +52,9 @@ def errors(verdict):
     overrides=st.sampled_from([{}, {"epochs": "0.5"}, {"select": "last"}, {"evaluate_every": "3", "batch": "7"}]),
     seed=st.integers(0, 1000),
 )
-def test_a_store_as_an_evaluation_writes_it_is_accepted(tmp_path_factory, verifier, names, others, seeds, seed, **asked):
+def test_a_store_as_an_evaluation_writes_it_is_accepted(
+    tmp_path_factory, verifier, names, others, seeds, seed, **asked
+):
     root = tmp_path_factory.mktemp("random")
     paths = write(root, names, inits=("scratch", *sorted(others)), seeds=sorted(seeds), seed=seed, **asked)
     verdict = verifier.verify(root)
@@ -171,7 +175,9 @@ FORGED = {
 def test_a_cell_that_was_renamed_with_its_id_and_file_is_rejected(tmp_path, verifier, store, field):
     root = tmp_path / "store"
     shutil.copytree(store, root)
-    path = next(p for p in sorted(root.glob("*/*/*/*.json")) if json.loads(p.read_text())["cell"]["init"] == "pretrained")
+    path = next(
+        p for p in sorted(root.glob("*/*/*/*.json")) if json.loads(p.read_text())["cell"]["init"] == "pretrained"
+    )
     record = json.loads(path.read_text())
     forged = {"init": "frozen", "task": "formal.markov@1", "recipe": "paper", "mapping": "unused", "fraction": 0.5}
     put(record, FORGED[field], forged.get(field, changed(get(record, FORGED[field]))))
@@ -301,8 +307,10 @@ def test_without_the_rows_labels_are_taken_as_they_are_and_it_says_so(tmp_path, 
     verdict = blind.verify(store)
 
     assert [
-        "not checked: rows: formal.factor@1: the task's rows are not at hand, so labels are taken as they are:"
-        " give --data-dir, or --fetch to download them (4 cells)"
+        (
+            "not checked: rows: formal.factor@1: the task's rows are not at hand, so labels are taken as they are:"
+            " give --data-dir, or --fetch to download them (4 cells)"
+        )
     ] == [finding.line for finding in verdict.findings]
     assert 4 == verdict.done["scores counted from predictions and the labels in them"]
 
