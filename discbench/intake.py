@@ -51,6 +51,12 @@ class Parcel:
     probes: int = 0
     """Results of probes that lie beside the cells."""
 
+    def __contains__(self, name: str) -> bool:
+        """Tell whether there is a file of this path."""
+        if self.archive is None:
+            return (self.path / name).is_file()
+        return name in self.archive.NameToInfo
+
     @property
     def cells(self) -> Iterator[str]:
         """The paths of cells' results."""

@@ -49,7 +49,7 @@ class Verdict:
 
 @dataclass(kw_only=True)
 class Verifier:
-    """What results are held against, and what was found so far."""
+    """What results are held against; rows and tables are read once for all verifications."""
 
     tasks: dict[str, Task]
     """By task id."""
@@ -58,6 +58,8 @@ class Verifier:
     tables: Tables = field(default_factory=Tables)
     """Which vocabularies may be read."""
     allow_marked: bool = False
+    need_predictions: bool = True
+    """Whether predictions that were left out are an error; else their scores are not counted again."""
     _known: dict[str, recount.Known | str] = field(default_factory=dict)
     _found: list[Finding] = field(default_factory=list)
     _unchecked: Counter[tuple[str, str, str]] = field(default_factory=Counter)
@@ -69,6 +71,7 @@ class Verifier:
         Raises:
             UserError: It cannot be read, or is refused as a whole.
         """
+        self._found, self._unchecked, self._done = [], Counter(), Counter()
         taken: list[claims.Claim] = []
         with intake.opened(path) as parcel:
             hashes: dict[str, tuple[str, str]] = {}
@@ -245,6 +248,9 @@ class Verifier:
         self, parcel: intake.Parcel, name: str, result: Record, task: Task, hashes: dict[str, tuple[str, str]]
     ) -> recount.Answers | None:
         beside = f"{name.removesuffix(intake.JSON)}{intake.PREDICTIONS}"
+        if not self.need_predictions and beside not in parcel:
+            self._skip("scores", task.id, "predictions were left out")
+            return None
         try:
             content = parcel.read(beside, intake.MOST_PREDICTIONS)
             digest = hashlib.sha256(content).hexdigest()

@@ -46,6 +46,9 @@ def submit_(results: Path, out: Path, *, allow_marked: bool) -> None:
     help="A checkpoint whose vocabulary to draw mapping tables of, named as for eval. Repeatable.",
 )
 @marked_option
+@click.option(
+    "--no-predictions", is_flag=True, help="Cells without their predictions are not wrong; their scores go unchecked."
+)
 @click.option("--strict", is_flag=True, help="What could not be checked counts as wrong.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON on stdout.")
 @click.pass_context
@@ -58,6 +61,7 @@ def verify_(
     *,
     fetch: bool,
     allow_marked: bool,
+    no_predictions: bool,
     strict: bool,
     as_json: bool,
 ) -> None:
@@ -76,6 +80,7 @@ def verify_(
         download=fetch,
         tables=Tables([locate(name) for name in models]),
         allow_marked=allow_marked,
+        need_predictions=not no_predictions,
     ).verify(path)
     if as_json:
         click.echo(json.dumps(verdict.record, indent=1, sort_keys=True))

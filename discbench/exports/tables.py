@@ -95,7 +95,7 @@ def _entry_line(entry: Record, init: str) -> Record:
 SPECIAL = {
     "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{", "}": r"\}",
     "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "<": r"\textless{}", ">": r"\textgreater{}",
-    "|": r"\textbar{}", '"': r"\textquotedbl{}",
+    "|": r"\textbar{}", '"': "''",
 }  # fmt: skip
 NOTES = {
     "limited": "on a limited number of rows",
@@ -126,10 +126,10 @@ def _table(way: Record, entries: list[Record], number: int) -> str:
     inits = list(dict.fromkeys(i for e in entries for i in e["inits"]))
     inits.sort(key=board.init_order)
     seeds = sorted({entry["inits"][i]["n"] for entry in entries for i in entry["inits"]})
-    count = f"{seeds[0]}" if len(seeds) == 1 else f"{seeds[0]} to {seeds[-1]}"
+    count = f"{seeds[0]} to {seeds[-1]} seeds" if len(seeds) > 1 else f"{seeds[0]} seed{'s' * (seeds[0] != 1)}"
     gains = any(entry["gain"] for entry in entries)
     names = [*(("score" if i == "none" else i) for i in inits), *(["gain [95\\,\\%]"] * gains)]
-    caption = f"{escaped(way['checkpoint'])}: {escaped(', '.join(words({**way, 'marks': []})))}; {count} seeds."
+    caption = f"{escaped(way['checkpoint'])}: {escaped(', '.join(words({**way, 'marks': []})))}; {count}."
     lines = [
         "\\begin{table}",
         "\\centering",
