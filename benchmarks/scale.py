@@ -22,7 +22,9 @@ def timed(*words: str) -> tuple[float, int]:
     code = "import resource,sys; from discbench.cli import cli; cli(sys.argv[1:], standalone_mode=False);"
     code += "sys.stderr.write(str(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024))"
     began = time.perf_counter()
-    done = subprocess.run([sys.executable, "-c", code, *words], capture_output=True, text=True, check=True)
+    done = subprocess.run([sys.executable, "-c", code, *words], capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise SystemExit(done.stderr)
     return time.perf_counter() - began, int(done.stderr.split()[-1])
 
 
