@@ -15,7 +15,8 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 
 from discbench.errors import CellError, CheckpointError
-from discbench.models import Inputs, position_limit
+from discbench.inputs import Inputs
+from discbench.models import position_limit
 from discbench.plan import steps_of, steps_per_epoch
 from discbench.recipes import Recipe, as_record
 

@@ -1,4 +1,4 @@
-"""Checkpoints as models: vocabulary, inits, input ids.
+"""Checkpoints as models: vocabulary and inits.
 
 A model is what AutoModelForSequenceClassification makes of a checkpoint: its own pooling and a new head.
 """
@@ -8,18 +8,14 @@ import logging
 import os
 import re
 import warnings
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator
 from typing import Any, Literal, get_args
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from discbench.checkpoints import Checkpoint
 from discbench.errors import CheckpointError
 from discbench.mapping import Vocabulary
-from discbench.rows import Encoded
 
 Init = Literal["pretrained", "scratch", "reembedded", "frozen"]
 INITS: tuple[Init, ...] = get_args(Init)
@@ -27,45 +23,6 @@ INITS: tuple[Init, ...] = get_args(Init)
 UNUSED = re.compile(
     r"\[unused\d+\]|<unused_?\d+>|<extra_id_\d+>|madeupword\d+|<\|?reserved_(special_)?token_\d+\|?>|<0x[0-9A-F]{2}>"
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Inputs:
-    """Token ids of one split, special tokens included, and what is to be learnt."""
-
-    ids: NDArray[np.int64]
-    """All rows in one flat array."""
-    offsets: NDArray[np.int64]
-    """(rows + 1,)."""
-    targets: NDArray[Any]
-    pad: int
-    types: NDArray[np.int64] | None = None
-    """Token types of text pairs, as flat as `ids`."""
-
-    def __len__(self) -> int:
-        return len(self.targets)
-
-    @property
-    def lengths(self) -> NDArray[np.int64]:
-        """(rows,): tokens per row."""
-        return np.diff(self.offsets)
-
-    def batch(self, rows: Sequence[int]) -> dict[str, torch.Tensor]:
-        """Return ids and attention mask of shape (batch, longest row), padded at the right, and targets (batch,)."""
-        width = int(self.lengths[list(rows)].max())
-        ids = np.full((len(rows), width), self.pad, dtype=np.int64)
-        mask, types = np.zeros_like(ids), np.zeros_like(ids)
-        for i, row in enumerate(rows):
-            place = slice(self.offsets[row], self.offsets[row + 1])
-            length = place.stop - place.start
-            ids[i, :length] = self.ids[place]
-            mask[i, :length] = 1
-            if self.types is not None:
-                types[i, :length] = self.types[place]
-        made = {"input_ids": ids, "attention_mask": mask, "targets": self.targets[list(rows)], "rows": np.array(rows)}
-        if self.types is not None:
-            made["token_type_ids"] = types
-        return {name: torch.from_numpy(array) for name, array in made.items()}
 
 
 @contextlib.contextmanager
@@ -269,54 +226,3 @@ def position_limit(model: Any) -> int | None:  # noqa: ANN401
         if name.endswith("position_embeddings") and getattr(module, "padding_idx", None) is not None:
             return limit - int(module.padding_idx) - 1
     return limit
-
-
-def to_inputs(split: Encoded, table: Sequence[int], vocabulary: Vocabulary, max_tokens: int | None) -> Inputs:
-    """Map symbols to token ids and put the checkpoint's own special ids around each row.
-
-    Args:
-        split: Rows as places in the alphabet.
-        table: The token id of each place.
-        vocabulary: Whose prefix and suffix to add.
-        max_tokens: Rows are cut to this length, special ids included.
-    """
-    around = len(vocabulary.prefix) + len(vocabulary.suffix)
-    keep = split.lengths if max_tokens is None else np.minimum(split.lengths, max_tokens - around)
-    mapped = np.asarray(table, dtype=np.int64)[split.codes]
-    offsets = np.concatenate([[0], np.cumsum(keep + around)]).astype(np.int64)
-    ids = np.empty(offsets[-1], dtype=np.int64)
-    first = len(vocabulary.prefix)
-    for row, (start, length) in enumerate(zip(split.offsets, keep, strict=False)):
-        at = offsets[row]
-        ids[at : at + first] = vocabulary.prefix
-        ids[at + first : at + first + length] = mapped[start : start + length]
-        ids[at + first + length : offsets[row + 1]] = vocabulary.suffix
-    return Inputs(ids, offsets, split.targets, vocabulary.pad)
-
-
-def to_text_inputs(
-    tokenizer: Any,  # noqa: ANN401 - transformers' tokenizer classes
-    split: Encoded,
-    table: Sequence[int],
-    vocabulary: Vocabulary,
-    max_tokens: int,
-) -> Inputs:
-    """Tokenize texts (or pairs) as the checkpoint does, then move every id by the table.
-
-    Args:
-        tokenizer: The checkpoint's own.
-        split: Rows with `texts`.
-        table: The new id of every id.
-        vocabulary: For its padding id.
-        max_tokens: Rows are cut to this length, special ids included, the longer text of a pair first.
-    """
-    texts = split.texts or ()
-    firsts = [first for first, _ in texts]
-    seconds = [second for _, second in texts] if any(second is not None for _, second in texts) else None
-    made = tokenizer(firsts, seconds, truncation=True, max_length=max_tokens)
-    offsets = np.concatenate([[0], np.cumsum([len(ids) for ids in made["input_ids"]])]).astype(np.int64)
-    ids = np.asarray(table, dtype=np.int64)[np.fromiter((i for row in made["input_ids"] for i in row), dtype=np.int64)]
-    types = None
-    if seconds is not None and "token_type_ids" in made:
-        types = np.fromiter((i for row in made["token_type_ids"] for i in row), dtype=np.int64)
-    return Inputs(ids, offsets, split.targets, vocabulary.pad, types)

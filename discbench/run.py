@@ -15,6 +15,7 @@ import torch
 from discbench import baselines, finetune, models, rowcache, rows, score
 from discbench.checkpoints import Checkpoint
 from discbench.errors import CheckpointError
+from discbench.inputs import Inputs, to_inputs, to_text_inputs
 from discbench.mapping import TextTable, Vocabulary, draw_table, draw_text_map, table_sha256
 from discbench.place import Place
 from discbench.plan import Cell
@@ -175,17 +176,17 @@ class Bench:
 
     def _inputs(
         self, checkpoint: Checkpoint, task: Task, split: rows.Encoded, table: Sequence[int], max_tokens: int | None
-    ) -> models.Inputs:
+    ) -> Inputs:
         vocabulary = self.vocabulary(checkpoint)
         if not isinstance(task.mapping, TextTable):
-            return models.to_inputs(split, table, vocabulary, max_tokens)
+            return to_inputs(split, table, vocabulary, max_tokens)
         tokenizer = models.load_tokenizer(checkpoint)
         if tokenizer is None:
             raise CheckpointError(
                 f"{task.name} is text, but model {checkpoint.name!r} has no usable tokenizer to read it"
             )
         keep = min(task.mapping.max_tokens, max_tokens or task.mapping.max_tokens)
-        return models.to_text_inputs(tokenizer, split, table, vocabulary, keep)
+        return to_text_inputs(tokenizer, split, table, vocabulary, keep)
 
     def _keep(self, cell: Cell, name: str, split: rows.Encoded) -> Any:  # noqa: ANN401
         fraction = cell.fraction if name == "train" else 1.0

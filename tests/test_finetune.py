@@ -7,7 +7,7 @@ import torch
 from discbench import finetune, models
 from discbench.checkpoints import locate
 from discbench.errors import CellError, CheckpointError
-from discbench.models import Inputs
+from discbench.inputs import Inputs
 from discbench.recipes import Recipe, recipe_for
 
 

@@ -7,6 +7,7 @@ from safetensors.torch import load_file
 
 from discbench import models
 from discbench.checkpoints import locate
+from discbench.inputs import to_inputs
 from discbench.rows import Encoded
 from discbench.testing import tiny_checkpoint
 
@@ -65,7 +66,7 @@ def test_the_same_seed_gives_the_same_head_and_another_seed_another(found):
 
 def test_rows_get_the_checkpoints_own_special_ids_and_right_padding(found):
     split = Encoded(np.array([0, 1, 1, 2], np.uint16), np.array([0, 3, 4]), np.array([1, 0]))
-    inputs = models.to_inputs(split, (50, 60, 70), models.vocabulary_of(found), None)
+    inputs = to_inputs(split, (50, 60, 70), models.vocabulary_of(found), None)
     batch = inputs.batch([1, 0])
 
     assert [[2, 70, 3, 0, 0], [2, 50, 60, 60, 3]] == batch["input_ids"].tolist()
@@ -84,7 +85,7 @@ def test_rows_are_cut_to_max_tokens_with_their_special_ids_kept(found):
         2,
         70,
         3,
-    ] == models.to_inputs(split, (50, 60, 70), models.vocabulary_of(found), 4).ids.tolist()
+    ] == to_inputs(split, (50, 60, 70), models.vocabulary_of(found), 4).ids.tolist()
 
 
 def test_roberta_counts_its_positions_from_behind_the_padding_id(tmp_path):

@@ -6,6 +6,7 @@ import pytest
 from discbench import models
 from discbench.checkpoints import locate
 from discbench.errors import CheckpointError
+from discbench.inputs import to_text_inputs
 from discbench.mapping import TextTable, draw_text_map
 from discbench.rows import Encoded
 from discbench.testing import example_vocabulary
@@ -21,7 +22,7 @@ def test_shift_turns_the_papers_sentence_into_the_papers_sentence(minilm):
     found = locate(str(minilm))
     vocabulary, tokenizer = models.vocabulary_of(found), models.load_tokenizer(found)
     table = draw_text_map(TextTable("shift"), "shift", vocabulary, 0)
-    inputs = models.to_text_inputs(
+    inputs = to_text_inputs(
         tokenizer, texts(("his healthy sense of satire is light and fun...", None)), table, vocabulary, 128
     )
 
@@ -33,7 +34,7 @@ def test_shift_turns_the_papers_sentence_into_the_papers_sentence(minilm):
 def test_pairs_keep_their_token_types_and_are_cut_to_the_limit(minilm):
     found = locate(str(minilm))
     vocabulary, tokenizer = models.vocabulary_of(found), models.load_tokenizer(found)
-    inputs = models.to_text_inputs(
+    inputs = to_text_inputs(
         tokenizer, texts(("a b", "c"), ("one " * 50, "two")), range(vocabulary.size), vocabulary, 20
     )
     batch = inputs.batch([0, 1])
