@@ -15,8 +15,8 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 
 from discbench.errors import CellError, CheckpointError
+from discbench.families import advice, position_limit
 from discbench.inputs import Inputs
-from discbench.models import position_limit
 from discbench.plan import steps_of, steps_per_epoch
 from discbench.recipes import Recipe, as_record
 
@@ -136,13 +136,12 @@ def predict(model: nn.Module, inputs: Inputs, accelerator: Accelerator, batch: i
     return ordered
 
 
-def check_lengths(model: nn.Module, splits: tuple[Inputs, ...]) -> None:
+def check_lengths(model: nn.Module, splits: tuple[Inputs, ...], max_tokens: int | None = None) -> None:
     """Refuse rows that the model's positions cannot number."""
-    limit, longest = position_limit(model), max(int(split.lengths.max()) for split in splits)
+    limit, longest = position_limit(model, max_tokens), max(int(split.lengths.max()) for split in splits)
     if limit is not None and longest > limit:
         raise CheckpointError(
-            f"rows of {longest} tokens were given to a model with {limit} positions;"
-            f" cut them with --set max_tokens={limit}"
+            f"rows of {longest} tokens were given to a model with {limit} positions; {advice(model, longest)}"
         )
 
 
@@ -175,7 +174,7 @@ def finetune(
         CheckpointError: Rows longer than the model's positions.
         CellError: The loss became NaN or infinite.
     """
-    check_lengths(model, (train, validation, test))
+    check_lengths(model, (train, validation, test), recipe.max_tokens)
     accelerator = accelerator_for(device, recipe)
     steps = steps_of(len(train), as_record(recipe))
     every = recipe.evaluate_every or steps_per_epoch(len(train), as_record(recipe))

@@ -24,6 +24,8 @@ class Inputs:
     pad: int
     types: NDArray[np.int64] | None = None
     """Token types of text pairs, as flat as `ids`."""
+    left: bool = False
+    """Whether padding comes before a row."""
 
     def __len__(self) -> int:
         return len(self.targets)
@@ -34,17 +36,18 @@ class Inputs:
         return np.diff(self.offsets)
 
     def batch(self, rows: Sequence[int]) -> dict[str, torch.Tensor]:
-        """Return ids and attention mask of shape (batch, longest row), padded at the right, and targets (batch,)."""
+        """Return ids and attention mask of shape (batch, longest row), padded at one side, and targets (batch,)."""
         width = int(self.lengths[list(rows)].max())
         ids = np.full((len(rows), width), self.pad, dtype=np.int64)
         mask, types = np.zeros_like(ids), np.zeros_like(ids)
         for i, row in enumerate(rows):
             place = slice(self.offsets[row], self.offsets[row + 1])
             length = place.stop - place.start
-            ids[i, :length] = self.ids[place]
-            mask[i, :length] = 1
+            at = slice(width - length, width) if self.left else slice(length)
+            ids[i, at] = self.ids[place]
+            mask[i, at] = 1
             if self.types is not None:
-                types[i, :length] = self.types[place]
+                types[i, at] = self.types[place]
         made = {"input_ids": ids, "attention_mask": mask, "targets": self.targets[list(rows)], "rows": np.array(rows)}
         if self.types is not None:
             made["token_type_ids"] = types
@@ -71,7 +74,7 @@ def to_inputs(split: Encoded, table: Sequence[int], vocabulary: Vocabulary, max_
         ids[at : at + first] = vocabulary.prefix
         ids[at + first : at + first + length] = mapped[start : start + length]
         ids[at + first + length : offsets[row + 1]] = vocabulary.suffix
-    return Inputs(ids, offsets, split.targets, vocabulary.pad)
+    return Inputs(ids, offsets, split.targets, vocabulary.pad, left=vocabulary.left)
 
 
 def to_text_inputs(
@@ -99,4 +102,4 @@ def to_text_inputs(
     types = None
     if seconds is not None and "token_type_ids" in made:
         types = np.fromiter((i for row in made["token_type_ids"] for i in row), dtype=np.int64)
-    return Inputs(ids, offsets, split.targets, vocabulary.pad, types)
+    return Inputs(ids, offsets, split.targets, vocabulary.pad, types, vocabulary.left)

@@ -67,6 +67,8 @@ class Vocabulary:
     pad: int
     special: tuple[int, ...] = ()
     """All special ids, [MASK] and the like among them."""
+    left: bool = False
+    """Whether padding comes before a sequence."""
 
 
 def shuffled(ids: Sequence[int], seed: int) -> list[int]:

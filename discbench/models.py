@@ -15,6 +15,7 @@ import torch
 
 from discbench.checkpoints import Checkpoint
 from discbench.errors import CheckpointError
+from discbench.families import check_ends, head_of, pads_left
 from discbench.mapping import Vocabulary
 
 Init = Literal["pretrained", "scratch", "reembedded", "frozen"]
@@ -94,7 +95,7 @@ def vocabulary_of(checkpoint: Checkpoint) -> Vocabulary:
         CheckpointError: It has no usable tokenizer, and its special ids are neither given nor in its config.
     """
     config = load_config(checkpoint)
-    size = int(config.get_text_config().vocab_size)
+    size = _vocabulary_size(checkpoint, config)
     tokenizer = None if checkpoint.specials else load_tokenizer(checkpoint)
     if tokenizer is None:
         return _vocabulary_without_tokenizer(checkpoint, config, size)
@@ -102,9 +103,12 @@ def vocabulary_of(checkpoint: Checkpoint) -> Vocabulary:
     specials = set(tokenizer.all_special_ids) | {i for i, t in tokenizer.added_tokens_decoder.items() if t.special}
     unused = {i for token, i in tokens.items() if UNUSED.fullmatch(token) and i < size}
     unused |= set(range(size)) - set(tokens.values())
-    regular = sorted(i for i in set(tokens.values()) - specials - unused if i < size)
     prefix, suffix = _around(tokenizer, specials)
-    pad = next((i for i in (tokenizer.pad_token_id, config.pad_token_id, tokenizer.eos_token_id) if i is not None), 0)
+    pads = [i for i in (tokenizer.pad_token_id, config.pad_token_id, tokenizer.eos_token_id) if i is not None]
+    pad = pads[0] if pads else 0
+    # a symbol with an id of padding would not be counted as a position (RoBERTa) or as the last token (GPT-2)
+    specials |= {pad, *pads}
+    regular = sorted(i for i in set(tokens.values()) - specials - unused if i < size)
     return Vocabulary(
         size=size,
         regular=tuple(regular),
@@ -113,7 +117,18 @@ def vocabulary_of(checkpoint: Checkpoint) -> Vocabulary:
         suffix=suffix,
         pad=pad,
         special=tuple(sorted(specials)),
+        left=pads_left(config),
     )
+
+
+def _vocabulary_size(checkpoint: Checkpoint, config: Any) -> int:  # noqa: ANN401
+    size = getattr(config.get_text_config(), "vocab_size", None)
+    if not isinstance(size, int):
+        raise CheckpointError(
+            f"model {checkpoint.name!r} is a {config.model_type!r}, whose config names no vocab_size: it has no token"
+            " ids that symbols could be mapped to; give a model with a table of word embeddings"
+        )
+    return size
 
 
 def _around(tokenizer: Any, specials: set[int]) -> tuple[tuple[int, ...], tuple[int, ...]]:  # noqa: ANN401
@@ -141,8 +156,10 @@ def _vocabulary_without_tokenizer(checkpoint: Checkpoint, config: Any, size: int
     if outside:
         raise CheckpointError(f"model {checkpoint.name!r}: special id {outside[0]} is outside its {size} ids")
     mask = first("mask_token_id")
-    regular = [i for i in range(size) if i not in {cls, sep, pad, mask}]
-    return Vocabulary(size=size, regular=tuple(regular), unused=(), prefix=(cls,), suffix=(sep,), pad=pad)
+    regular = [i for i in range(size) if i not in {cls, sep, pad, mask, config.pad_token_id}]
+    return Vocabulary(
+        size=size, regular=tuple(regular), unused=(), prefix=(cls,), suffix=(sep,), pad=pad, left=pads_left(config)
+    )
 
 
 def build(checkpoint: Checkpoint, init: Init, outputs: int, seed: int, vocabulary: Vocabulary) -> Any:  # noqa: ANN401
@@ -152,7 +169,7 @@ def build(checkpoint: Checkpoint, init: Init, outputs: int, seed: int, vocabular
         checkpoint: What to load, or whose architecture to take.
         init: `pretrained`: all weights of the checkpoint. `scratch`: none, the library's own random init.
             `reembedded`: word embeddings from a random init, the rest kept (Kao & Lee 2021, §3.2). `frozen`:
-            pretrained, and only the head learns.
+            pretrained, and only the last linear layer learns, whatever else the family's own head consists of.
         outputs: Width of the head.
         seed: Of every random weight.
         vocabulary: Its `pad` is set where the checkpoint names none.
@@ -166,16 +183,19 @@ def build(checkpoint: Checkpoint, init: Init, outputs: int, seed: int, vocabular
         config.pad_token_id = vocabulary.pad
     torch.manual_seed(seed)
     with quietly():
-        if init == "scratch":
-            return _fresh(checkpoint, config)
-        model = _pretrained(checkpoint, config)
+        model = _fresh(checkpoint, config) if init == "scratch" else _pretrained(checkpoint, config, outputs, seed)
         if init == "reembedded":
             torch.manual_seed(seed)
             fresh = _fresh(checkpoint, config).get_input_embeddings().weight
             with torch.no_grad():
                 model.get_input_embeddings().weight.copy_(fresh)
         if init == "frozen":
-            model.base_model.requires_grad_(False)  # noqa: FBT003 - torch's own signature
+            model.requires_grad_(False)  # noqa: FBT003 - torch's own signature
+            head_of(model, outputs)[1].requires_grad_(True)  # noqa: FBT003
+    check_ends(model, vocabulary)
+    model.config.pad_token_id = vocabulary.pad  # decoders look for the last token that is not this one
+    if hasattr(model.config, "use_cache"):
+        model.config.use_cache = False  # nothing is generated
     return model
 
 
@@ -187,7 +207,7 @@ def _fresh(checkpoint: Checkpoint, config: Any) -> Any:  # noqa: ANN401
     )
 
 
-def _pretrained(checkpoint: Checkpoint, config: Any) -> Any:  # noqa: ANN401
+def _pretrained(checkpoint: Checkpoint, config: Any, outputs: int, seed: int) -> Any:  # noqa: ANN401
     from transformers import AutoModelForSequenceClassification
 
     try:
@@ -202,27 +222,25 @@ def _pretrained(checkpoint: Checkpoint, config: Any) -> Any:  # noqa: ANN401
     except Exception as error:
         raise _unreadable(checkpoint, error) from error
     _check_body(checkpoint, model, info)
+    name, head = head_of(model, outputs)
+    if f"{name}.weight" not in _absent(info):  # the checkpoint was fine-tuned to as many classes of its own
+        torch.manual_seed(seed)
+        head.load_state_dict(_fresh(checkpoint, config).get_submodule(name).state_dict())
     return model
+
+
+def _absent(info: dict[str, Any]) -> set[str]:
+    """Return the weights that the checkpoint lacks, or has in another shape."""
+    mismatched = (key[0] if isinstance(key, tuple) else key for key in info["mismatched_keys"])
+    return {*info["missing_keys"], *mismatched}
 
 
 def _check_body(checkpoint: Checkpoint, model: Any, info: dict[str, Any]) -> None:  # noqa: ANN401
     """Refuse a body that would silently stay random; heads and poolers may be new."""
     body = model.base_model_prefix + "."
-    mismatched = [key[0] if isinstance(key, tuple) else key for key in info["mismatched_keys"]]
-    absent = [k for k in (*info["missing_keys"], *mismatched) if k.startswith(body) and ".pooler." not in k]
+    absent = [k for k in _absent(info) if k.startswith(body) and ".pooler." not in k]
     if absent:
         raise CheckpointError(
             f"model {checkpoint.name!r}: {len(absent)} weights of its body are not in the checkpoint, the first is"
             f" {min(absent)!r}; they would stay random, so it is refused; is config.json the right one?"
         )
-
-
-def position_limit(model: Any) -> int | None:  # noqa: ANN401
-    """Return how many tokens the model's positions can number; None if there is no limit."""
-    limit = getattr(model.config.get_text_config(), "max_position_embeddings", None)
-    if not isinstance(limit, int) or limit <= 0:
-        return None
-    for name, module in model.named_modules():
-        if name.endswith("position_embeddings") and getattr(module, "padding_idx", None) is not None:
-            return limit - int(module.padding_idx) - 1
-    return limit

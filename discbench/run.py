@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from discbench import baselines, finetune, models, rowcache, rows, score
+from discbench import baselines, families, finetune, models, rowcache, rows, score
 from discbench.checkpoints import Checkpoint
 from discbench.errors import CheckpointError
 from discbench.inputs import Inputs, to_inputs, to_text_inputs
@@ -55,16 +55,17 @@ class Bench:
         vocabulary = self.vocabulary(checkpoint)
         loaded = next((c for c in cells if c.init != "scratch"), cells[0])
         model = models.build(checkpoint, loaded.init, 2, 0, vocabulary)  # type: ignore[arg-type]
-        limit = models.position_limit(model)
         for cell in {c.task: c for c in cells}.values():
             task = tasks[cell.task]
             _table(task, cell, vocabulary)
-            longest = self._longest(task, vocabulary)
-            if limit is not None and min(longest, cell.recipe["max_tokens"] or longest) > limit:
+            shortest, longest = self._lengths(task, vocabulary, cell.recipe["max_tokens"])
+            limit = families.position_limit(model, cell.recipe["max_tokens"])
+            if limit is not None and longest > limit:
                 raise CheckpointError(
                     f"{task.name} has rows of {longest} tokens, but {checkpoint.name!r} numbers {limit} positions;"
-                    f" cut the rows with --set max_tokens={limit}"
+                    f" {families.advice(model, longest)}"
                 )
+            families.check_padding(model, vocabulary, checkpoint.name, task.name, (shortest, longest))
 
     def run(self, cell: Cell, checkpoint: Checkpoint, task: Task, report: Report) -> Result:
         """Train, score and store one cell; return its result. A cell that is in the store is returned as it is."""
@@ -168,11 +169,14 @@ class Bench:
         }
         return result, pack_predictions(kept["test"], given.test, test.targets)
 
-    def _longest(self, task: Task, vocabulary: Vocabulary) -> int:
+    def _lengths(self, task: Task, vocabulary: Vocabulary, max_tokens: int | None) -> tuple[int, int]:
+        """Return the tokens of the shortest and of the longest row."""
+        around = len(vocabulary.prefix) + len(vocabulary.suffix)
         if isinstance(task.mapping, TextTable):
-            return task.mapping.max_tokens
-        longest = max(int(getattr(self.rows_of(task), name).lengths.max()) for name in rows.SPLITS)
-        return longest + len(vocabulary.prefix) + len(vocabulary.suffix)
+            return around + 1, min(task.mapping.max_tokens, max_tokens or task.mapping.max_tokens)
+        lengths = np.concatenate([getattr(self.rows_of(task), name).lengths for name in rows.SPLITS]) + around
+        shortest, longest = int(lengths.min()), int(lengths.max())
+        return min(shortest, max_tokens or shortest), min(longest, max_tokens or longest)
 
     def _inputs(
         self, checkpoint: Checkpoint, task: Task, split: rows.Encoded, table: Sequence[int], max_tokens: int | None
