@@ -4,7 +4,7 @@ from typing import Any
 
 import click
 
-from discbench import __version__
+from discbench import __version__, ranks
 from discbench.commands import board, evaluate, pretrain, tasks
 from discbench.errors import DiscbenchError, UserError, did_you_mean
 
@@ -17,7 +17,8 @@ class Group(click.Group):
         try:
             return super().invoke(ctx)
         except DiscbenchError as error:
-            click.echo(f"error: {error}", err=True)
+            if ranks.rank() == 0:
+                click.echo(f"error: {error}", err=True)
             ctx.exit(int(error.exit_code))
 
     def resolve_command(

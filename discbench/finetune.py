@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 import torch
 from accelerate import Accelerator
+from accelerate.state import AcceleratorState
+from accelerate.utils import DistributedDataParallelKwargs
 from jaxtyping import Float
 from numpy.typing import NDArray
 from torch import Tensor, nn
@@ -17,6 +19,7 @@ from torch.utils.data import DataLoader, Dataset
 from discbench.errors import CellError, CheckpointError
 from discbench.families import advice, position_limit
 from discbench.inputs import Inputs
+from discbench.optimizers import optimizer_for
 from discbench.plan import steps_of, steps_per_epoch
 from discbench.recipes import Recipe, as_record
 
@@ -65,7 +68,9 @@ class RowNumbers(Dataset[int]):
 
 def accelerator_for(device: str, recipe: Recipe) -> Accelerator:
     """Return accelerate's handle; on the CPU it is told so, or ranks would not see each other."""
-    return Accelerator(cpu=device == "cpu", mixed_precision=recipe.precision)
+    AcceleratorState._reset_state()  # noqa: SLF001 - else the first cell's precision would be every cell's
+    unused = DistributedDataParallelKwargs(find_unused_parameters=True)  # XLNet's mask, RoBERTa's pooler
+    return Accelerator(cpu=device == "cpu", mixed_precision=recipe.precision, kwargs_handlers=[unused])
 
 
 def loss_of(outputs: Float[Tensor, "batch classes"], targets: Tensor) -> Float[Tensor, ""]:
@@ -73,13 +78,6 @@ def loss_of(outputs: Float[Tensor, "batch classes"], targets: Tensor) -> Float[T
     if targets.is_floating_point():
         return nn.functional.mse_loss(outputs.squeeze(-1).float(), targets)
     return nn.functional.cross_entropy(outputs.float(), targets)
-
-
-def optimizer_for(model: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
-    """Return the recipe's optimiser over the weights that learn."""
-    weights = [p for p in model.parameters() if p.requires_grad]
-    kind = torch.optim.AdamW if recipe.optimizer == "adamw" else torch.optim.Adam
-    return kind(weights, lr=recipe.lr, betas=(0.9, 0.999), eps=recipe.eps, weight_decay=recipe.weight_decay, fused=True)
 
 
 def rate(step: int, steps: int, recipe: Recipe) -> float:
@@ -93,20 +91,30 @@ def rate(step: int, steps: int, recipe: Recipe) -> float:
 def training_batches(
     inputs: Inputs, recipe: Recipe, seed: int, accelerator: Accelerator
 ) -> Iterator[dict[str, Tensor]]:
-    """Yield shuffled batches without end, `recipe.batch` rows over all processes together."""
-    order = torch.Generator().manual_seed(seed)
-    loader = accelerator.prepare(
-        DataLoader(
-            RowNumbers(len(inputs)),
-            batch_size=min(recipe.batch, len(inputs)),
-            shuffle=True,
-            generator=order,
-            collate_fn=inputs.batch,
-            drop_last=recipe.drop_last and len(inputs) >= recipe.batch,
-        )
+    """Yield this process's share of shuffled batches without end.
+
+    All processes draw the same batches of `recipe.batch` rows; each takes every n-th row of them. `weight` is what the
+    mean loss of the share counts for: the mean over the processes is then the mean over the batch's rows, also where
+    they do not divide. A process without a row takes the batch's first, at weight 0.
+    """
+    rank, processes = accelerator.process_index, accelerator.num_processes
+
+    def share(rows: list[int]) -> dict[str, Tensor]:
+        own = rows[rank::processes]
+        weight = torch.tensor(len(own) * processes / len(rows))
+        return {**inputs.batch(own or rows[:1]), "weight": weight}
+
+    loader = DataLoader(
+        RowNumbers(len(inputs)),
+        batch_size=min(recipe.batch, len(inputs)),
+        shuffle=True,
+        generator=torch.Generator().manual_seed(seed),
+        collate_fn=share,
+        drop_last=recipe.drop_last and len(inputs) >= recipe.batch,
     )
     while True:
-        yield from loader
+        for drawn in loader:
+            yield {name: tensor.to(accelerator.device) for name, tensor in drawn.items()}
 
 
 def _logits(model: nn.Module, drawn: dict[str, Tensor]) -> Tensor:
@@ -130,9 +138,10 @@ def predict(model: nn.Module, inputs: Inputs, accelerator: Accelerator, batch: i
         row, logit = accelerator.gather_for_metrics((drawn["rows"], logits))
         rows.append(row.cpu())
         outputs.append(logit.float().cpu())
-    found = torch.cat(outputs).numpy()
+    found, places = torch.cat(outputs).numpy(), torch.cat(rows).numpy()
+    assert np.array_equal(np.arange(len(inputs)), np.sort(places)), "each row is answered once"
     ordered = np.empty_like(found)
-    ordered[torch.cat(rows).numpy()] = found
+    ordered[places] = found
     return ordered
 
 
@@ -236,7 +245,7 @@ def _step(
     for group in optimizer.param_groups:
         group["lr"] = recipe.lr * factor
     logits = _logits(model, drawn)
-    loss = loss_of(logits, drawn["targets"])
+    loss = loss_of(logits, drawn["targets"]) * drawn["weight"]
     accelerator.backward(loss)
     if recipe.clip is not None:
         accelerator.clip_grad_norm_(model.parameters(), recipe.clip)

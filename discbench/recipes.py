@@ -13,7 +13,8 @@ class Recipe:
     """One way of training; all lengths in optimiser steps or epochs as named."""
 
     name: str
-    optimizer: Literal["adam", "adamw"] = "adam"
+    optimizer: Literal["adam", "adamw", "adagrad", "adamax", "radam", "novograd"] = "adam"
+    """Those of torch; NovoGrad (Ginsburg et al. 2019) comes with the extra `optim`."""
     lr: float = 1e-5
     """Peak learning rate."""
     eps: float = 1e-8

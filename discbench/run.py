@@ -1,20 +1,21 @@
 """Run one cell: rows -> mapping -> model -> fine-tuning -> scores -> a result record."""
 
+import contextlib
 import platform
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 
-from discbench import baselines, families, finetune, models, rowcache, rows, score
+from discbench import baselines, families, finetune, models, optimizers, ranks, rowcache, rows, score
 from discbench.checkpoints import Checkpoint
-from discbench.errors import CheckpointError
+from discbench.errors import CheckpointError, DiscbenchError
 from discbench.inputs import Inputs, to_inputs, to_text_inputs
 from discbench.mapping import TextTable, Vocabulary, draw_table, draw_text_map, table_sha256
 from discbench.place import Place
@@ -52,6 +53,7 @@ class Bench:
         """Raise a UserError now for what would make every cell of the checkpoint fail."""
         if checkpoint.baseline:
             return
+        optimizers.optimizer_kind(cells[0].recipe["optimizer"])
         vocabulary = self.vocabulary(checkpoint)
         loaded = next((c for c in cells if c.init != "scratch"), cells[0])
         model = models.build(checkpoint, loaded.init, 2, 0, vocabulary)  # type: ignore[arg-type]
@@ -68,10 +70,14 @@ class Bench:
             families.check_padding(model, vocabulary, checkpoint.name, task.name, (shortest, longest))
 
     def run(self, cell: Cell, checkpoint: Checkpoint, task: Task, report: Report) -> Result:
-        """Train, score and store one cell; return its result. A cell that is in the store is returned as it is."""
-        store = Store(self.place.results)
-        with store.lock(cell):
-            known = store.get(cell)
+        """Train, score and store one cell; return its result. A cell that is in the store is returned as it is.
+
+        Under torchrun every process calls this with the same cell; rank 0 alone looks into the store and writes to it.
+        """
+        ranks.join(self.place.device)
+        store, first = Store(self.place.results), ranks.rank() == 0
+        with store.lock(cell) if first else contextlib.nullcontext():
+            known: Result | None = ranks.share(store.get(cell) if first else None)
             if known is not None and known["status"] == "finished":
                 return known
             began = time.monotonic()
@@ -81,10 +87,14 @@ class Bench:
                         result, predictions = self._answer(cell, task)
                     else:
                         result, predictions = self._train(cell, checkpoint, task, report)
-            except Exception as error:  # noqa: BLE001 - one cell's failure is recorded, the others go on
+            except Exception as error:  # one cell's failure is recorded, the others go on
+                if ranks.count() > 1 and not isinstance(error, DiscbenchError):
+                    raise  # this process's own: the others wait for it, until torchrun ends them
                 result, predictions = _failure(error), None
-            store.put(cell, {**_head(cell, task), **result, "run": self._run(began)}, predictions)
-            return store.get(cell) or {}
+            if first:
+                store.put(cell, {**_head(cell, task), **result, "run": self._run(began)}, predictions)
+            stored: Result = ranks.share(store.get(cell) if first else None) or {}
+            return stored
 
     def _train(self, cell: Cell, checkpoint: Checkpoint, task: Task, report: Report) -> tuple[Result, bytes]:
         loaded, vocabulary = self.rows_of(task), self.vocabulary(checkpoint)
@@ -203,8 +213,8 @@ class Bench:
         return {
             "seconds": round(time.monotonic() - began, 3),
             "finished": datetime.now(UTC).isoformat(timespec="seconds"),
-            "versions": {"python": platform.python_version(), **{name: version(name) for name in LIBRARIES}},
-            "hardware": {"device": device, "threads": torch.get_num_threads(), "processes": _processes()},
+            "versions": {"python": platform.python_version(), **_versions()},
+            "hardware": {"device": device, "threads": torch.get_num_threads(), "processes": ranks.count()},
         }
 
 
@@ -215,12 +225,12 @@ def _table(task: Task, cell: Cell, vocabulary: Vocabulary) -> Sequence[int]:
     return draw_table(task.mapping, kind, vocabulary, cell.mapping_seed)
 
 
-def _processes() -> int:
-    return (
-        torch.distributed.get_world_size()
-        if torch.distributed.is_available() and torch.distributed.is_initialized()
-        else 1
-    )
+def _versions() -> dict[str, str]:
+    """Return the versions of the libraries, the optional ones where they are there."""
+    found = {name: version(name) for name in LIBRARIES}
+    with contextlib.suppress(PackageNotFoundError):
+        found["pytorch-optimizer"] = version("pytorch-optimizer")
+    return found
 
 
 def _processor() -> str:

@@ -1,15 +1,17 @@
 """`discbench eval` and `discbench plan`."""
 
+import io
 import json
 import os
+import sys
 from pathlib import Path
 from typing import Any
 
 import click
 
-from discbench import registry, show
+from discbench import ranks, registry, show
 from discbench.checkpoints import parse_specials
-from discbench.errors import ExitCode
+from discbench.errors import ExitCode, UserError
 from discbench.options import data_directory, device_of, request_of, what_options
 from discbench.place import Place
 from discbench.plan import Cell, Request, work
@@ -38,13 +40,17 @@ def _prepare(options: dict[str, Any], *, load: bool) -> tuple[Any, Any, Request]
 
 @click.command(name="eval")
 @what_options
-@click.option("--workers", type=click.IntRange(1), help="Cells at once; by default as many as the machine carries.")
+@click.option(
+    "--workers",
+    type=click.IntRange(0),
+    help="Cells at once; by default as many as the machine carries. 0: in this process, or over all of torchrun.",
+)
 @click.option("--threads", type=click.IntRange(1), help="Threads of each worker.")
 @click.option("--verbose", is_flag=True, help="Let the libraries' own bars and warnings through.")
 @click.pass_context
 def eval_(ctx: click.Context, /, workers: int | None, threads: int | None, *, verbose: bool, **options: Any) -> None:  # noqa: ANN401
     """Fine-tune checkpoints and their controls on tasks, and print the board."""
-    from discbench import board, sweep
+    from discbench import sweep
     from discbench.progress import Progress
     from discbench.store import Store
 
@@ -53,21 +59,45 @@ def eval_(ctx: click.Context, /, workers: int | None, threads: int | None, *, ve
     store.check_writable()
     kept, todo = sweep.split(prepared, store)
     device = device_of(options["device"])
-    crew = workers or sweep.machine_workers(device)
-    progress = Progress(total=len(todo), kept=len(kept))
+    crew, share = crew_of(workers, threads, device)
+    first = ranks.rank() == 0
+    progress = Progress(total=len(todo), kept=len(kept), stream=sys.stderr if first else io.StringIO())
     for note in prepared.notes:
         progress.say(note)
     with progress:
         place = _place(options, device, verbose=verbose)
-        share = threads or max(1, (os.cpu_count() or 1) // crew)
         results = sweep.run(prepared, place, manager, workers=crew, threads=share, progress=progress, todo=todo)
+    if first:
+        _print(results, options)
+        closing(results, trained=len(todo), kept=len(kept), where=options["results"])
+    ctx.exit(ExitCode.CELL_FAILED if any(r["status"] != "finished" for r in results) else ExitCode.OK)
+
+
+def crew_of(workers: int | None, threads: int | None, device: str) -> tuple[int, int]:
+    """Return (cells at once, threads of each): as told, else by the machine.
+
+    Raises:
+        UserError: torchrun started several processes, and each would start workers of its own.
+    """
+    from discbench import sweep
+
+    if ranks.count() > 1 and workers != 0:
+        raise UserError(
+            f"torchrun started {ranks.count()} processes, each of which would run every cell;"
+            " share the cells between them with --workers 0"
+        )
+    crew = sweep.machine_workers(device) if workers is None else workers
+    return crew, threads or max(1, (os.cpu_count() or 1) // max(crew, ranks.count()))
+
+
+def _print(results: list[dict[str, Any]], options: dict[str, Any]) -> None:
+    from discbench import board
+
     made = board.build(results)
     if options["as_json"]:
         click.echo(board.to_bytes(made).decode(), nl=False)
     else:
         show.board(made, show.console())
-    closing(results, trained=len(todo), kept=len(kept), where=options["results"])
-    ctx.exit(ExitCode.CELL_FAILED if any(r["status"] != "finished" for r in results) else ExitCode.OK)
 
 
 def _place(options: dict[str, Any], device: str, *, verbose: bool) -> Place:

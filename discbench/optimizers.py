@@ -1,0 +1,47 @@
+"""Optimisers by name: torch's own, and NovoGrad from pytorch-optimizer."""
+
+from typing import Any
+
+import torch
+from torch import nn
+
+from discbench.errors import UserError
+from discbench.recipes import Recipe
+
+OPTIMIZERS: dict[str, type[torch.optim.Optimizer]] = {
+    "adam": torch.optim.Adam,
+    "adamw": torch.optim.AdamW,
+    "adagrad": torch.optim.Adagrad,
+    "adamax": torch.optim.Adamax,
+    "radam": torch.optim.RAdam,
+}
+
+
+def optimizer_kind(name: str) -> type[torch.optim.Optimizer]:
+    """Return an optimiser's class.
+
+    Raises:
+        UserError: NovoGrad, and the package that has it is not installed.
+    """
+    if name in OPTIMIZERS:
+        return OPTIMIZERS[name]
+    try:
+        from pytorch_optimizer import NovoGrad
+    except ImportError as error:
+        raise UserError(
+            f"optimizer={name}: the package pytorch-optimizer has it, but cannot be imported ({error});"
+            " pip install 'discbench[optim]'"
+        ) from error
+    found: type[torch.optim.Optimizer] = NovoGrad
+    return found
+
+
+def optimizer_for(model: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
+    """Return the recipe's optimiser over the weights that learn; what the recipe does not name is the library's own."""
+    weights = [p for p in model.parameters() if p.requires_grad]
+    more: dict[str, Any] = {}
+    if recipe.optimizer in {"adam", "adamw"}:
+        more = {"betas": (0.9, 0.999), "fused": True}
+    kind: Any = optimizer_kind(recipe.optimizer)
+    made: torch.optim.Optimizer = kind(weights, lr=recipe.lr, eps=recipe.eps, weight_decay=recipe.weight_decay, **more)
+    return made
