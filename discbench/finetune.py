@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 
+from discbench import ranks
 from discbench.errors import CellError, CheckpointError
 from discbench.families import advice, position_limit
 from discbench.inputs import Inputs
@@ -66,11 +67,26 @@ class RowNumbers(Dataset[int]):
         return row
 
 
-def accelerator_for(device: str, recipe: Recipe) -> Accelerator:
-    """Return accelerate's handle; on the CPU it is told so, or ranks would not see each other."""
+def accelerator_for(device: str, recipe: Recipe, *, unused: bool = False) -> Accelerator:
+    """Return accelerate's handle; on the CPU it is told so, or ranks would not see each other.
+
+    Args:
+        device: `cpu` or what accelerate finds.
+        recipe: For its precision.
+        unused: Whether several processes must look for weights without a gradient in each step.
+    """
     AcceleratorState._reset_state()  # noqa: SLF001 - else the first cell's precision would be every cell's
-    unused = DistributedDataParallelKwargs(find_unused_parameters=True)  # XLNet's mask, RoBERTa's pooler
-    return Accelerator(cpu=device == "cpu", mixed_precision=recipe.precision, kwargs_handlers=[unused])
+    search = DistributedDataParallelKwargs(find_unused_parameters=unused)
+    return Accelerator(cpu=device == "cpu", mixed_precision=recipe.precision, kwargs_handlers=[search])
+
+
+def has_unused_weights(model: nn.Module, inputs: Inputs) -> bool:
+    """Tell whether some weight has no part in the outputs, as XLNet's embedding of masked places."""
+    model.eval()
+    _logits(model, inputs.batch([0])).sum().backward()
+    found = any(p.requires_grad and p.grad is None for p in model.parameters())
+    model.zero_grad(set_to_none=True)
+    return found
 
 
 def loss_of(outputs: Float[Tensor, "batch classes"], targets: Tensor) -> Float[Tensor, ""]:
@@ -184,7 +200,7 @@ def finetune(
         CellError: The loss became NaN or infinite.
     """
     check_lengths(model, (train, validation, test), recipe.max_tokens)
-    accelerator = accelerator_for(device, recipe)
+    accelerator = accelerator_for(device, recipe, unused=ranks.count() > 1 and has_unused_weights(model, train))
     steps = steps_of(len(train), as_record(recipe))
     every = recipe.evaluate_every or steps_per_epoch(len(train), as_record(recipe))
     prepared, optimizer = accelerator.prepare(model, optimizer_for(model, recipe))
