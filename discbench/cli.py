@@ -5,7 +5,7 @@ from typing import Any
 import click
 
 from discbench import __version__, ranks
-from discbench.commands import board, evaluate, pretrain, tasks
+from discbench.commands import board, evaluate, pretrain, sweep_recipe, tasks
 from discbench.errors import DiscbenchError, UserError, did_you_mean
 
 
@@ -40,6 +40,7 @@ def cli() -> None:
 COMMANDS = (
     evaluate.eval_,
     evaluate.plan_,
+    sweep_recipe.sweep_recipe_,
     tasks.tasks,
     tasks.models,
     tasks.data,

@@ -65,7 +65,7 @@ def eval_(ctx: click.Context, /, workers: int | None, threads: int | None, *, ve
     for note in prepared.notes:
         progress.say(note)
     with progress:
-        place = _place(options, device, verbose=verbose)
+        place = place_of(options, device, verbose=verbose)
         results = sweep.run(prepared, place, manager, workers=crew, threads=share, progress=progress, todo=todo)
     if first:
         _print(results, options)
@@ -100,7 +100,8 @@ def _print(results: list[dict[str, Any]], options: dict[str, Any]) -> None:
         show.board(made, show.console())
 
 
-def _place(options: dict[str, Any], device: str, *, verbose: bool) -> Place:
+def place_of(options: dict[str, Any], device: str, *, verbose: bool) -> Place:
+    """Return where and on what the cells run, by the options."""
     return Place(
         results=options["results"],
         data=data_directory(options["data_dir"]),
