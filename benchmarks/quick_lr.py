@@ -4,7 +4,7 @@ Runs the six formal generators on rows of their own (generator seed 2; the tasks
 (boards count from 0), over a grid of rates for each init. Scores the *validation* split and prints for each init the
 mean over tasks and seeds, as a share of the way from chance to ceiling. The best rates are `recipes.QUICK_LR`.
 
-    python benchmarks/quick_lr.py [--model builtin:tiny] [--seeds 2] [--results quick-lr-results]
+    python benchmarks/quick_lr.py [--model builtin:tiny] [--seeds 2] [--inits frozen] [--results quick-lr-results]
 """
 
 import argparse
@@ -24,7 +24,7 @@ from discbench.rows import digest
 from discbench.tasks import formal
 
 BODY = (3e-4, 1e-3, 3e-3)
-GRID = {"pretrained": BODY, "scratch": BODY, "reembedded": BODY, "frozen": (3e-2, 1e-1, 3e-1)}
+GRID = {"pretrained": BODY, "scratch": BODY, "reembedded": BODY, "frozen": (1e-3, 3e-3, 1e-2, 3e-2, 1e-1)}
 """Steps of half a decade."""
 
 
@@ -38,11 +38,12 @@ def other_rows() -> list[Task]:
     return found
 
 
-def cells(checkpoint: Checkpoint, tasks: list[Task], seeds: int) -> list[tuple[plan.Cell, str]]:
+def cells(checkpoint: Checkpoint, tasks: list[Task], seeds: int, inits: list[str]) -> list[tuple[plan.Cell, str]]:
     """Return every cell of the grid with its task's name."""
     return [
         (cell, task.name)
         for init, rates in GRID.items()
+        if init in inits
         for rate in rates
         for task in tasks
         for cell in plan.cells(
@@ -77,10 +78,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--model", default="builtin:tiny")
     parser.add_argument("--seeds", type=int, default=2)
+    parser.add_argument("--inits", default=",".join(GRID), help="commas between")
     parser.add_argument("--results", type=Path, default=Path(tempfile.mkdtemp()))
     options = parser.parse_args()
     checkpoint = locate(options.model)
-    jobs = cells(checkpoint, other_rows(), options.seeds)
+    jobs = cells(checkpoint, other_rows(), options.seeds, options.inits.split(","))
     with multiprocessing.get_context("spawn").Pool(2) as pool:
         scores = pool.map(partial(validation, checkpoint=checkpoint, results=options.results), jobs, chunksize=1)
     table: dict[tuple[str, float], dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))

@@ -17,6 +17,7 @@ from discbench.metrics import (
     rmse,
     spearman,
 )
+from discbench.probe import Probe
 from discbench.types import Classes, Dataset, Row, Scalar, Specialist, Splits, Task
 
 __version__ = "0.1.0"
@@ -25,6 +26,7 @@ __all__ = [
     "Classes",
     "Dataset",
     "Metric",
+    "Probe",
     "RandomTable",
     "Row",
     "Scalar",

@@ -4,175 +4,248 @@ Results that differ in more than init and seed never share a mean: they stand in
 """
 
 import json
-import math
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
+from discbench import curves, headline, probetext, stats
+from discbench.headline import Record
+
 VERSION = "1.0"
 SCHEMA = Path(__file__).parent / "schemas" / "leaderboard-1.0.schema.json"
-LEVEL = 0.95
-FEWEST = 3
-"""With fewer pairs no interval is given."""
-
-Record = dict[str, Any]
+WAY = tuple(name for name in headline.WAY if name not in {"mapping_seed", "marks"})
+"""What a cell shares with all cells of one way of running a checkpoint, as the cell itself says it."""
 
 
-def interval(values: Sequence[float]) -> tuple[float, float] | None:
-    """Return the 95 % interval of the mean of paired differences, or None for fewer than three.
-
-    Mean plus and minus Student's quantile (n - 1 degrees) times the bootstrap's standard error of the mean, corrected
-    by sqrt(n / (n - 1)); for a mean that error has a closed form, so nothing is drawn. `benchmarks/coverage.py` holds
-    it against percentile bootstraps, which at these n are too narrow.
-    """
-    n = len(values)
-    if n < FEWEST:
-        return None
-    from scipy.special import stdtrit
-
-    mean, error = float(np.mean(values)), float(np.std(values, ddof=1)) / math.sqrt(n)
-    reach = float(stdtrit(n - 1, (1 + LEVEL) / 2)) * error
-    return mean - reach, mean + reach
-
-
-def build(results: Iterable[Record]) -> Record:
-    """Return the board of these results."""
-    groups: dict[str, list[Record]] = defaultdict(list)
+def build(results: Iterable[Record], probes: Iterable[Record] = ()) -> Record:
+    """Return the board of these results of cells and of probes."""
+    together: dict[str, list[Record]] = defaultdict(list)
     for result in results:
-        groups[json.dumps(_key(result), sort_keys=True)].append(result)
-    entries = sorted((_entry(json.loads(key), groups[key]) for key in groups), key=_place)
+        together[json.dumps(_key(result), sort_keys=True)].append(result)
+    found = [
+        _entry({**json.loads(key), "marks": marks, "mapping_seed": seed}, members)
+        for key in together
+        for marks, of_marks in _by_marks(together[key])
+        for seed, members in _by_mapping_seed(of_marks)
+    ]
+    entries = sorted(found, key=_place)
+    _cross_reference(entries)
     return {
         "format": "discbench-leaderboard",
         "version": VERSION,
         "entries": entries,
-        "checkpoints": _checkpoints(entries),
+        "checkpoints": headline.checkpoints(entries),
+        "variance": _variance(together),
+        "probes": probetext.records(probes),
     }
 
 
 def _place(entry: Record) -> str:
     """Return what entries are sorted by: those of one table together, tasks in order of their names."""
-    first = [entry[n] for n in ("checkpoint", "revision", "mapping", "recipe", "changed", "fraction", "marks", "task")]
-    return json.dumps([*first, entry["limit"], entry["rows"], entry["specials"]], sort_keys=True)
+    first = [entry[n] for n in (*WAY, "marks", "mapping_seed", "task")]
+    return json.dumps([*first, entry["rows"], entry["specials"]], sort_keys=True)
 
 
 def _key(result: Record) -> Record:
     cell = result["cell"]
-    shared = {
-        name: cell[name]
-        for name in ("checkpoint", "revision", "task", "rows", "mapping", "fraction", "limit", "changed", "specials")
-    }
-    return {
-        **shared,
-        "recipe": cell["recipe"]["name"],
-        "marks": [] if result["status"] == "failed" else result["marks"],
-    }
+    names = (*WAY, "task", "rows", "specials")
+    return {name: cell["recipe"]["name"] if name == "recipe" else cell[name] for name in names}
+
+
+def _by_marks(results: list[Record]) -> list[tuple[list[str], list[Record]]]:
+    """Split by marks; a failed cell, which has none yet, stands with the first."""
+    groups: dict[str, list[Record]] = defaultdict(list)
+    for result in results:
+        if result["status"] == "finished":
+            groups[json.dumps(result["marks"])].append(result)
+    failed = [r for r in results if r["status"] != "finished"]
+    first = min(groups, default="[]")
+    groups[first] += failed
+    return [(json.loads(marks), groups[marks]) for marks in sorted(groups)]
+
+
+def _by_mapping_seed(results: list[Record]) -> list[tuple[int | None, list[Record]]]:
+    """Split into the series whose mapping seed is the run's own (None), and one for each seed that was held fixed."""
+    tied = [r for r in results if _tied(r["cell"])]
+    fixed = sorted({r["cell"]["mapping_seed"] for r in results if not _tied(r["cell"])})
+    series: list[tuple[int | None, list[Record]]] = [(None, tied)] if tied else []
+    return series + [(seed, [r for r in results if r["cell"]["mapping_seed"] == seed]) for seed in fixed]
+
+
+def _tied(cell: Record) -> bool:
+    return bool(cell["mapping"] == "none" or cell["mapping_seed"] == cell["seed"])
 
 
 def _entry(key: Record, results: list[Record]) -> Record:
     finished = [r for r in results if r["status"] == "finished"]
-    inits = sorted({r["cell"]["init"] for r in results}, key=_init_order)
-    columns = {init: _column([r for r in results if r["cell"]["init"] == init]) for init in inits}
+    inits = sorted({r["cell"]["init"] for r in results}, key=init_order)
+    by_init = {init: [r for r in results if r["cell"]["init"] == init] for init in inits}
+    columns = {init: _column(by_init[init]) for init in inits}
     about: Record = next((r["task"] for r in finished), {})
-    gains = {init: _gain(columns, init, about) for init in inits if init != "scratch" and "scratch" in columns}
-    return {**key, "about": about or None, "inits": columns, "gain": gains.get("pretrained"), "gains": gains}
+    gains = {i: _gain(by_init[i], by_init["scratch"], about) for i in inits if i != "scratch" and "scratch" in inits}
+    return {
+        **key,
+        "about": about or None,
+        "inits": columns,
+        "gain": gains.get("pretrained"),
+        "gains": gains,
+        "validation_gain": _gain(
+            by_init.get("pretrained", []), by_init.get("scratch", []), about, split="validation", rows=False
+        ),
+        "ratio": curves.ratio(by_init.get("scratch", []), by_init.get("pretrained", [])),
+        "unused": None,
+        "low_data": [],
+    }
 
 
-def _init_order(init: str) -> tuple[int, str]:
+def init_order(init: str) -> tuple[int, str]:
+    """Return what columns are sorted by: the order in which they are read."""
     order = ("pretrained", "scratch", "reembedded", "frozen")
     return (order.index(init) if init in order else len(order), init)
 
 
 def _column(results: list[Record]) -> Record:
     finished = sorted((r for r in results if r["status"] == "finished"), key=lambda r: r["cell"]["seed"])
-    scores = [r["scores"]["test"][r["task"]["metric"]] for r in finished]
+    scores = [_score(r, "test") for r in finished]
+    held = [_score(r, "validation") for r in finished]
     return {
         "n": len(scores),
         "mean": float(np.mean(scores)) if scores else None,
         "sd": float(np.std(scores, ddof=1)) if len(scores) > 1 else None,
+        "validation": float(np.mean(held)) if held else None,
         "scores": {str(r["cell"]["seed"]): s for r, s in zip(finished, scores, strict=True)},
         "cells": {str(r["cell"]["seed"]): r["id"] for r in finished},
         "lr": finished[0]["cell"]["recipe"]["lr"] if finished else None,
         "collapsed": [r["cell"]["seed"] for r in finished if r["collapsed"]],
         "failed": sorted(r["cell"]["seed"] for r in results if r["status"] == "failed"),
+        "dynamics": curves.dynamics(finished),
+        "curve": curves.mean_curve(finished),
     }
 
 
-def _gain(columns: Record, init: str, about: Record) -> Record | None:
-    mine, control = columns[init]["scores"], columns["scratch"]["scores"]
-    seeds = [seed for seed in mine if seed in control]
+def _score(result: Record, split: str) -> float:
+    return float(result["scores"][split][result["task"]["metric"]])
+
+
+def _finished(results: list[Record]) -> dict[int, Record]:
+    return {r["cell"]["seed"]: r for r in results if r["status"] == "finished"}
+
+
+def _gain(
+    results: list[Record], controls: list[Record], about: Record, *, split: str = "test", rows: bool = True
+) -> Record | None:
+    mine, control = _finished(results), _finished(controls)
+    seeds = sorted(set(mine) & set(control))
     if not seeds:
         return None
     sign = 1.0 if about["higher_is_better"] else -1.0
-    pairs = [sign * (mine[seed] - control[seed]) for seed in seeds]
-    bounds = interval(pairs)
-    return {
-        "mean": float(np.mean(pairs)),
+    pairs = [sign * (_score(mine[seed], split) - _score(control[seed], split)) for seed in seeds]
+    mean, bounds = float(np.mean(pairs)), stats.interval(pairs)
+    found = {
+        "mean": mean,
         "low": bounds and bounds[0],
         "high": bounds and bounds[1],
         "n": len(pairs),
-        "pairs": dict(zip(seeds, pairs, strict=True)),
-        "recovery": _recovery(sign, np.mean(pairs), columns["scratch"], about),
+        "pairs": {str(seed): pair for seed, pair in zip(seeds, pairs, strict=True)},
+    }
+    if not rows:
+        return found
+    spread = _row_spread([mine[s] for s in seeds], [control[s] for s in seeds])
+    both = None if spread is None else stats.interval_of_both(pairs, spread[1])
+    return {
+        **found,
+        "rows": None if spread is None else _of_rows(mean, *spread),
+        "both": both and {"low": both[0], "high": both[1]},
+        "recovery": _recovery(sign, mean, controls, about),
     }
 
 
-def _recovery(sign: float, gain: Any, control: Record, about: Record) -> float | None:  # noqa: ANN401 - a NumPy number
+def _of_rows(mean: float, sd: float, shared: float) -> Record:
+    low, high = stats.interval_of_rows(mean, sd)
+    return {"sd": sd, "shared_sd": shared, "low": low, "high": high}
+
+
+def _row_spread(results: list[Record], controls: list[Record]) -> tuple[float, float] | None:
+    differences = []
+    for result, control in zip(results, controls, strict=True):
+        mine, other = result.get("resampled"), control.get("resampled")
+        if not mine or not other or len(mine) != len(other):
+            return None
+        differences.append(np.subtract(mine, other))
+    return stats.row_noise(np.array(differences))
+
+
+def _recovery(sign: float, gain: float, controls: list[Record], about: Record) -> float | None:
     special = about.get("specialist")
     if not special:
         return None
-    distance = sign * (special["score"] - control["mean"])
+    control = float(np.mean([_score(r, "test") for r in _finished(controls).values()]))
+    distance = sign * (special["score"] - control)
     return float(gain / distance) if distance > 0 else None
 
 
-def _checkpoints(entries: list[Record]) -> list[Record]:
-    """Return the headline of each checkpoint and way of running it; controls and baselines have no part in it."""
-    ways: dict[str, list[Record]] = defaultdict(list)
+def _cross_reference(entries: list[Record]) -> None:
+    """Put what other ways of running the same checkpoint say beside each entry: unused ids, few rows."""
+    index: dict[str, list[Record]] = defaultdict(list)
     for entry in entries:
-        if entry["about"] and not entry["about"]["control"] and not entry["checkpoint"].startswith("baseline:"):
-            way = {
-                k: entry[k]
-                for k in ("checkpoint", "revision", "mapping", "recipe", "changed", "fraction", "limit", "marks")
-            }
-            ways[json.dumps(way, sort_keys=True)].append(entry)
-    asked: dict[str, set[str]] = defaultdict(set)
-    for name, members in ways.items():
-        asked[_without_checkpoint(name)] |= {e["about"]["name"] for e in members}
-    return [_headline(json.loads(name), ways[name], asked[_without_checkpoint(name)]) for name in sorted(ways)]
+        index[json.dumps([entry[n] for n in ("checkpoint", "revision", "task", "rows", "specials")])].append(entry)
+    for entry in entries:
+        relatives = index[json.dumps([entry[n] for n in ("checkpoint", "revision", "task", "rows", "specials")])]
+        entry["unused"] = next(
+            (_unused(e, entry) for e in relatives if _differs(e, entry, {"mapping"}, "unused")), None
+        )
+        entry["low_data"] = [
+            _low(e) for e in relatives if entry["fraction"] == 1 and e["fraction"] < 1 and _low_of(e, entry)
+        ]
 
 
-def _without_checkpoint(way: str) -> str:
-    return json.dumps({k: v for k, v in json.loads(way).items() if k not in {"checkpoint", "revision"}}, sort_keys=True)
+def _differs(other: Record, entry: Record, only: set[str], mapping: str) -> bool:
+    same = set(WAY) | {"marks", "mapping_seed"}
+    return other["mapping"] == mapping != entry["mapping"] and all(other[n] == entry[n] for n in same - only)
 
 
-def _headline(way: Record, entries: list[Record], asked: set[str]) -> Record:
-    gains = {e["about"]["name"]: e["gain"] for e in entries if e["gain"]}
-    disciplines: dict[str, list[str]] = defaultdict(list)
-    for name in sorted(gains):
-        disciplines[name.split(".")[0]].append(name)
-    means = {d: float(np.mean([gains[t]["mean"] for t in names])) for d, names in disciplines.items()}
-    shared = set.intersection(*(set(g["pairs"]) for g in gains.values())) if gains else set()
-    seeds = sorted(shared, key=int)
-    by_seed = [_adaptability({t: g["pairs"][seed] for t, g in gains.items()}, disciplines) for seed in seeds]
-    bounds = interval(by_seed)
+def _unused(other: Record, entry: Record) -> Record | None:
+    mine, control = other["inits"].get("pretrained"), entry["inits"].get("scratch")
+    if not mine or not mine["n"]:
+        return None
+    seeds = sorted(set(mine["scores"]) & set((control or {}).get("scores", {})), key=int)
+    sign = 1.0 if (entry["about"] or {}).get("higher_is_better", True) else -1.0
+    pairs = [sign * (mine["scores"][s] - control["scores"][s]) for s in seeds] if control else []
+    return {"n": mine["n"], "mean": mine["mean"], "sd": mine["sd"], "gain": float(np.mean(pairs)) if pairs else None}
+
+
+def _low_of(other: Record, entry: Record) -> bool:
+    return all(other[n] == entry[n] for n in ("mapping", "map_specials", "mapping_seed", "limit", "marks"))
+
+
+def _low(entry: Record) -> Record:
     return {
-        **way,
-        "adaptability": float(np.mean(list(means.values()))) if means else None,
-        "low": bounds and bounds[0],
-        "high": bounds and bounds[1],
-        "n": len(seeds),
-        "disciplines": means,
-        "tasks": sorted(gains),
-        "missing": sorted(asked - set(gains)),
-        "complete": not asked - set(gains),
+        "fraction": entry["fraction"],
+        "subset": entry["subset"],
+        "recipe": entry["recipe"],
+        "gain": entry["validation_gain"],
     }
 
 
-def _adaptability(gains: dict[str, float], disciplines: dict[str, list[str]]) -> float:
-    return float(np.mean([np.mean([gains[task] for task in names]) for names in disciplines.values()]))
+def _variance(together: dict[str, list[Record]]) -> list[Record]:
+    """Return the components of variance of every whole grid of mapping seeds and seeds."""
+    found = []
+    for key in sorted(together):
+        done = [r for r in together[key] if r["status"] == "finished"]
+        for init in sorted({r["cell"]["init"] for r in done}, key=init_order):
+            grid = {(r["cell"]["mapping_seed"], r["cell"]["seed"]): r for r in done if r["cell"]["init"] == init}
+            maps, seeds = (sorted({pair[i] for pair in grid}) for i in (0, 1))
+            if len(maps) > 1 and len(seeds) > 1 and len(grid) == len(maps) * len(seeds):
+                table = np.array([[_score(grid[m, s], "test") for s in seeds] for m in maps])
+                shape = {"init": init, "mappings": len(maps), "seeds": len(seeds), "mean": float(table.mean())}
+                found.append({**json.loads(key), **shape, **stats.components(table)})
+    return found
 
 
 def to_bytes(board: Record) -> bytes:
     """Return the board as stable JSON."""
-    return (json.dumps(board, indent=1, sort_keys=True, allow_nan=False) + "\n").encode()
+    from discbench.store import as_text
+
+    return as_text(board).encode()

@@ -4,8 +4,8 @@ from typing import Any
 
 import click
 
-from discbench import __version__, ranks
-from discbench.commands import board, evaluate, pretrain, sweep_recipe, tasks
+from discbench import __version__
+from discbench.commands import board, compare, evaluate, export, pretrain, probe, site, submit, sweep_recipe, tasks
 from discbench.errors import DiscbenchError, UserError, did_you_mean
 
 
@@ -17,8 +17,7 @@ class Group(click.Group):
         try:
             return super().invoke(ctx)
         except DiscbenchError as error:
-            if ranks.rank() == 0:
-                click.echo(f"error: {error}", err=True)
+            click.echo(f"error: {error}", err=True)
             ctx.exit(int(error.exit_code))
 
     def resolve_command(
@@ -40,12 +39,19 @@ def cli() -> None:
 COMMANDS = (
     evaluate.eval_,
     evaluate.plan_,
-    sweep_recipe.sweep_recipe_,
     tasks.tasks,
     tasks.models,
     tasks.data,
     board.board_,
+    compare.compare_,
     pretrain.pretrain_,
+    probe.probe_,
+    probe.probes_,
+    site.site_,
+    sweep_recipe.sweep_recipe,
+    export.export_,
+    submit.submit_,
+    submit.verify_,
 )
 for command in COMMANDS:
     cli.add_command(command)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pluggy
 
 if TYPE_CHECKING:
+    from discbench.probe import Probe
     from discbench.types import Task
 
 hookspec = pluggy.HookspecMarker("discbench")
@@ -20,7 +21,7 @@ def discbench_tasks() -> "list[Task]":  # type: ignore[empty-body]
 
 
 @hookspec
-def discbench_probes() -> list[Any]:  # type: ignore[empty-body]
+def discbench_probes() -> "list[Probe]":  # type: ignore[empty-body]
     """Return the probes that this plugin offers; called once, when probes are looked up."""
 
 

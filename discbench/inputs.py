@@ -1,4 +1,4 @@
-"""Input ids: mapped rows with a checkpoint's own special ids around them, and batches of them."""
+"""Rows as token ids: symbols through a table, or text through a tokenizer, padded a batch at a time."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -25,7 +25,7 @@ class Inputs:
     types: NDArray[np.int64] | None = None
     """Token types of text pairs, as flat as `ids`."""
     left: bool = False
-    """Whether padding comes before a row."""
+    """Whether rows are padded at the left."""
 
     def __len__(self) -> int:
         return len(self.targets)
@@ -36,18 +36,18 @@ class Inputs:
         return np.diff(self.offsets)
 
     def batch(self, rows: Sequence[int]) -> dict[str, torch.Tensor]:
-        """Return ids and attention mask of shape (batch, longest row), padded at one side, and targets (batch,)."""
+        """Return ids and attention mask of shape (batch, longest row), and targets (batch,)."""
         width = int(self.lengths[list(rows)].max())
         ids = np.full((len(rows), width), self.pad, dtype=np.int64)
         mask, types = np.zeros_like(ids), np.zeros_like(ids)
         for i, row in enumerate(rows):
             place = slice(self.offsets[row], self.offsets[row + 1])
             length = place.stop - place.start
-            at = slice(width - length, width) if self.left else slice(length)
-            ids[i, at] = self.ids[place]
-            mask[i, at] = 1
+            columns = slice(width - length, width) if self.left else slice(0, length)
+            ids[i, columns] = self.ids[place]
+            mask[i, columns] = 1
             if self.types is not None:
-                types[i, at] = self.types[place]
+                types[i, columns] = self.types[place]
         made = {"input_ids": ids, "attention_mask": mask, "targets": self.targets[list(rows)], "rows": np.array(rows)}
         if self.types is not None:
             made["token_type_ids"] = types
@@ -74,7 +74,7 @@ def to_inputs(split: Encoded, table: Sequence[int], vocabulary: Vocabulary, max_
         ids[at : at + first] = vocabulary.prefix
         ids[at + first : at + first + length] = mapped[start : start + length]
         ids[at + first + length : offsets[row + 1]] = vocabulary.suffix
-    return Inputs(ids, offsets, split.targets, vocabulary.pad, left=vocabulary.left)
+    return Inputs(ids, offsets, split.targets, vocabulary.pad)
 
 
 def to_text_inputs(
@@ -102,4 +102,4 @@ def to_text_inputs(
     types = None
     if seconds is not None and "token_type_ids" in made:
         types = np.fromiter((i for row in made["token_type_ids"] for i in row), dtype=np.int64)
-    return Inputs(ids, offsets, split.targets, vocabulary.pad, types, vocabulary.left)
+    return Inputs(ids, offsets, split.targets, vocabulary.pad, types)

@@ -7,7 +7,7 @@ one table per model and seed).
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from discbench.errors import CheckpointError, PluginError
@@ -67,8 +67,6 @@ class Vocabulary:
     pad: int
     special: tuple[int, ...] = ()
     """All special ids, [MASK] and the like among them."""
-    left: bool = False
-    """Whether padding comes before a sequence."""
 
 
 def shuffled(ids: Sequence[int], seed: int) -> list[int]:
@@ -82,15 +80,41 @@ def draw_table(mapping: RandomTable, kind: Kind, vocabulary: Vocabulary, seed: i
     Raises:
         CheckpointError: The vocabulary has fewer usable ids than the alphabet has symbols.
     """
+    return tuple(shuffled(_usable(kind, vocabulary, mapping.symbols), seed)[: mapping.symbols])
+
+
+def _usable(kind: Kind, vocabulary: Vocabulary, needed: int) -> tuple[int, ...]:
     usable = {"random": vocabulary.regular, "unused": vocabulary.unused}.get(kind)
     if usable is None:
-        raise CheckpointError(f"mapping {kind!r} does not apply to a task with an alphabet; use 'random' or 'unused'")
-    if len(usable) < mapping.symbols:
         raise CheckpointError(
-            f"mapping {kind!r} needs {mapping.symbols} token ids, but the vocabulary of {vocabulary.size} has"
+            f"mapping {kind!r} does not apply to a task with an alphabet; use 'random', 'unused' or 'native'"
+        )
+    if len(usable) < needed:
+        raise CheckpointError(
+            f"mapping {kind!r} needs {needed} token ids, but the vocabulary of {vocabulary.size} has"
             f" {len(usable)} usable ones; take a checkpoint with a larger vocabulary"
         )
-    return tuple(shuffled(usable, seed)[: mapping.symbols])
+    return usable
+
+
+def move_specials(mapping: RandomTable, kind: Kind, vocabulary: Vocabulary, seed: int) -> Vocabulary:
+    """Return the vocabulary with each id of prefix, suffix and padding replaced by an ordinary one.
+
+    As in the code of Kao & Lee 2021, whose table moved [CLS], [SEP] and [PAD] too. The new ids are the last ones of
+    the order that the alphabet takes the first ones of, so they are the same for all tasks of one seed.
+
+    Raises:
+        CheckpointError: The vocabulary has too few usable ids.
+    """
+    fixed = list(dict.fromkeys((*vocabulary.prefix, *vocabulary.suffix, vocabulary.pad)))
+    order = shuffled(_usable(kind, vocabulary, mapping.symbols + len(fixed)), seed)
+    moved = dict(zip(fixed, reversed(order), strict=False))
+    return replace(
+        vocabulary,
+        prefix=tuple(moved[i] for i in vocabulary.prefix),
+        suffix=tuple(moved[i] for i in vocabulary.suffix),
+        pad=moved[vocabulary.pad],
+    )
 
 
 SHIFT = 1000
@@ -100,7 +124,8 @@ SHIFT = 1000
 def draw_text_map(mapping: TextTable, kind: Kind, vocabulary: Vocabulary, seed: int) -> list[int]:
     """Return the new id of every id of the vocabulary, one to one.
 
-    `shift`: (id + 1000) mod V. `permute`: an order of all ids drawn by hash. `identity`: the text as it is.
+    `shift`: (id + 1000) mod V. `permute`: an order of all ids drawn by hash. `identity` and `native`: the text
+    as it is.
 
     Raises:
         CheckpointError: A kind that does not apply to text.
@@ -111,6 +136,7 @@ def draw_text_map(mapping: TextTable, kind: Kind, vocabulary: Vocabulary, seed: 
     moving = [i for i in range(vocabulary.size) if i not in fixed]
     targets = {
         "identity": lambda: moving,
+        "native": lambda: moving,
         "shift": lambda: [moving[(place + SHIFT) % len(moving)] for place in range(len(moving))],
         "permute": lambda: shuffled(moving, seed),
     }.get(kind)

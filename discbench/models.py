@@ -1,4 +1,4 @@
-"""Checkpoints as models: vocabulary and inits.
+"""Checkpoints as models: vocabulary, inits, input ids.
 
 A model is what AutoModelForSequenceClassification makes of a checkpoint: its own pooling and a new head.
 """
@@ -8,14 +8,13 @@ import logging
 import os
 import re
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, Literal, get_args
 
 import torch
 
 from discbench.checkpoints import Checkpoint
 from discbench.errors import CheckpointError
-from discbench.families import check_ends, head_of, pads_left
 from discbench.mapping import Vocabulary
 
 Init = Literal["pretrained", "scratch", "reembedded", "frozen"]
@@ -95,7 +94,7 @@ def vocabulary_of(checkpoint: Checkpoint) -> Vocabulary:
         CheckpointError: It has no usable tokenizer, and its special ids are neither given nor in its config.
     """
     config = load_config(checkpoint)
-    size = _vocabulary_size(checkpoint, config)
+    size = int(config.get_text_config().vocab_size)
     tokenizer = None if checkpoint.specials else load_tokenizer(checkpoint)
     if tokenizer is None:
         return _vocabulary_without_tokenizer(checkpoint, config, size)
@@ -103,12 +102,9 @@ def vocabulary_of(checkpoint: Checkpoint) -> Vocabulary:
     specials = set(tokenizer.all_special_ids) | {i for i, t in tokenizer.added_tokens_decoder.items() if t.special}
     unused = {i for token, i in tokens.items() if UNUSED.fullmatch(token) and i < size}
     unused |= set(range(size)) - set(tokens.values())
-    prefix, suffix = _around(tokenizer, specials)
-    pads = [i for i in (tokenizer.pad_token_id, config.pad_token_id, tokenizer.eos_token_id) if i is not None]
-    pad = pads[0] if pads else 0
-    # a symbol with an id of padding would not be counted as a position (RoBERTa) or as the last token (GPT-2)
-    specials |= {pad, *pads}
     regular = sorted(i for i in set(tokens.values()) - specials - unused if i < size)
+    prefix, suffix = _around(tokenizer, specials)
+    pad = next((i for i in (tokenizer.pad_token_id, config.pad_token_id, tokenizer.eos_token_id) if i is not None), 0)
     return Vocabulary(
         size=size,
         regular=tuple(regular),
@@ -117,18 +113,7 @@ def vocabulary_of(checkpoint: Checkpoint) -> Vocabulary:
         suffix=suffix,
         pad=pad,
         special=tuple(sorted(specials)),
-        left=pads_left(config),
     )
-
-
-def _vocabulary_size(checkpoint: Checkpoint, config: Any) -> int:  # noqa: ANN401
-    size = getattr(config.get_text_config(), "vocab_size", None)
-    if not isinstance(size, int):
-        raise CheckpointError(
-            f"model {checkpoint.name!r} is a {config.model_type!r}, whose config names no vocab_size: it has no token"
-            " ids that symbols could be mapped to; give a model with a table of word embeddings"
-        )
-    return size
 
 
 def _around(tokenizer: Any, specials: set[int]) -> tuple[tuple[int, ...], tuple[int, ...]]:  # noqa: ANN401
@@ -156,10 +141,33 @@ def _vocabulary_without_tokenizer(checkpoint: Checkpoint, config: Any, size: int
     if outside:
         raise CheckpointError(f"model {checkpoint.name!r}: special id {outside[0]} is outside its {size} ids")
     mask = first("mask_token_id")
-    regular = [i for i in range(size) if i not in {cls, sep, pad, mask, config.pad_token_id}]
-    return Vocabulary(
-        size=size, regular=tuple(regular), unused=(), prefix=(cls,), suffix=(sep,), pad=pad, left=pads_left(config)
-    )
+    regular = [i for i in range(size) if i not in {cls, sep, pad, mask}]
+    return Vocabulary(size=size, regular=tuple(regular), unused=(), prefix=(cls,), suffix=(sep,), pad=pad)
+
+
+def native_table(
+    checkpoint: Checkpoint, alphabet: Sequence[str] | Sequence[int], vocabulary: Vocabulary
+) -> tuple[int, ...]:
+    """Return the token id that the checkpoint's own tokenizer has for each symbol.
+
+    Raises:
+        CheckpointError: No tokenizer, or a symbol that is not one ordinary token of it.
+    """
+    tokenizer = load_tokenizer(checkpoint)
+    if tokenizer is None:
+        raise CheckpointError(
+            f"mapping 'native': model {checkpoint.name!r} has no usable tokenizer to read symbols with"
+        )
+    known, found = tokenizer.get_vocab(), []
+    for symbol in map(str, alphabet):
+        ids = [known[symbol]] if symbol in known else tokenizer(symbol, add_special_tokens=False)["input_ids"]
+        if len(ids) != 1 or ids[0] in vocabulary.special:
+            raise CheckpointError(
+                f"mapping 'native': {symbol!r} is no token of model {checkpoint.name!r}; native is for checkpoints of"
+                " the task's own discipline, take 'random' for others"
+            )
+        found.append(int(ids[0]))
+    return tuple(found)
 
 
 def build(checkpoint: Checkpoint, init: Init, outputs: int, seed: int, vocabulary: Vocabulary) -> Any:  # noqa: ANN401
@@ -169,7 +177,7 @@ def build(checkpoint: Checkpoint, init: Init, outputs: int, seed: int, vocabular
         checkpoint: What to load, or whose architecture to take.
         init: `pretrained`: all weights of the checkpoint. `scratch`: none, the library's own random init.
             `reembedded`: word embeddings from a random init, the rest kept (Kao & Lee 2021, §3.2). `frozen`:
-            pretrained, and only the last linear layer learns, whatever else the family's own head consists of.
+            pretrained, and only what the checkpoint does not bring (the head, a pooler that it lacks) learns.
         outputs: Width of the head.
         seed: Of every random weight.
         vocabulary: Its `pad` is set where the checkpoint names none.
@@ -181,21 +189,25 @@ def build(checkpoint: Checkpoint, init: Init, outputs: int, seed: int, vocabular
     config.num_labels = outputs
     if config.pad_token_id is None:
         config.pad_token_id = vocabulary.pad
-    torch.manual_seed(seed)
     with quietly():
-        model = _fresh(checkpoint, config) if init == "scratch" else _pretrained(checkpoint, config, outputs, seed)
-        if init == "reembedded":
-            torch.manual_seed(seed)
-            fresh = _fresh(checkpoint, config).get_input_embeddings().weight
-            with torch.no_grad():
-                model.get_input_embeddings().weight.copy_(fresh)
-        if init == "frozen":
-            model.requires_grad_(False)  # noqa: FBT003 - torch's own signature
-            head_of(model, outputs)[1].requires_grad_(True)  # noqa: FBT003
-    check_ends(model, vocabulary)
-    model.config.pad_token_id = vocabulary.pad  # decoders look for the last token that is not this one
-    if hasattr(model.config, "use_cache"):
-        model.config.use_cache = False  # nothing is generated
+        model = _with_init(checkpoint, init, config, seed)
+    model.config.pad_token_id = vocabulary.pad  # decoders find the last token by it when they pool
+    return model
+
+
+def _with_init(checkpoint: Checkpoint, init: Init, config: Any, seed: int) -> Any:  # noqa: ANN401
+    torch.manual_seed(seed)
+    if init == "scratch":
+        return _fresh(checkpoint, config)
+    model, brought = _pretrained(checkpoint, config)
+    if init == "reembedded":
+        torch.manual_seed(seed)
+        fresh = _fresh(checkpoint, config).get_input_embeddings().weight
+        with torch.no_grad():
+            model.get_input_embeddings().weight.copy_(fresh)
+    if init == "frozen":
+        for name, weight in model.named_parameters():
+            weight.requires_grad_(name not in brought)
     return model
 
 
@@ -207,7 +219,8 @@ def _fresh(checkpoint: Checkpoint, config: Any) -> Any:  # noqa: ANN401
     )
 
 
-def _pretrained(checkpoint: Checkpoint, config: Any, outputs: int, seed: int) -> Any:  # noqa: ANN401
+def _pretrained(checkpoint: Checkpoint, config: Any) -> tuple[Any, set[str]]:  # noqa: ANN401
+    """Return the model, and the names of the weights that the checkpoint brought."""
     from transformers import AutoModelForSequenceClassification
 
     try:
@@ -221,26 +234,66 @@ def _pretrained(checkpoint: Checkpoint, config: Any, outputs: int, seed: int) ->
         )
     except Exception as error:
         raise _unreadable(checkpoint, error) from error
-    _check_body(checkpoint, model, info)
-    name, head = head_of(model, outputs)
-    if f"{name}.weight" not in _absent(info):  # the checkpoint was fine-tuned to as many classes of its own
-        torch.manual_seed(seed)
-        head.load_state_dict(_fresh(checkpoint, config).get_submodule(name).state_dict())
-    return model
+    fresh = {key[0] if isinstance(key, tuple) else key for key in (*info["missing_keys"], *info["mismatched_keys"])}
+    _check_body(checkpoint, model, fresh)
+    return model, {name for name, _ in model.named_parameters()} - fresh
 
 
-def _absent(info: dict[str, Any]) -> set[str]:
-    """Return the weights that the checkpoint lacks, or has in another shape."""
-    mismatched = (key[0] if isinstance(key, tuple) else key for key in info["mismatched_keys"])
-    return {*info["missing_keys"], *mismatched}
-
-
-def _check_body(checkpoint: Checkpoint, model: Any, info: dict[str, Any]) -> None:  # noqa: ANN401
+def _check_body(checkpoint: Checkpoint, model: Any, fresh: set[str]) -> None:  # noqa: ANN401
     """Refuse a body that would silently stay random; heads and poolers may be new."""
     body = model.base_model_prefix + "."
-    absent = [k for k in _absent(info) if k.startswith(body) and ".pooler." not in k]
+    absent = [k for k in fresh if k.startswith(body) and ".pooler." not in k]
     if absent:
         raise CheckpointError(
             f"model {checkpoint.name!r}: {len(absent)} weights of its body are not in the checkpoint, the first is"
             f" {min(absent)!r}; they would stay random, so it is refused; is config.json the right one?"
         )
+
+
+LEFT = frozenset({"xlnet"})
+"""Model types that pool the last position whatever the mask says, so that rows must end there."""
+
+
+def pads_left(model: Any) -> bool:  # noqa: ANN401
+    """Tell whether the model's rows are padded at the left."""
+    return model.config.model_type in LEFT
+
+
+@torch.no_grad()
+def check_padding(checkpoint: Checkpoint, model: Any, vocabulary: Vocabulary) -> None:  # noqa: ANN401
+    """Refuse a model whose answer to a row depends on the padding that stands beside it in a batch.
+
+    Raises:
+        CheckpointError: Beside a longer row its outputs for a short one move by over 5 % of what tells the two apart.
+    """
+    longer = [*vocabulary.prefix, *(vocabulary.regular * 9)[:9], *vocabulary.suffix]
+    shorter = [*vocabulary.prefix, *(vocabulary.regular * 9)[3:7], *vocabulary.suffix]
+    gap = [vocabulary.pad] * (len(longer) - len(shorter))
+    ones, zeros = [1] * len(shorter), [0] * len(gap)
+    padded = (gap + shorter, zeros + ones) if pads_left(model) else (shorter + gap, ones + zeros)
+    model.eval()
+
+    def outputs(ids: list[list[int]], mask: list[list[int]]) -> torch.Tensor:
+        found: torch.Tensor = model(input_ids=torch.tensor(ids), attention_mask=torch.tensor(mask)).logits
+        return found
+
+    alone = outputs([shorter], [ones])
+    other, beside = outputs([longer, padded[0]], [[1] * len(longer), padded[1]])
+    moved, apart = float((alone[0] - beside).abs().max()), float((alone[0] - other).abs().max())
+    if moved > 0.05 * apart + 1e-5 * float(alone.abs().max()):
+        raise CheckpointError(
+            f"model {checkpoint.name!r} ({model.config.model_type}) answers a row differently beside a longer one: its"
+            f" outputs move by {moved:.2g} where two rows differ by {apart:.2g}, as it does not mask padding; take"
+            " another architecture"
+        )
+
+
+def position_limit(model: Any) -> int | None:  # noqa: ANN401
+    """Return how many tokens the model's positions can number; None if there is no limit."""
+    limit = getattr(model.config.get_text_config(), "max_position_embeddings", None)
+    if not isinstance(limit, int) or limit <= 0:
+        return None
+    for name, module in model.named_modules():
+        if name.endswith("position_embeddings") and getattr(module, "padding_idx", None) is not None:
+            return limit - int(module.padding_idx) - 1
+    return limit

@@ -53,7 +53,22 @@ what_options = together(
     click.option(
         "--set", "changes", multiple=True, metavar="FIELD=VALUE", help="Change a field of the recipe. Repeatable."
     ),
-    click.option("--mapping", help=f"Instead of each task's own: one of {', '.join(KINDS[:5])}."),
+    click.option("--mapping", help=f"Instead of each task's own: one of {', '.join(KINDS)}."),
+    click.option(
+        "--mapping-seed",
+        "mapping_seeds",
+        metavar="N[,N]",
+        help="Of the mapping tables, crossed with the seeds; by default each run's own seed draws its table.",
+    ),
+    click.option(
+        "--map-specials/--keep-specials",
+        default=None,
+        help="Whether the table moves [CLS], [SEP] and padding too; by default as each task says (symbols: kept).",
+    ),
+    click.option("--fraction", type=float, default=1.0, show_default=True, help="Share of the train rows."),
+    click.option(
+        "--subset", default="drawn", show_default=True, help="Which share: drawn for each seed, or the first rows."
+    ),
     click.option("--limit", type=int, help="At most so many rows of every split; such scores are marked."),
     click.option(
         "--special",
@@ -71,7 +86,17 @@ what_options = together(
 
 
 def request_of(
-    inits: str, seeds: int, recipe: str, changes: tuple[str, ...], limit: int | None, mapping: str | None
+    *,
+    inits: str = "pretrained,scratch",
+    seeds: int = 3,
+    recipe: str = "paper",
+    changes: tuple[str, ...] = (),
+    limit: int | None = None,
+    mapping: str | None = None,
+    mapping_seeds: str | None = None,
+    map_specials: bool | None = None,
+    fraction: float = 1.0,
+    subset: str = "drawn",
 ) -> Request:
     """Read the options that make up a request."""
     if seeds < 1:
@@ -88,8 +113,39 @@ def request_of(
     if not names:
         raise UserError("--inits is empty; give pretrained, scratch, reembedded or frozen, commas between")
     return Request(
-        inits=names, seeds=tuple(range(seeds)), recipe=recipe, overrides=overrides, limit=limit, mapping=mapping
+        inits=names,
+        seeds=tuple(range(seeds)),
+        recipe=recipe,
+        overrides=overrides,
+        limit=limit,
+        mapping=mapping,
+        mapping_seeds=_mapping_seeds(mapping_seeds),
+        map_specials=map_specials,
+        fraction=fraction,
+        subset=subset,
     )
+
+
+REQUEST = (
+    "inits",
+    "seeds",
+    "recipe",
+    "changes",
+    "limit",
+    "mapping",
+    "mapping_seeds",
+    "map_specials",
+    "fraction",
+    "subset",
+)
+"""The options that make up a request, by the names that `request_of` takes them under."""
+
+
+def _mapping_seeds(text: str | None) -> tuple[int, ...]:
+    parts = [part.strip() for part in (text or "").split(",") if part.strip()]
+    if not all(part.isdigit() for part in parts):
+        raise UserError(f"--mapping-seed {text!r}: whole numbers from 0 with commas between were expected")
+    return tuple(dict.fromkeys(int(part) for part in parts))
 
 
 def data_directory(given: Path | None) -> Path | None:

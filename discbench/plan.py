@@ -11,13 +11,14 @@ from typing import Any
 from discbench import rowcache
 from discbench.checkpoints import Checkpoint
 from discbench.errors import NoSuchName, UserError, did_you_mean
-from discbench.mapping import KINDS
+from discbench.mapping import KINDS, TextTable
 from discbench.recipes import as_record, recipe_for
 from discbench.types import Task
 
 NOTHING = "none"
 """Mapping, init and recipe of a baseline."""
 INITS = ("pretrained", "scratch", "reembedded", "frozen")
+SUBSETS = ("drawn", "first")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,11 +33,16 @@ class Cell:
     """SHA-256 of the dataset's rows."""
     mapping: str
     mapping_seed: int
+    """Of the mapping table; the run's own seed unless it is given."""
+    map_specials: bool
+    """Whether special ids are moved by the table too."""
     init: str
     seed: int
     """Of the random weights, the order of batches and dropout."""
     fraction: float
     """Share of the train rows."""
+    subset: str
+    """Which share: `drawn` for each seed, or the `first` rows of the file for all."""
     limit: int | None
     """At most so many rows of every split."""
     recipe: dict[str, Any]
@@ -78,7 +84,12 @@ class Request:
     overrides: dict[str, str]
     limit: int | None = None
     fraction: float = 1.0
+    subset: str = "drawn"
     mapping: str | None = None
+    mapping_seeds: tuple[int, ...] = ()
+    """Crossed with the seeds; empty for the run's own seed, as in the paper."""
+    map_specials: bool | None = None
+    """None for each task's own way."""
 
     def __post_init__(self) -> None:
         for init in self.inits:
@@ -88,6 +99,12 @@ class Request:
             raise NoSuchName(
                 f"no mapping {self.mapping!r}{did_you_mean(self.mapping, KINDS, 'there are ' + ', '.join(KINDS))}"
             )
+        if not 0 < self.fraction <= 1:
+            raise UserError(
+                f"--fraction {self.fraction:g}: a share of the train rows above 0 and at most 1 was expected"
+            )
+        if self.subset not in SUBSETS:
+            raise NoSuchName(f"no subset {self.subset!r}; there are {', '.join(SUBSETS)}")
         if not self.seeds:
             raise UserError("--seeds 0: no seed, no cell; give 1 or more")
 
@@ -118,16 +135,19 @@ def cells(
             task=task.id,
             rows=rows[task.name],
             mapping=request.mapping or task.mapping.kind,
-            mapping_seed=seed,
+            mapping_seed=mapping_seed,
+            map_specials=_moves(task, request),
             init=init,
             seed=seed,
             fraction=request.fraction,
+            subset=request.subset if request.fraction < 1 else SUBSETS[0],
             limit=request.limit,
             recipe=_for_task(recipes[init], task),
             changed=changed,
             specials=dict(checkpoint.specials),
         )
         for seed in request.seeds
+        for mapping_seed in request.mapping_seeds or (seed,)
         for checkpoint in checkpoints
         for task in tasks
         for init in request.inits
@@ -138,17 +158,23 @@ def cells(
 
 def _of_baseline(cell: Cell) -> Cell:
     """Return a baseline's cell: it has no mapping, init or recipe, and a seed only if that draws the rows."""
-    drawn = cell.fraction < 1 or cell.limit is not None
+    drawn = (cell.fraction < 1 and cell.subset == "drawn") or cell.limit is not None
     return replace(
         cell,
         mapping=NOTHING,
         mapping_seed=0,
+        map_specials=False,
         init=NOTHING,
         seed=cell.seed if drawn else 0,
         recipe={"name": NOTHING, "lr": None},
         changed={},
         specials={},
     )
+
+
+def _moves(task: Task, request: Request) -> bool:
+    own = isinstance(task.mapping, TextTable) and task.mapping.map_specials
+    return own if request.map_specials is None else request.map_specials
 
 
 def _for_task(recipe: dict[str, Any], task: Task) -> dict[str, Any]:

@@ -123,6 +123,19 @@ def resume(
     return int(state["log"][-1]["step"]), list(state["log"])
 
 
+def add_unused(model: BertForMaskedLM, count: int, recipe: PretrainRecipe) -> None:
+    """Give the model `count` further ids: embeddings as at the start of training, never the answer to a gap."""
+    if not count:
+        return
+    old = model.get_input_embeddings().weight.detach().clone()
+    lowest = model.cls.predictions.bias.detach().min()
+    model.resize_token_embeddings(len(old) + count, mean_resizing=False)
+    fresh = torch.randn(count, old.shape[1], generator=torch.Generator().manual_seed(recipe.seed)) * recipe.init_std
+    with torch.no_grad():
+        model.get_input_embeddings().weight[len(old) :] = fresh.to(old.dtype)
+        model.cls.predictions.bias[len(old) :] = lowest
+
+
 def save_checkpoint(model: BertForMaskedLM, tokenizer: Tokenizer, out: Path) -> None:
     """Write config, 16-bit safetensors and tokenizer files that Auto classes load."""
     model.config.architectures = ["BertForMaskedLM"]
@@ -131,7 +144,9 @@ def save_checkpoint(model: BertForMaskedLM, tokenizer: Tokenizer, out: Path) -> 
     weights = {k: v.half().contiguous() for k, v in model.state_dict().items() if k not in tied}
     save_file(weights, out / "model.safetensors", metadata={"format": "pt"})
     vocabulary = sorted(tokenizer.get_vocab().items(), key=lambda pair: pair[1])
-    (out / "vocab.txt").write_text("".join(f"{token}\n" for token, _ in vocabulary), encoding="utf-8")
+    unused = model.config.vocab_size - len(vocabulary)
+    tokens = [token for token, _ in vocabulary] + [f"[unused{i}]" for i in range(unused)]
+    (out / "vocab.txt").write_text("".join(f"{token}\n" for token in tokens), encoding="utf-8")
     BertTokenizer(
         str(out / "vocab.txt"), do_lower_case=True, model_max_length=model.config.max_position_embeddings
     ).save_pretrained(out)
@@ -182,6 +197,7 @@ def pretrain(
         )
     model = new_model(recipe)
     log = train(model, stream, held, recipe, out, say)
+    add_unused(model, recipe.unused, recipe)
     save_checkpoint(model, tokenizer, out)
     examples = (
         "the capital of france is [MASK].",
@@ -221,7 +237,8 @@ and {recipe["vocabulary"]:,} WordPiece entries: masked language modelling on
 {record["tokens_seen"] / 1e6:.0f} million tokens of {record["corpus"]["name"]}.
 Held-out loss {losses[0]["loss"]:.2f} nats before, {losses[-1]["loss"]:.2f} after;
 {losses[-1]["seconds"] / 60:.0f} minutes on {record["threads"]} CPU thread(s), torch {record["torch"]}.
-Weights are stored in 16 bits. There is no pooler: fine-tuning starts one afresh.
+Weights are stored in 16 bits. There is no pooler: fine-tuning starts one afresh. After training {recipe["unused"]} ids
+that it never met were added, `[unused0]` and so on, with embeddings as at its start: mapping `unused` takes them.
 
 Text: {record["about"] or "as given"};
 {record["corpus"]["tokens"]:,} tokens, SHA-256 of the uncompressed lines `{record["corpus"]["sha256"]}`;

@@ -1,43 +1,51 @@
-"""Ranks: one cell over several processes, started by torchrun. Alone, a process is rank 0 of 1.
+"""Several processes for one cell: all of them train it, the first one keeps the books.
 
-Torch is imported only where there are several.
+Started by `torchrun --nproc_per_node N -m discbench eval ... --workers 0`; without it there is one process, the first.
 """
 
+import contextlib
 import os
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from typing import Any
-
-from discbench.errors import UserError
 
 
 def count() -> int:
-    """Return how many processes torchrun started."""
+    """Return how many processes torchrun started; 1 without it."""
     return int(os.environ.get("WORLD_SIZE", "1"))
 
 
-def rank() -> int:
-    """Return which of them this is; rank 0 alone writes and prints."""
-    return int(os.environ.get("RANK", "0")) if count() > 1 else 0
+def first() -> bool:
+    """Tell whether this process keeps the books."""
+    return int(os.environ.get("RANK", "0")) == 0
 
 
-def join(device: str) -> None:
-    """Meet the other processes: by gloo on the CPU, by NCCL on GPUs.
+def only_first(lock: AbstractContextManager[Any]) -> AbstractContextManager[Any]:
+    """Return the lock for the first process, nothing for the others: they would wait for it for ever."""
+    return lock if first() else contextlib.nullcontext()
+
+
+def meet(device: str) -> None:
+    """Join the other processes.
 
     Raises:
-        UserError: They are there, but not as many as torchrun promised.
+        RuntimeError: They are not as many as torchrun started.
     """
     if count() == 1:
         return
     from accelerate import PartialState
 
-    met = PartialState(cpu=device == "cpu").num_processes  # without `cpu` each rank would be alone
-    if met != count():
-        raise UserError(f"torchrun started {count()} processes, but {met} met; start them all with one torchrun")
+    state = PartialState(cpu=device == "cpu")
+    if state.num_processes != count():
+        raise RuntimeError(f"torchrun started {count()} processes, but {state.num_processes} have met")
 
 
-def share(value: Any) -> Any:  # noqa: ANN401 - whatever pickles
-    """Return rank 0's value, in every process."""
+def of_first(act: Callable[[], Any]) -> Any:  # noqa: ANN401 - whatever it returns
+    """Return, in every process, what `act` returns in the first; the others do not call it."""
     if count() == 1:
-        return value
-    from accelerate.utils import broadcast_object_list
+        return act()
+    import torch
 
-    return broadcast_object_list([value])[0]
+    held = [act() if first() else None]
+    torch.distributed.broadcast_object_list(held, src=0)
+    return held[0]

@@ -15,11 +15,16 @@ import pluggy
 
 from discbench import hookspecs
 from discbench.errors import NoSuchName, PluginError, did_you_mean
+from discbench.probe import Probe
 from discbench.types import Task
 
 T = TypeVar("T")
 GROUP = "discbench"
-BUILTINS = ("chem", "dna", "formal", "glue", "music", "protein")
+BUILTINS = {
+    **{name: f"discbench.tasks.{name}" for name in ("chem", "dna", "formal", "glue", "music", "protein")},
+    "probes": "discbench.probes.builtin",
+}
+"""Plugin name -> module."""
 
 
 def blocked() -> set[str]:
@@ -35,13 +40,13 @@ def plugins(extra: Sequence[tuple[str, object]] = ()) -> pluggy.PluginManager:
     """
     manager = pluggy.PluginManager(GROUP)
     manager.add_hookspecs(hookspecs)
-    for name in BUILTINS:
-        register(manager, name, importlib.import_module(f"discbench.tasks.{name}"))
+    for name, module in BUILTINS.items():
+        register(manager, name, importlib.import_module(module))
     for point in sorted(entry_points(group=GROUP), key=lambda point: point.name):
         if point.name not in blocked():
             register(manager, point.name, _import(point))
-    for name, module in extra:
-        register(manager, name, module)
+    for name, given in extra:
+        register(manager, name, given)
     return manager
 
 
@@ -114,7 +119,13 @@ def tasks(manager: pluggy.PluginManager) -> dict[str, Task]:
     return {name: found[name][1] for name in sorted(found)}
 
 
-def select(patterns: Iterable[str], known: dict[str, T]) -> list[T]:
+def probes(manager: pluggy.PluginManager) -> dict[str, Probe]:
+    """Return all probes by name, in the order of their names."""
+    found = offers(manager, "discbench_probes", Probe)
+    return {name: found[name][1] for name in sorted(found)}
+
+
+def select(patterns: Iterable[str], known: dict[str, T], kind: str = "task") -> list[T]:
     """Return what the patterns name: names, globs, `name@version`, or bare disciplines (`protein` = `protein.*`).
 
     Raises:
@@ -125,7 +136,7 @@ def select(patterns: Iterable[str], known: dict[str, T]) -> list[T]:
         matches = [name for name in known if _matches(pattern, name, known[name])]
         if not matches:
             raise NoSuchName(
-                f"no task matches {pattern!r}{did_you_mean(pattern, known, '`discbench tasks` lists them')}"
+                f"no {kind} matches {pattern!r}{did_you_mean(pattern, known, f'`discbench {kind}s` lists them')}"
             )
         chosen |= {name: known[name] for name in matches}
     return [chosen[name] for name in sorted(chosen)]

@@ -1,31 +1,25 @@
 """Run one cell: rows -> mapping -> model -> fine-tuning -> scores -> a result record."""
 
-import contextlib
-import platform
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, field
-from datetime import UTC, datetime
-from importlib.metadata import PackageNotFoundError, version
-from pathlib import Path
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
-import torch
 
-from discbench import baselines, families, finetune, models, optimizers, ranks, rowcache, rows, score
+from discbench import baselines, dynamics, finetune, models, ranks, record, rowcache, rows, score
 from discbench.checkpoints import Checkpoint
-from discbench.errors import CheckpointError, DiscbenchError
+from discbench.errors import CheckpointError
 from discbench.inputs import Inputs, to_inputs, to_text_inputs
-from discbench.mapping import TextTable, Vocabulary, draw_table, draw_text_map, table_sha256
+from discbench.mapping import TextTable, Vocabulary, draw_table, draw_text_map, move_specials, table_sha256
 from discbench.place import Place
 from discbench.plan import Cell
+from discbench.probe import Measurement
 from discbench.recipes import Recipe
-from discbench.store import FORMAT, Result, Store, pack_predictions
+from discbench.store import Result, Store, pack_predictions
 from discbench.types import Task
 
 Report = Callable[[int, int, float], None]
-LIBRARIES = ("discbench", "torch", "transformers", "accelerate", "datasets", "numpy", "scipy", "scikit-learn")
 
 
 @dataclass
@@ -53,31 +47,26 @@ class Bench:
         """Raise a UserError now for what would make every cell of the checkpoint fail."""
         if checkpoint.baseline:
             return
-        optimizers.optimizer_kind(cells[0].recipe["optimizer"])
         vocabulary = self.vocabulary(checkpoint)
         loaded = next((c for c in cells if c.init != "scratch"), cells[0])
         model = models.build(checkpoint, loaded.init, 2, 0, vocabulary)  # type: ignore[arg-type]
+        models.check_padding(checkpoint, model, vocabulary)
+        limit = models.position_limit(model)
         for cell in {c.task: c for c in cells}.values():
             task = tasks[cell.task]
-            _table(task, cell, vocabulary)
-            shortest, longest = self._lengths(task, vocabulary, cell.recipe["max_tokens"])
-            limit = families.position_limit(model, cell.recipe["max_tokens"])
-            if limit is not None and longest > limit:
+            self.mapped(task, cell, checkpoint)
+            longest = self._longest(task, vocabulary)
+            if limit is not None and min(longest, cell.recipe["max_tokens"] or longest) > limit:
                 raise CheckpointError(
                     f"{task.name} has rows of {longest} tokens, but {checkpoint.name!r} numbers {limit} positions;"
-                    f" {families.advice(model, longest)}"
+                    f" cut the rows with --set max_tokens={limit}"
                 )
-            families.check_padding(model, vocabulary, checkpoint.name, task.name, (shortest, longest))
 
     def run(self, cell: Cell, checkpoint: Checkpoint, task: Task, report: Report) -> Result:
-        """Train, score and store one cell; return its result. A cell that is in the store is returned as it is.
-
-        Under torchrun every process calls this with the same cell; rank 0 alone looks into the store and writes to it.
-        """
-        ranks.join(self.place.device)
-        store, first = Store(self.place.results), ranks.rank() == 0
-        with store.lock(cell) if first else contextlib.nullcontext():
-            known: Result | None = ranks.share(store.get(cell) if first else None)
+        """Train, score and store one cell; return its result. A cell that is in the store is returned as it is."""
+        store = Store(self.place.results)
+        with ranks.only_first(store.lock(cell)):
+            known: Result | None = ranks.of_first(lambda: store.get(cell))
             if known is not None and known["status"] == "finished":
                 return known
             began = time.monotonic()
@@ -87,23 +76,24 @@ class Bench:
                         result, predictions = self._answer(cell, task)
                     else:
                         result, predictions = self._train(cell, checkpoint, task, report)
-            except Exception as error:  # one cell's failure is recorded, the others go on
-                if ranks.count() > 1 and not isinstance(error, DiscbenchError):
-                    raise  # this process's own: the others wait for it, until torchrun ends them
-                result, predictions = _failure(error), None
-            if first:
-                store.put(cell, {**_head(cell, task), **result, "run": self._run(began)}, predictions)
-            stored: Result = ranks.share(store.get(cell) if first else None) or {}
+            except Exception as error:  # noqa: BLE001 - one cell's failure is recorded, the others go on
+                result, predictions = record.failure(error), None
+            whole = {**record.head(cell, task), **result, "run": record.run_of(began, self.place.device)}
+            ranks.of_first(lambda: store.put(cell, whole, predictions))
+            stored: Result = ranks.of_first(lambda: store.get(cell))
             return stored
 
     def _train(self, cell: Cell, checkpoint: Checkpoint, task: Task, report: Report) -> tuple[Result, bytes]:
-        loaded, vocabulary = self.rows_of(task), self.vocabulary(checkpoint)
-        recipe = Recipe(**cell.recipe)
-        table = _table(task, cell, vocabulary)
+        loaded, recipe = self.rows_of(task), Recipe(**cell.recipe)
+        table, vocabulary = self.mapped(task, cell, checkpoint)
         kept = {name: self._keep(cell, name, getattr(loaded, name)) for name in rows.SPLITS}
         splits = {name: getattr(loaded, name).take(chosen) for name, chosen in kept.items()}
-        inputs = {n: self._inputs(checkpoint, task, split, table, recipe.max_tokens) for n, split in splits.items()}
+        inputs = {
+            n: self.inputs_of(checkpoint, task, split, table, vocabulary, recipe.max_tokens)
+            for n, split in splits.items()
+        }
         model = models.build(checkpoint, cell.init, task.target.outputs, cell.seed, vocabulary)  # type: ignore[arg-type]
+        inputs = {name: replace(split, left=models.pads_left(model)) for name, split in inputs.items()}
 
         def answers(name: str, outputs: Any) -> score.Voted:  # noqa: ANN401
             return score.vote(task.target, outputs, splits[name].targets, splits[name].groups)
@@ -127,8 +117,10 @@ class Bench:
                 "validation": score.measure(task.metrics, task.target, answers("validation", trained.validation)),
                 "test_of_last_state": score.measure(task.metrics, task.target, answers("test", trained.final_test)),
             },
+            "resampled": score.resample(task.metric, found),
             "collapsed": score.collapsed(task.target, found),
-            "curve": _curve(trained.curve),
+            "curve": record.curve_record(trained.curve),
+            "dynamics": dynamics.measure(trained.curve.loss, task.target, inputs["train"].targets),
             "counts": {
                 **{name: len(split) for name, split in splits.items()},
                 "steps": len(trained.curve.loss),
@@ -137,7 +129,7 @@ class Bench:
             },
             "mapping_sha256": table_sha256(table),
             "dataset": {"sha256": loaded.sha256, "status": loaded.status, "partial": loaded.partial},
-            "marks": marks(cell, loaded),
+            "marks": record.marks(cell, loaded),
         }
         return result, pack_predictions(kept["test"], trained.test, splits["test"].targets)
 
@@ -164,8 +156,10 @@ class Bench:
         result = {
             "status": "finished",
             "scores": {"test": scores, "validation": held, "test_of_last_state": scores},
+            "resampled": score.resample(task.metric, found),
             "collapsed": score.collapsed(task.target, found),
-            "curve": _curve(finetune.Curve()),
+            "curve": record.curve_record(finetune.Curve()),
+            "dynamics": None,
             "counts": {
                 **{name: len(chosen) for name, chosen in kept.items()},
                 "steps": 0,
@@ -175,23 +169,42 @@ class Bench:
             "chosen": given.chosen,
             "mapping_sha256": None,
             "dataset": {"sha256": loaded.sha256, "status": loaded.status, "partial": loaded.partial},
-            "marks": marks(cell, loaded),
+            "marks": record.marks(cell, loaded),
         }
         return result, pack_predictions(kept["test"], given.test, test.targets)
 
-    def _lengths(self, task: Task, vocabulary: Vocabulary, max_tokens: int | None) -> tuple[int, int]:
-        """Return the tokens of the shortest and of the longest row."""
-        around = len(vocabulary.prefix) + len(vocabulary.suffix)
+    def _longest(self, task: Task, vocabulary: Vocabulary) -> int:
         if isinstance(task.mapping, TextTable):
-            return around + 1, min(task.mapping.max_tokens, max_tokens or task.mapping.max_tokens)
-        lengths = np.concatenate([getattr(self.rows_of(task), name).lengths for name in rows.SPLITS]) + around
-        shortest, longest = int(lengths.min()), int(lengths.max())
-        return min(shortest, max_tokens or shortest), min(longest, max_tokens or longest)
+            return task.mapping.max_tokens
+        longest = max(int(getattr(self.rows_of(task), name).lengths.max()) for name in rows.SPLITS)
+        return longest + len(vocabulary.prefix) + len(vocabulary.suffix)
 
-    def _inputs(
-        self, checkpoint: Checkpoint, task: Task, split: rows.Encoded, table: Sequence[int], max_tokens: int | None
+    def mapped(self, task: Task, cell: Cell | Measurement, checkpoint: Checkpoint) -> tuple[Sequence[int], Vocabulary]:
+        """Return the cell's mapping table, and the special ids to put around its rows."""
+        kind: Any = cell.mapping
+        vocabulary, seed = self.vocabulary(checkpoint), cell.mapping_seed
+        if isinstance(task.mapping, TextTable):
+            table = draw_text_map(replace(task.mapping, map_specials=cell.map_specials), kind, vocabulary, seed)
+            return table, replace(vocabulary, pad=table[vocabulary.pad])
+        if kind == "native":
+            return models.native_table(checkpoint, task.mapping.alphabet, vocabulary), vocabulary
+        moved = move_specials(task.mapping, kind, vocabulary, seed) if cell.map_specials else vocabulary
+        return draw_table(task.mapping, kind, vocabulary, seed), moved
+
+    def inputs_of(
+        self,
+        checkpoint: Checkpoint,
+        task: Task,
+        split: rows.Encoded,
+        table: Sequence[int],
+        vocabulary: Vocabulary,
+        max_tokens: int | None,
     ) -> Inputs:
-        vocabulary = self.vocabulary(checkpoint)
+        """Return a split's rows as token ids.
+
+        Raises:
+            CheckpointError: The task is text, and the checkpoint has no tokenizer to read it.
+        """
         if not isinstance(task.mapping, TextTable):
             return to_inputs(split, table, vocabulary, max_tokens)
         tokenizer = models.load_tokenizer(checkpoint)
@@ -203,81 +216,9 @@ class Bench:
         return to_text_inputs(tokenizer, split, table, vocabulary, keep)
 
     def _keep(self, cell: Cell, name: str, split: rows.Encoded) -> Any:  # noqa: ANN401
-        fraction = cell.fraction if name == "train" else 1.0
-        return rows.chosen(len(split), cell.limit, fraction, cell.seed)
-
-    def _run(self, began: float) -> dict[str, Any]:
-        device = (
-            torch.cuda.get_device_name() if self.place.device != "cpu" and torch.cuda.is_available() else _processor()
-        )
-        return {
-            "seconds": round(time.monotonic() - began, 3),
-            "finished": datetime.now(UTC).isoformat(timespec="seconds"),
-            "versions": {"python": platform.python_version(), **_versions()},
-            "hardware": {"device": device, "threads": torch.get_num_threads(), "processes": ranks.count()},
-        }
-
-
-def _table(task: Task, cell: Cell, vocabulary: Vocabulary) -> Sequence[int]:
-    kind: Any = cell.mapping
-    if isinstance(task.mapping, TextTable):
-        return draw_text_map(task.mapping, kind, vocabulary, cell.mapping_seed)
-    return draw_table(task.mapping, kind, vocabulary, cell.mapping_seed)
-
-
-def _versions() -> dict[str, str]:
-    """Return the versions of the libraries, the optional ones where they are there."""
-    found = {name: version(name) for name in LIBRARIES}
-    with contextlib.suppress(PackageNotFoundError):
-        found["pytorch-optimizer"] = version("pytorch-optimizer")
-    return found
-
-
-def _processor() -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-    except OSError:
-        return platform.processor() or platform.machine()
-    return next((line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), platform.machine())
-
-
-def _head(cell: Cell, task: Task) -> Result:
-    special = task.specialist
-    return {
-        "format": FORMAT,
-        "id": cell.id,
-        "cell": asdict(cell),
-        "task": {
-            "name": task.name,
-            "discipline": task.discipline,
-            "metric": task.metric.name,
-            "higher_is_better": task.metric.higher_is_better,
-            "chance": task.chance,
-            "ceiling": task.ceiling,
-            "control": task.control,
-            "specialist": special and {"name": special.name, "score": special.score, "source": special.source},
-        },
-    }
-
-
-def _failure(error: Exception) -> Result:
-    cause = " ".join(str(error).split())[:500]
-    return {"status": "failed", "cause": f"{type(error).__name__}: {cause}", "marks": []}
-
-
-def _curve(curve: finetune.Curve) -> dict[str, Any]:
-    return {
-        "loss": [float(f"{loss:.6g}") for loss in curve.loss],
-        "validation": [[step, value] for step, value in curve.validation],
-        "best_step": curve.best_step,
-    }
-
-
-def marks(cell: Cell, loaded: rows.Loaded) -> list[str]:
-    """Return why a cell must not share a mean with whole ones."""
-    limited = cell.limit is not None and cell.limit < max(loaded.sizes)
-    reasons = {"limited": limited, "partial": bool(loaded.partial), "unverified": loaded.status != "verified"}
-    return [name for name, holds in reasons.items() if holds]
+        if name != "train":
+            return rows.chosen(len(split), cell.limit, 1.0, cell.seed)
+        return rows.chosen(len(split), cell.limit, cell.fraction, cell.seed, first=cell.subset == "first")
 
 
 def threads_for(workers: int, cores: int) -> int:

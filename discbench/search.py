@@ -1,126 +1,83 @@
-"""A search of recipes: cells over a grid of optimisers and learning rates, judged by validation scores alone."""
+"""The search for a recipe: the same task over a grid of optimisers and learning rates (Kao & Lee 2021, appendix A).
 
-import math
-import statistics
-from collections import defaultdict
+The points of a grid are ordinary cells. What is best is read off validation; test scores take no part.
+"""
+
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 from typing import Any
 
-from discbench.errors import UserError
-from discbench.recipes import parse
+import numpy as np
 
-Result = dict[str, Any]
+from discbench import plan
+from discbench.plan import Request
+from discbench.recipes import recipe_for
+from discbench.sweep import Sweep
 
 OPTIMIZERS = ("adagrad", "adam", "adamax", "radam", "novograd")
-"""Kao & Lee 2021, appendix A."""
-RATES = ("1e-4", "1.78e-5", "1e-5", "5.62e-6", "3.16e-6", "1.78e-6", "1e-6", "5.62e-7", "1e-7")
-"""Kao & Lee 2021, appendix A: 5 points from 1e-4 to 1e-7 and 5 from 1e-5 to 1e-6, one of which they share. The paper says
-uniformly and does not say in what; here in the exponent."""
-DIVERGED = "CellError: the training loss is"
-"""How the cause of a cell begins whose loss left the finite numbers: in a search an outcome, not a fault."""
+RATES = ("1e-4", "1.8e-5", "1e-5", "5.6e-6", "3.2e-6", "1.8e-6", "1e-6", "5.6e-7", "1e-7")
+"""Appendix A: five points from 1e-4 to 1e-7, five more from 1e-5 to 1e-6; on a logarithmic scale, which the text leaves
+open."""
+
+Record = dict[str, Any]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Point:
-    """One optimiser at one rate, for one init."""
-
-    init: str
-    optimizer: str
-    lr: float
-    validation: dict[int, float]
-    """Seed -> score on validation of the selected state."""
-    diverged: int = 0
-    failed: int = 0
-    """Seeds whose cell failed for another reason."""
-    collapsed: int = 0
-    """Seeds that predict a constant."""
-
-    @property
-    def whole(self) -> bool:
-        """Whether every seed has a score."""
-        return bool(self.validation) and not self.diverged and not self.failed
-
-    @property
-    def mean(self) -> float | None:
-        """Of the validation scores, or None."""
-        return statistics.fmean(self.validation.values()) if self.validation else None
-
-    @property
-    def sd(self) -> float | None:
-        """Of the validation scores, from two seeds on."""
-        return statistics.stdev(self.validation.values()) if len(self.validation) > 1 else None
-
-
-def grid(optimizers: str, rates: str) -> list[dict[str, str]]:
-    """Return the `--set` fields of each point, rates within optimisers.
+def grid(prepared: Sweep, request: Request, optimizers: Sequence[str], rates: Sequence[str]) -> Sweep:
+    """Return the sweep with the cells of every optimiser and rate.
 
     Raises:
-        UserError: A name or a rate that no recipe can have, or none.
+        UserError: An optimiser or a rate that no recipe can have.
     """
-    names, lrs = _words(optimizers, "optimizers"), _words(rates, "lrs")
-    for field, words in (("optimizer", names), ("lr", lrs)):
-        for word in words:
-            parse(field, word)
-    return [{"optimizer": name, "lr": lr} for name in names for lr in sorted(lrs, key=float, reverse=True)]
+    rows = {prepared.tasks[cell.task].name: cell.rows for cell in prepared.cells}
+    requests = [
+        replace(request, overrides={**request.overrides, "optimizer": optimizer, "lr": rate})
+        for optimizer in optimizers
+        for rate in rates
+    ]
+    for each in requests:
+        recipe_for(each.recipe, each.inits[0], each.overrides)
+    checkpoints, tasks = list(prepared.checkpoints.values()), list(prepared.tasks.values())
+    cells = [cell for each in requests for cell in plan.cells(checkpoints, tasks, rows, each)]
+    return replace(prepared, cells=sorted(cells, key=lambda cell: cell.seed))
 
 
-def _words(text: str, option: str) -> list[str]:
-    found = list(dict.fromkeys(word.strip() for word in text.split(",") if word.strip()))
-    if not found:
-        raise UserError(f"--{option} {text!r} is empty; give one or more, commas between")
-    return found
-
-
-def diverged(result: Result | None) -> bool:
-    """Tell whether a cell ended because its loss was not finite; the same cell would do so again."""
-    return result is not None and result["status"] == "failed" and str(result["cause"]).startswith(DIVERGED)
-
-
-def points(results: Sequence[Result]) -> list[Point]:
-    """Gather results by init, optimiser and rate, in the order in which they come."""
-    gathered: dict[tuple[str, str, float], list[Result]] = defaultdict(list)
+def summary(results: Sequence[Record]) -> list[Record]:
+    """Return one record a checkpoint, task, init, optimiser and rate: mean, sd and n of the validation score."""
+    points: dict[tuple[Any, ...], list[Record]] = {}
     for result in results:
-        recipe = result["cell"]["recipe"]
-        gathered[result["cell"]["init"], recipe["optimizer"], recipe["lr"]].append(result)
-    return [_point(key, found) for key, found in gathered.items()]
+        cell = result["cell"]
+        name = (cell["checkpoint"], cell["task"], cell["init"], cell["recipe"]["optimizer"], cell["recipe"]["lr"])
+        points.setdefault(name, []).append(result)
+    return [_point(name, points[name]) for name in points]
 
 
-def _point(key: tuple[str, str, float], results: list[Result]) -> Point:
-    finished = [r for r in results if r["status"] == "finished"]
-    lost = sum(diverged(r) for r in results)
-    return Point(
-        init=key[0],
-        optimizer=key[1],
-        lr=key[2],
-        validation={r["cell"]["seed"]: r["scores"]["validation"][r["task"]["metric"]] for r in finished},
-        diverged=lost,
-        failed=len(results) - len(finished) - lost,
-        collapsed=sum(bool(r["collapsed"]) for r in finished),
-    )
+def _point(name: tuple[Any, ...], results: list[Record]) -> Record:
+    done = [r for r in results if r["status"] == "finished"]
+    about: Record = next((r["task"] for r in done), {})
+    scores = [r["scores"]["validation"][about["metric"]] for r in done]
+    return {
+        **dict(zip(("checkpoint", "task", "init", "optimizer", "lr"), name, strict=True)),
+        "metric": about.get("metric"),
+        "higher_is_better": about.get("higher_is_better", True),
+        "mean": float(np.mean(scores)) if scores else None,
+        "sd": float(np.std(scores, ddof=1)) if len(scores) > 1 else None,
+        "n": len(scores),
+        "failed": len(results) - len(done),
+        "collapsed": sum(r["collapsed"] for r in done),
+    }
 
 
-def best(found: Sequence[Point], *, higher_is_better: bool) -> dict[str, Point]:
-    """Return each init's point with the best mean validation score; of equals the first. Test scores take no part.
-
-    A point with a seed that diverged or failed cannot win: its mean would be over the lucky ones.
-    """
-    sign = 1 if higher_is_better else -1
-    chosen: dict[str, Point] = {}
-    for point in found:
-        known = chosen.get(point.init)
-        if point.whole and (known is None or _mean(point) * sign > _mean(known) * sign):
-            chosen[point.init] = point
-    return chosen
+def best(points: Sequence[Record]) -> list[Record]:
+    """Return the best point of each checkpoint, task and init; of equals the smaller rate, none with a failure."""
+    found: dict[tuple[str, str, str], Record] = {}
+    for point in sorted(points, key=lambda p: p["lr"]):
+        if point["mean"] is None or point["failed"]:
+            continue
+        key = (point["checkpoint"], point["task"], point["init"])
+        if key not in found or _worth(point) > _worth(found[key]):
+            found[key] = point
+    return list(found.values())
 
 
-def _mean(point: Point) -> float:
-    return -math.inf if point.mean is None else point.mean
-
-
-def at_edge(point: Point, found: Sequence[Point]) -> str | None:
-    """Return `lowest` or `highest` where a better rate may lie outside the grid."""
-    rates = {p.lr for p in found if (p.init, p.optimizer) == (point.init, point.optimizer)}
-    if len(rates) == 1:
-        return None
-    return {min(rates): "lowest", max(rates): "highest"}.get(point.lr)
+def _worth(point: Record) -> float:
+    return float(point["mean"] if point["higher_is_better"] else -point["mean"])

@@ -1,17 +1,16 @@
-"""Boards, plans and task lists as terminal text."""
+"""Plans and task lists as terminal text."""
 
 import shutil
 from typing import Any
 
-from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
+from discbench.probe import Probe
 from discbench.types import Dataset, Task
 
 Record = dict[str, Any]
 NARROWEST = 100
-NONE = "\N{EN DASH}"
 
 
 def console(*, wide: bool = False) -> Console:
@@ -25,123 +24,6 @@ def console(*, wide: bool = False) -> Console:
 def width() -> int:
     """Return the terminal's width in characters."""
     return shutil.get_terminal_size((NARROWEST, 24)).columns
-
-
-def board(record: Record, out: Console) -> None:
-    """Print a board: per task, mean and sd of each init and gain with interval; then every score by seed."""
-    for title, entries in _blocks(record).items():
-        inits = sorted({i for e in entries for i in e["inits"]}, key=_order)
-        out.print(f"\n[bold]{title}[/bold]")
-        out.print(_means(entries, inits))
-        out.print(_scores(entries, inits))
-        _leaks(entries, out)
-    _headlines(record, out)
-
-
-def _leaks(entries: list[Record], out: Console) -> None:
-    """Say how much of a score goes when relatives stay on one side, where a task and its `-grouped` twin were run."""
-    named = {e["task"].split("@")[0]: e["inits"] for e in entries}
-    for name in sorted(named):
-        for init, grouped in named.get(f"{name}-grouped", {}).items():
-            by_row = named[name].get(init, {}).get("mean")
-            if by_row is not None and grouped["mean"] is not None:
-                apart = grouped["mean"]
-                out.print(
-                    f"leak in {name}, {init}: {by_row:.3f} split by row, {apart:.3f} with relatives on one side:"
-                    f" {by_row - apart:+.3f}"
-                )
-
-
-def _order(init: str) -> int:
-    order = ["pretrained", "scratch", "reembedded", "frozen"]
-    return order.index(init) if init in order else len(order)
-
-
-def _blocks(record: Record) -> dict[str, list[Record]]:
-    blocks: dict[str, list[Record]] = {}
-    for entry in record["entries"]:
-        changed = "".join(f", {k}={v}" for k, v in entry["changed"].items())
-        cut = (f", limit {entry['limit']}" if entry["limit"] else "") + (
-            f", {entry['fraction']:.0%} of train" if entry["fraction"] < 1 else ""
-        )
-        marks = f"  [{'; '.join(entry['marks'])}]".replace("[", "\\[") if entry["marks"] else ""
-        title = f"{entry['checkpoint']}  mapping {entry['mapping']}, recipe {entry['recipe']}{changed}{cut}{marks}"
-        blocks.setdefault(title, []).append(entry)
-    return blocks
-
-
-def _means(entries: list[Record], inits: list[str]) -> Table:
-    table = Table(box=SIMPLE_HEAD, pad_edge=False)
-    table.add_column("task")
-    table.add_column("metric (chance)")
-    for init in inits:
-        table.add_column(f"{init}\nmean ± sd (n)", justify="right")
-    table.add_column("gain over scratch\n95 % interval", justify="right")
-    for entry in entries:
-        about = entry["about"] or {}
-        chance = "" if about.get("chance") is None else f" ({about['chance']:.2f})"
-        cells = [_mean(entry["inits"].get(init)) for init in inits]
-        table.add_row(entry["task"], f"{about.get('metric', '?')}{chance}", *cells, gain(entry["gain"]))
-    return table
-
-
-def _mean(column: Record | None) -> str:
-    if not column or not column["n"]:
-        return "failed" if column and column["failed"] else NONE
-    spread = "" if column["sd"] is None else f" ± {column['sd']:.3f}"
-    failed = f", {len(column['failed'])} failed" if column["failed"] else ""
-    return f"{column['mean']:.3f}{spread} ({column['n']}{failed})"
-
-
-def gain(record: Record | None) -> str:
-    """Return a gain with its interval, or why there is none."""
-    if record is None:
-        return "needs scratch"
-    if record["low"] is None:
-        return f"{record['mean']:+.3f} (n {record['n']}: no interval)"
-    return f"{record['mean']:+.3f} [{record['low']:+.3f}, {record['high']:+.3f}]".replace("[", "\\[")
-
-
-def _scores(entries: list[Record], inits: list[str]) -> Table:
-    seeds = sorted({s for e in entries for c in e["inits"].values() for s in c["scores"]}, key=int)
-    table = Table(box=SIMPLE_HEAD, pad_edge=False, caption="* constant predictions", caption_justify="left")
-    if not any(c["collapsed"] for e in entries for c in e["inits"].values()):
-        table.caption = None
-    table.add_column("every score, by seed")
-    for init in inits:
-        table.add_column(f"{init}: seed {' '.join(seeds)}")
-    for entry in entries:
-        table.add_row(entry["task"], *(_row(entry["inits"].get(init), seeds) for init in inits))
-    return table
-
-
-def _row(column: Record | None, seeds: list[str]) -> str:
-    if not column:
-        return NONE
-    flat = {str(s) for s in column["collapsed"]}
-    return " ".join(short(column["scores"].get(s)) + ("*" if s in flat else "") for s in seeds)
-
-
-def short(score: float | None) -> str:
-    """Return a score with three decimals and no leading zero; a dash for none."""
-    if score is None:
-        return NONE
-    text = f"{score:.3f}"
-    return text.replace("0.", ".", 1) if text.lstrip("-").startswith("0.") else text
-
-
-def _headlines(record: Record, out: Console) -> None:
-    for row in record["checkpoints"]:
-        if row["adaptability"] is None:
-            continue
-        bounds = "no interval" if row["low"] is None else f"95 % interval {row['low']:+.3f} to {row['high']:+.3f}"
-        missing = f"; incomplete, missing {', '.join(row['missing'])}" if row["missing"] else ""
-        marked = f"; marked {', '.join(row['marks'])}, not for comparison with whole runs" if row["marks"] else ""
-        disciplines = ", ".join(f"{name} {mean:+.3f}" for name, mean in row["disciplines"].items())
-        out.print(
-            f"\nadaptability of {row['checkpoint']} (mean gain over scratch, {row['recipe']}): "
-            f"[bold]{row['adaptability']:+.3f}[/bold], {bounds}, {row['n']} seeds ({disciplines}){missing}{marked}"
-        )
 
 
 def tasks(found: list[Task], out: Console) -> None:
@@ -201,3 +83,63 @@ def plan(rows: list[Record], out: Console) -> None:
         f"\n{len(rows)} cells, {len(rows) - len(left)} finished, {len(left)} to run:"
         f" {sum(r['steps'] or 0 for r in left):,} steps, {sum(r['tokens'] or 0 for r in left):,} tokens"
     )
+
+
+def search(points: list[Record], best: list[Record], out: Console) -> None:
+    """Print a search for a recipe: validation scores over optimisers and rates, and the best of each init."""
+    for checkpoint, task, init in dict.fromkeys((p["checkpoint"], p["task"], p["init"]) for p in points):
+        mine = [p for p in points if (p["checkpoint"], p["task"], p["init"]) == (checkpoint, task, init)]
+        optimizers = list(dict.fromkeys(p["optimizer"] for p in mine))
+        metric = next((p["metric"] for p in mine if p["metric"]), "?")
+        out.print(f"\n[bold]{checkpoint} {task} {init}[/bold]: {metric} on validation, mean ± sd (n)")
+        table = Table(box=None, pad_edge=False, header_style="bold")
+        table.add_column("lr")
+        for name in optimizers:
+            table.add_column(name, justify="right")
+        for rate in sorted({p["lr"] for p in mine}, reverse=True):
+            row = {p["optimizer"]: p for p in mine if p["lr"] == rate}
+            table.add_row(f"{rate:g}", *(_of_point(row.get(name), best) for name in optimizers))
+        out.print(table)
+        if any(p["collapsed"] for p in mine):
+            out.print("* constant predictions in some seed")
+    for point in best:
+        recipe = f"--set optimizer={point['optimizer']} --set lr={point['lr']:g}"
+        score = f"{point['metric']} {point['mean']:.3f} on validation, {point['n']} seeds"
+        out.print(f"best of {point['checkpoint']} {point['init']}: {recipe} ({score})")
+
+
+def _of_point(point: Record | None, best: list[Record]) -> str:
+    if point is None:
+        return ""
+    if point["mean"] is None:
+        return "failed"
+    spread = "" if point["sd"] is None else f" ± {point['sd']:.3f}"
+    failed = f", {point['failed']} failed" if point["failed"] else ""
+    flat = "*" if point["collapsed"] else ""
+    text = f"{point['mean']:.3f}{spread} ({point['n']}{failed}){flat}"
+    return f"[bold]{text}[/bold]" if point in best else text
+
+
+def probes(found: list[Probe], out: Console) -> None:
+    """Print one line a probe, and what --as-published changes."""
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for name in ("probe", "models", "rows", "measures", "as published"):
+        table.add_column(name, overflow="fold")
+    for probe in found:
+        models = "two" if probe.pair else "one"
+        table.add_row(probe.id, models, str(probe.rows), probe.about, probe.as_published or "the same")
+    out.print(table)
+
+
+def probe_record(probe: Probe) -> Record:
+    """Return a probe as JSON."""
+    return {
+        "name": probe.name,
+        "version": probe.version,
+        "id": probe.id,
+        "about": probe.about,
+        "pair": probe.pair,
+        "rows": probe.rows,
+        "invariances": list(probe.invariances),
+        "as_published": probe.as_published,
+    }

@@ -1,6 +1,7 @@
 """The store: one JSON file a cell, written whole or not at all, predictions beside it.
 
-`RESULTS/<org__model>/<revision>/<task@version>/<cell id>.json` and `<cell id>.predictions.parquet`.
+`RESULTS/<org__model>/<revision>/<task@version>/<cell id>.json` and `<cell id>.predictions.parquet`; of probes
+`RESULTS/<org__model>/<revision>/probe.<probe@version>/<id>.json`.
 """
 
 import hashlib
@@ -18,14 +19,25 @@ from numpy.typing import NDArray
 
 from discbench.errors import StoreError
 from discbench.plan import Cell, cell_id
+from discbench.probe import Measurement
 
 FORMAT = 1
+PROBES = "probe."
+"""What folders of probes begin with; no discipline is called so."""
 Result = dict[str, Any]
+NUMBERS = re.compile(r"\[(\n[-+\d.eE,\s]*)\]")
+"""A list of numbers as `json` spreads it; a string never holds a bare newline, so none is touched."""
 
 
 def folder_name(text: str) -> str:
     """Return a name that is safe as one folder: `google/bert` -> `google__bert`."""
     return re.sub(r"[^\w.@+-]+", "__", text).lstrip(".") or "_"
+
+
+def as_text(record: Result) -> str:
+    """Return a record as JSON with sorted keys, one field a line, lists of numbers on one line."""
+    text = json.dumps(record, indent=1, sort_keys=True, allow_nan=False)
+    return NUMBERS.sub(lambda m: "[" + re.sub(r"\s+", "", m.group(1)) + "]", text) + "\n"
 
 
 def write_whole(path: Path, content: bytes) -> None:
@@ -37,6 +49,7 @@ def write_whole(path: Path, content: bytes) -> None:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
+        Path(part).chmod(0o644)  # mkstemp makes files that only their owner reads
         os.replace(part, path)
     except BaseException:
         Path(part).unlink(missing_ok=True)
@@ -93,15 +106,51 @@ class Store:
             name = f"{cell.id}.predictions.parquet"
             write_whole(path.with_name(name), predictions)
             result = {**result, "predictions": {"file": name, "sha256": hashlib.sha256(predictions).hexdigest()}}
-        text = json.dumps(result, indent=1, sort_keys=True, allow_nan=False)
-        write_whole(path, text.encode() + b"\n")
+        write_whole(path, as_text(result).encode())
 
     def results(self) -> Iterator[Result]:
         """Yield all results in the order of their paths."""
         if not self.root.is_dir():
             raise StoreError(f"--results {str(self.root)!r} is no directory; run `discbench eval --results DIR` first")
         for path in sorted(self.root.glob("*/*/*/*.json")):
-            yield read_result(path)
+            if not path.parent.name.startswith(PROBES):
+                yield read_result(path)
+
+    def probe_path(self, measurement: Measurement) -> Path:
+        """Return where a measurement's result is, or would be."""
+        side = measurement.model
+        folder = self.root / folder_name(side.checkpoint) / folder_name(side.revision)
+        return folder / f"{PROBES}{folder_name(measurement.probe)}" / f"{measurement.id}.json"
+
+    def get_probe(self, measurement: Measurement) -> Result | None:
+        """Return a measurement's result, finished or failed, or None."""
+        path = self.probe_path(measurement)
+        return read_probe(path) if path.is_file() else None
+
+    def put_probe(self, measurement: Measurement, result: Result) -> None:
+        """Write a measurement's result."""
+        write_whole(self.probe_path(measurement), as_text(result).encode())
+
+    def probes(self) -> Iterator[Result]:
+        """Yield the results of all measurements in the order of their paths."""
+        for path in sorted(self.root.glob(f"*/*/{PROBES}*/*.json")):
+            yield read_probe(path)
+
+
+def read_probe(path: Path) -> Result:
+    """Read one result of a probe.
+
+    Raises:
+        StoreError: It is no such result, or its id is not the hash of what was measured.
+    """
+    try:
+        result: Result = json.loads(path.read_text(encoding="utf-8"))
+        whole = result["id"] == path.stem == cell_id(result["probe"]) and result["format"] == FORMAT
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise StoreError(f"{path} is no result of a probe ({error!r}); remove it to have it measured again") from error
+    if not whole:
+        raise StoreError(f"{path} was altered: its id is not the hash of what was measured; remove it")
+    return result
 
 
 def read_result(path: Path) -> Result:

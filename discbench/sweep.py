@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pluggy
 
-from discbench import plan, ranks, registry, rowcache
+from discbench import plan, registry, rowcache
 from discbench.checkpoints import Checkpoint, locate
 from discbench.errors import UserError
-from discbench.executors import here, local
+from discbench.executors import inprocess, local
 from discbench.place import Place
 from discbench.plan import Cell, Request
 from discbench.progress import Progress
@@ -124,20 +124,17 @@ def run(
     progress: Progress,
     todo: Sequence[Cell],
 ) -> list[Result]:
-    """Run the cells that are still to run; return the results of all cells of the sweep.
-
-    With 0 workers they run in this process, and under torchrun in all of its processes together.
-    """
+    """Run the cells that are still to run; return the results of all cells of the sweep."""
 
     def watch(event: local.Event) -> None:
         progress.watch(event)
-        if event.kind == "end" and ranks.rank() == 0:
+        if event.kind == "end":
             manager.hook.discbench_cell_finished(result=event.result)
 
-    if workers == 0:
-        here.run(jobs(sweep, todo), sweep.tasks, place, threads, watch)
-    elif todo:
+    if todo and workers:
         local.run(jobs(sweep, todo), place, workers, threads, watch)
+    elif todo:
+        inprocess.run(jobs(sweep, todo), place, threads, watch)
     store = Store(place.results)
     return [result for result in map(store.get, sweep.cells) if result is not None]
 

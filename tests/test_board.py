@@ -7,7 +7,7 @@ import jsonschema
 import pytest
 from scipy.stats import ttest_rel
 
-from discbench import board
+from discbench import board, stats
 from discbench.plan import cell_id
 
 
@@ -16,7 +16,7 @@ def record(score, init="pretrained", seed=0, task="protein.stability", checkpoin
     specialist = fields.pop("specialist", None)
     cell = {
         "checkpoint": checkpoint, "revision": "r", "task": f"{task}@1", "rows": "0" * 64, "mapping": "random",
-        "mapping_seed": seed, "init": init, "seed": seed, "fraction": 1.0, "limit": None,
+        "mapping_seed": seed, "map_specials": False, "init": init, "seed": seed, "fraction": 1.0, "subset": "drawn", "limit": None,
         "recipe": {"name": "paper", "lr": 1e-5}, "changed": {}, "specials": {}, **fields,
     }  # fmt: skip
     about = {
@@ -25,7 +25,7 @@ def record(score, init="pretrained", seed=0, task="protein.stability", checkpoin
     }  # fmt: skip
     return {
         "format": 1, "id": cell_id(cell), "cell": cell, "task": about, "status": status, "marks": marks,
-        "scores": {"test": {"spearman": score}}, "collapsed": False,
+        "scores": {"test": {"spearman": score}, "validation": {"spearman": score}}, "collapsed": False,
     }  # fmt: skip
 
 
@@ -64,7 +64,7 @@ def test_the_interval_is_that_of_a_paired_t_test():
     pretrained, control = [0.61, 0.72, 0.55, 0.80], [0.50, 0.58, 0.49, 0.41]
     expected = ttest_rel(pretrained, control).confidence_interval(0.95)
 
-    found = board.interval([p - c for p, c in zip(pretrained, control, strict=True)])
+    found = stats.interval([p - c for p, c in zip(pretrained, control, strict=True)])
     assert (expected.low, expected.high) == pytest.approx(found)
 
 

@@ -13,11 +13,13 @@ from discbench import models
 from discbench.checkpoints import locate
 from discbench.corpus import MASK, mask, read_lines, tokenize, train_tokenizer
 from discbench.errors import DataError, UserError
+from discbench.models import vocabulary_of
 from discbench.pretrain import lr_at, pretrain
 from discbench.recipes import PretrainRecipe, pretrain_recipe
 
 SMALL = PretrainRecipe(
     vocabulary=34,
+    unused=8,
     layers=1,
     hidden=16,
     positions=32,
@@ -77,7 +79,7 @@ def test_the_checkpoint_is_found_and_served(text, tmp_path):
     found = locate(str(tmp_path / "a"))
     vocabulary = models.vocabulary_of(found)
 
-    assert (34, (2,), (3,), 0) == (vocabulary.size, vocabulary.prefix, vocabulary.suffix, vocabulary.pad)
+    assert (34 + 8, (2,), (3,), 0) == (vocabulary.size, vocabulary.prefix, vocabulary.suffix, vocabulary.pad)
     assert models.build(found, "pretrained", 2, 0, vocabulary).dtype == torch.float32
 
 
@@ -127,3 +129,10 @@ def test_the_shipped_checkpoint_is_what_its_record_says():
     assert {torch.float16} == {weight.dtype for weight in weights.values()}
     assert sum(p.stat().st_size for p in Path(found.location).iterdir()) < 8_000_000
     assert record["held_out_loss"][-1]["loss"] < 4.2 < record["held_out_loss"][0]["loss"]
+
+
+def test_the_shipped_checkpoint_has_ids_that_training_never_met():
+    vocabulary = vocabulary_of(locate("builtin:tiny"))
+
+    assert tuple(range(6000, 6256)) == vocabulary.unused
+    assert 0 == len(set(vocabulary.regular) & set(vocabulary.unused))

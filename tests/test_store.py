@@ -11,7 +11,7 @@ from discbench.store import FORMAT, Store, pack_predictions, read_result, unpack
 def cell(**changes):
     fields = {
         "checkpoint": "org/model", "revision": "abc", "task": "dna.splice@1", "rows": "0" * 64, "mapping": "random",
-        "mapping_seed": 0, "init": "scratch", "seed": 0, "fraction": 1.0, "limit": None,
+        "mapping_seed": 0, "init": "scratch", "seed": 0, "map_specials": False, "fraction": 1.0, "subset": "drawn", "limit": None,
         "recipe": {"name": "paper", "lr": 1e-5}, "changed": {}, "specials": {},
     }  # fmt: skip
     return Cell(**{**fields, **changes})

@@ -94,6 +94,8 @@ def test_a_result_holds_what_is_needed_to_trust_it(done):
         "curve",
         "counts",
         "mapping_sha256",
+        "resampled",
+        "dynamics",
         "dataset",
         "predictions",
         "marks",
@@ -106,6 +108,19 @@ def test_a_result_holds_what_is_needed_to_trust_it(done):
     assert ["limited"] == result["marks"]
     assert result["counts"]["steps"] == len(result["curve"]["loss"]) == 3
     assert {"test", "validation", "test_of_last_state"} == set(result["scores"])
+
+
+def test_tables_of_one_seed_agree_between_inits_and_differ_between_seeds(done):
+    tables = {}
+    for cell in cells(done[0]):
+        result = lasting(cell)
+        tables.setdefault((result["cell"]["task"], result["cell"]["seed"]), set()).add(result["mapping_sha256"])
+    by_task = {}
+    for (task, _), found in tables.items():
+        by_task.setdefault(task, []).append(found)
+
+    assert {1} == {len(found) for found in tables.values()}
+    assert all(2 == len(set.union(*found)) for found in by_task.values())
 
 
 def test_the_same_command_again_trains_nothing_and_says_so(done, checkpoint_directory):

@@ -12,14 +12,16 @@ from discbench.options import DIRECTORY
 @click.command(name="board")
 @click.option("--results", type=DIRECTORY, default=Path("results"), show_default=True, help="The store.")
 @click.option("--out", type=DIRECTORY, help="Write leaderboard.json and its schema here.")
-def board_(results: Path, out: Path | None) -> None:
+@click.option("--paper", is_flag=True, help="Set the figures of Kao & Lee 2021 beside, where they have them.")
+def board_(results: Path, out: Path | None, *, paper: bool) -> None:
     """Build the board of everything in a store."""
-    from discbench import board
+    from discbench import board, boardtext
     from discbench.store import Store, write_whole
 
-    made = board.build(Store(results).results())
+    store = Store(results)
+    made = board.build(store.results(), store.probes())
     if out is None:
-        show.board(made, show.console())
+        boardtext.board(made, show.console(), paper=paper)
         return
     try:
         write_whole(out / "leaderboard.json", board.to_bytes(made))

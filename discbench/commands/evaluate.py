@@ -9,20 +9,19 @@ from typing import Any
 
 import click
 
-from discbench import ranks, registry, show
+from discbench import ranks, registry, show, trackers
 from discbench.checkpoints import parse_specials
 from discbench.errors import ExitCode, UserError
-from discbench.options import data_directory, device_of, request_of, what_options
+from discbench.options import DIRECTORY, REQUEST, data_directory, device_of, request_of, what_options
 from discbench.place import Place
 from discbench.plan import Cell, Request, work
 
 
-def _prepare(options: dict[str, Any], *, load: bool) -> tuple[Any, Any, Request]:
+def prepare(options: dict[str, Any], *, load: bool) -> tuple[Any, Any, Request]:
+    """Return (plugin manager, sweep, request) of what the options ask for."""
     from discbench import sweep
 
-    request = request_of(
-        options["inits"], options["seeds"], options["recipe"], options["changes"], options["limit"], options["mapping"]
-    )
+    request = request_of(**{name: options[name] for name in REQUEST})
     manager = registry.plugins()
     prepared = sweep.prepare(
         manager,
@@ -43,65 +42,69 @@ def _prepare(options: dict[str, Any], *, load: bool) -> tuple[Any, Any, Request]
 @click.option(
     "--workers",
     type=click.IntRange(0),
-    help="Cells at once; by default as many as the machine carries. 0: in this process, or over all of torchrun.",
+    help="Cells at once; by default as many as the machine carries. 0: in this process, as torchrun needs it.",
 )
 @click.option("--threads", type=click.IntRange(1), help="Threads of each worker.")
+@click.option("--track", help="Log each cell that is run to a tracker: tensorboard, trackio or wandb.")
+@click.option(
+    "--track-dir", type=DIRECTORY, default=Path("tracking"), show_default=True, help="Where the tracker writes."
+)
 @click.option("--verbose", is_flag=True, help="Let the libraries' own bars and warnings through.")
 @click.pass_context
 def eval_(ctx: click.Context, /, workers: int | None, threads: int | None, *, verbose: bool, **options: Any) -> None:  # noqa: ANN401
     """Fine-tune checkpoints and their controls on tasks, and print the board."""
+    from discbench import board, boardtext
+
+    track, track_dir = options.pop("track"), options.pop("track_dir")
+    manager, prepared, _ = prepare(options, load=True)
+    if track:
+        trackers.register(manager, track, track_dir)
+    results, todo, kept = carry_out(manager, prepared, options, workers=workers, threads=threads, verbose=verbose)
+    made = board.build(results)
+    if not ranks.first():
+        return
+    if options["as_json"]:
+        click.echo(board.to_bytes(made).decode(), nl=False)
+    else:
+        boardtext.board(made, show.console())
+    closing(results, trained=todo, kept=kept, where=options["results"])
+    ctx.exit(ExitCode.CELL_FAILED if any(r["status"] != "finished" for r in results) else ExitCode.OK)
+
+
+def carry_out(
+    manager: Any,  # noqa: ANN401 - pluggy's manager
+    prepared: Any,  # noqa: ANN401 - a Sweep
+    options: dict[str, Any],
+    *,
+    workers: int | None,
+    threads: int | None,
+    verbose: bool,
+) -> tuple[list[dict[str, Any]], int, int]:
+    """Run what is still to run of a sweep, with progress on stderr; return (all results, cells run, cells kept)."""
     from discbench import sweep
     from discbench.progress import Progress
     from discbench.store import Store
 
     store = Store(options["results"])
-    manager, prepared, _ = _prepare(options, load=True)
     store.check_writable()
-    kept, todo = sweep.split(prepared, store)
+    if ranks.count() > 1 and workers != 0:
+        raise UserError(f"torchrun started {ranks.count()} processes: give --workers 0, so that they share each cell")
     device = device_of(options["device"])
-    crew, share = crew_of(workers, threads, device)
-    first = ranks.rank() == 0
-    progress = Progress(total=len(todo), kept=len(kept), stream=sys.stderr if first else io.StringIO())
+    ranks.meet(device)
+    kept, todo = ranks.of_first(lambda: sweep.split(prepared, store))
+    crew = sweep.machine_workers(device) if workers is None else workers
+    stream = sys.stderr if ranks.first() else io.StringIO()
+    progress = Progress(total=len(todo), kept=len(kept), stream=stream)
     for note in prepared.notes:
         progress.say(note)
     with progress:
-        place = place_of(options, device, verbose=verbose)
+        place = _place(options, device, verbose=verbose)
+        share = threads or max(1, (os.cpu_count() or 1) // max(crew, ranks.count()))
         results = sweep.run(prepared, place, manager, workers=crew, threads=share, progress=progress, todo=todo)
-    if first:
-        _print(results, options)
-        closing(results, trained=len(todo), kept=len(kept), where=options["results"])
-    ctx.exit(ExitCode.CELL_FAILED if any(r["status"] != "finished" for r in results) else ExitCode.OK)
+    return results, len(todo), len(kept)
 
 
-def crew_of(workers: int | None, threads: int | None, device: str) -> tuple[int, int]:
-    """Return (cells at once, threads of each): as told, else by the machine.
-
-    Raises:
-        UserError: torchrun started several processes, and each would start workers of its own.
-    """
-    from discbench import sweep
-
-    if ranks.count() > 1 and workers != 0:
-        raise UserError(
-            f"torchrun started {ranks.count()} processes, each of which would run every cell;"
-            " share the cells between them with --workers 0"
-        )
-    crew = sweep.machine_workers(device) if workers is None else workers
-    return crew, threads or max(1, (os.cpu_count() or 1) // max(crew, ranks.count()))
-
-
-def _print(results: list[dict[str, Any]], options: dict[str, Any]) -> None:
-    from discbench import board
-
-    made = board.build(results)
-    if options["as_json"]:
-        click.echo(board.to_bytes(made).decode(), nl=False)
-    else:
-        show.board(made, show.console())
-
-
-def place_of(options: dict[str, Any], device: str, *, verbose: bool) -> Place:
-    """Return where and on what the cells run, by the options."""
+def _place(options: dict[str, Any], device: str, *, verbose: bool) -> Place:
     return Place(
         results=options["results"],
         data=data_directory(options["data_dir"]),
@@ -111,10 +114,10 @@ def place_of(options: dict[str, Any], device: str, *, verbose: bool) -> Place:
     )
 
 
-def closing(results: list[dict[str, Any]], *, trained: int, kept: int, where: Path) -> None:
+def closing(results: list[dict[str, Any]], *, trained: int, kept: int, where: Path, name_failed: bool = True) -> None:
     """Say on stderr what was done and where it is."""
     failed = [r for r in results if r["status"] != "finished"]
-    for result in failed:
+    for result in failed if name_failed else []:
         cell = Cell(**result["cell"])
         click.echo(f"failed: {cell.words}: {result['cause']}", err=True)
     done = f"trained {trained - len(failed)} cells" if trained else "trained nothing: every cell was in the store"
@@ -128,7 +131,7 @@ def plan_(**options: Any) -> None:  # noqa: ANN401
     """Print the cells of an evaluation, what is there already, and the work; train nothing."""
     from discbench.store import Store
 
-    _, prepared, _ = _prepare(options, load=False)
+    _, prepared, _ = prepare(options, load=False)
     store, directory = Store(options["results"]), data_directory(options["data_dir"])
     rows = []
     for cell in prepared.cells:

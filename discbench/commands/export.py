@@ -1,0 +1,65 @@
+"""`discbench export`."""
+
+from collections.abc import Callable
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import click
+
+from discbench.errors import UserError, did_you_mean
+from discbench.options import DIRECTORY
+
+FORMATS = {
+    "lm-eval": ("lm_eval", "to_lm_eval"),
+    "eee": ("eee", "to_eee"),
+    "hf-eval-results": ("hub", "to_eval_results"),
+    "eval-yaml": ("hub", "to_eval_yaml"),
+    "model-index": ("hub", "to_model_index"),
+    "csv": ("tables", "to_csv"),
+    "latex": ("tables", "to_latex"),
+}
+"""Format -> module of `discbench.exports` and its function."""
+SHOWS_MARKS = {"csv", "latex"}
+"""Formats that say which cells are marked or failed, so that they take all."""
+
+
+@click.command(name="export")
+@click.option("--results", type=DIRECTORY, default=Path("results"), show_default=True, help="The store.")
+@click.option("--to", "form", required=True, help=f"One of {', '.join(FORMATS)}.")
+@click.option("--out", type=click.Path(path_type=Path), required=True, help="A directory, or a file for one file.")
+@click.option("--recipe", help="Only cells of this recipe.")
+@click.option("--allow-marked", is_flag=True, help="Take limited, partial and unverified cells too; they stay marked.")
+@click.option(
+    "--benchmark", default="", metavar="ORG/NAME", help="For hf-eval-results: the benchmark's dataset on the hub."
+)
+@click.option("--source-url", default="", help="Where the whole results are published.")
+def export_(
+    results: Path, form: str, out: Path, recipe: str | None, *, allow_marked: bool, benchmark: str, source_url: str
+) -> None:
+    """Write a store's results in another project's format; the same store gives the same bytes."""
+    from discbench.exports.selection import select
+    from discbench.store import write_whole
+
+    if form not in FORMATS:
+        raise UserError(f"no format {form!r}{did_you_mean(form, FORMATS, 'there are ' + ', '.join(FORMATS))}")
+    chosen = select(
+        results,
+        recipe=recipe,
+        marked=allow_marked,
+        whole_only=form not in SHOWS_MARKS,
+        benchmark=benchmark,
+        source_url=source_url,
+    )
+    module, name = FORMATS[form]
+    make: Callable[..., dict[str, bytes]] = getattr(import_module(f"discbench.exports.{module}"), name)
+    files: dict[str, Any] = make(chosen)
+    alone = len(files) == 1 and out.suffix and not out.is_dir()
+    try:
+        for path, content in files.items():
+            write_whole(out if alone else out / path, content)
+    except OSError as error:
+        raise UserError(f"--out {str(out)!r} cannot be written ({error.strerror}); choose another place") from error
+    for words in chosen.left_out:
+        click.echo(f"left out: {words}", err=True)
+    click.echo(f"{out}: {len(files)} files, of {len(chosen.results)} cells")

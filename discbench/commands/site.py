@@ -1,0 +1,23 @@
+"""`discbench site`."""
+
+from pathlib import Path
+
+import click
+
+from discbench.options import DIRECTORY
+
+
+@click.command(name="site")
+@click.option("--from", "source", type=DIRECTORY, required=True, help="A store, or a directory with leaderboard.json.")
+@click.option("--out", type=DIRECTORY, required=True, help="Where to write the pages.")
+@click.option("--figures/--no-figures", default=None, help="Charts; by default for up to 100 checkpoints.")
+def site_(source: Path, out: Path, *, figures: bool | None) -> None:
+    """Write the board as a static site that opens from a file, without a network."""
+    from discbench import site
+
+    board = site.read(source)
+    written = site.build(board, out, figures=figures)
+    size = sum(path.stat().st_size for path in written) / 1e6
+    click.echo(
+        f"{out / 'index.html'}: {len(written)} files, {size:.2f} MB, {len(board['checkpoints'])} rows of the board"
+    )

@@ -1,0 +1,97 @@
+"""`discbench submit` and `discbench verify`."""
+
+import json
+from pathlib import Path
+
+import click
+
+from discbench import registry
+from discbench.checkpoints import locate
+from discbench.errors import ExitCode, UserError
+from discbench.findings import Finding
+from discbench.options import DIRECTORY, data_directory
+
+MOST_LINES = 1000
+
+marked_option = click.option(
+    "--allow-marked", is_flag=True, help="Accept limited, partial and unverified cells; boards keep them apart."
+)
+
+
+@click.command(name="submit")
+@click.option("--results", type=DIRECTORY, default=Path("results"), show_default=True, help="The store.")
+@click.option("--out", type=click.Path(path_type=Path, dir_okay=False), required=True, help="The zip file to write.")
+@marked_option
+def submit_(results: Path, out: Path, *, allow_marked: bool) -> None:
+    """Pack all cells of a store, with predictions and provenance, for others to verify."""
+    from discbench import submit
+    from discbench.store import write_whole
+
+    content, manifest = submit.pack(results, allow_marked=allow_marked)
+    try:
+        write_whole(out, content)
+    except OSError as error:
+        raise UserError(f"--out {str(out)!r} cannot be written ({error.strerror}); choose another file") from error
+    click.echo(f"{out}: {len(manifest['cells'])} cells, {len(content):,} bytes; check it with `discbench verify {out}`")
+
+
+@click.command(name="verify")
+@click.argument("path", type=click.Path(path_type=Path))
+@click.option("--data-dir", type=DIRECTORY, help="Look for data files here first (else DISCBENCH_DATA).")
+@click.option("--fetch", is_flag=True, help="Download rows that are not at hand, each task's from its own source.")
+@click.option(
+    "--model",
+    "models",
+    multiple=True,
+    help="A checkpoint whose vocabulary to draw mapping tables of, named as for eval. Repeatable.",
+)
+@marked_option
+@click.option("--strict", is_flag=True, help="What could not be checked counts as wrong.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON on stdout.")
+@click.pass_context
+def verify_(
+    ctx: click.Context,
+    /,
+    path: Path,
+    data_dir: Path | None,
+    models: tuple[str, ...],
+    *,
+    fetch: bool,
+    allow_marked: bool,
+    strict: bool,
+    as_json: bool,
+) -> None:
+    """Check results that others made: a file of `discbench submit`, or a results directory.
+
+    One line a finding; exit code 0 if nothing is wrong, 1 if something is, 2 if PATH cannot be read.
+    """
+    from discbench.redraw import Tables
+    from discbench.verify import Verifier
+
+    if not path.exists():
+        raise UserError(f"{str(path)!r} does not exist; give a file made by `discbench submit`, or a results directory")
+    verdict = Verifier(
+        tasks={task.id: task for task in registry.tasks(registry.plugins()).values()},
+        directory=data_directory(data_dir),
+        download=fetch,
+        tables=Tables([locate(name) for name in models]),
+        allow_marked=allow_marked,
+    ).verify(path)
+    if as_json:
+        click.echo(json.dumps(verdict.record, indent=1, sort_keys=True))
+    else:
+        _print(verdict.findings)
+        done = "; ".join(f"{what}: {count}" for what, count in verdict.done.items())
+        skipped = len(verdict.findings) - verdict.errors
+        click.echo(
+            f"{verdict.cells} cells, {verdict.errors} errors, {skipped} not checked{f'; {done}' if done else ''}"
+        )
+    wrong = len(verdict.findings) if strict else verdict.errors
+    ctx.exit(ExitCode.CELL_FAILED if wrong else ExitCode.OK)
+
+
+def _print(findings: list[Finding]) -> None:
+    for finding in findings[:MOST_LINES]:
+        click.echo(finding.line)
+    if len(findings) > MOST_LINES:
+        click.echo(f"… and {len(findings) - MOST_LINES} more; --json holds all")

@@ -1,0 +1,41 @@
+"""The in-process executor (`--workers 0`): cells one after another in this very process, or in all of torchrun's.
+
+For a cell that is too large for one device, and for a debugger.
+"""
+
+import os
+from collections.abc import Callable, Sequence
+
+from discbench.executors.local import Event, Job, Watch
+from discbench.place import Place
+from discbench.plan import Cell
+
+
+def run(jobs: Sequence[Job], place: Place, threads: int, watch: Watch) -> None:
+    """Run the jobs in their order, checks first.
+
+    Raises:
+        DiscbenchError: What a check found; no cell is started then.
+    """
+    for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS"):
+        os.environ.setdefault(name, str(threads))
+    import torch
+
+    from discbench import registry
+    from discbench.run import Bench
+
+    torch.set_num_threads(threads)
+    tasks = {task.id: task for task in registry.tasks(registry.plugins()).values()}
+    bench = Bench(place)
+    for job in sorted(jobs, key=lambda job: job.cell is not None):
+        cell = job.cell
+        if cell is None:
+            bench.check(job.checkpoint, list(job.checks), tasks)
+            continue
+        watch(Event("start", cell))
+        result = bench.run(cell, job.checkpoint, tasks[cell.task], _steps(cell, watch))
+        watch(Event("end", cell, result=result))
+
+
+def _steps(cell: Cell, watch: Watch) -> Callable[[int, int, float], None]:
+    return lambda step, steps, loss: watch(Event("step", cell, step, steps, loss))

@@ -1,0 +1,1 @@
+"""Results in other projects' formats: each a pure function of a store, from results to named files."""

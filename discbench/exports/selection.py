@@ -1,0 +1,127 @@
+"""What of a store is exported, and the words that all formats share."""
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from discbench import board, headline
+from discbench.errors import UserError
+from discbench.store import Store, folder_name
+
+Record = dict[str, Any]
+Files = dict[str, bytes]
+"""Path below --out -> content."""
+MOST_SLUG = 80
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Selection:
+    """The results to export, and the board of them."""
+
+    root: Path
+    results: list[Record]
+    by_id: dict[str, Record]
+    entries: list[Record]
+    headlines: list[Record]
+    left_out: tuple[str, ...] = ()
+    """What was not taken, in words."""
+    benchmark: str = ""
+    """Id of the benchmark's dataset on the hub, for the formats that name one."""
+    source_url: str = ""
+    """Where the whole results are."""
+
+    def result(self, cell: str) -> Record:
+        """Return the result of a cell by its id."""
+        return self.by_id[cell]
+
+    def of(self, entry: Record, init: str) -> list[Record]:
+        """Return the finished results of an entry's column, by seed."""
+        ids = entry["inits"].get(init, {}).get("cells", {})
+        return [self.result(ids[seed]) for seed in sorted(ids, key=int)]
+
+    @property
+    def ways(self) -> Iterator[tuple[Record, list[Record]]]:
+        """Yield each way of running a checkpoint with its entries, baselines too, in the order of the board."""
+        groups: dict[str, tuple[Record, list[Record]]] = {}
+        for entry in self.entries:
+            way = {name: entry[name] for name in headline.WAY}
+            groups.setdefault(repr(way), (way, []))[1].append(entry)
+        yield from groups.values()
+
+
+def select(root: Path, *, recipe: str | None, marked: bool, whole_only: bool, **hub: str) -> Selection:
+    """Read a store and build the board of what is to be exported.
+
+    Args:
+        root: The store.
+        recipe: Only cells of this recipe (and baselines); None for all.
+        marked: Whether marked cells are taken where a format cannot keep them apart.
+        whole_only: Whether the format cannot keep failed and marked cells apart from whole ones.
+        hub: `benchmark` and `source_url`.
+
+    Raises:
+        UserError: Nothing is left to export.
+    """
+    results = [r for r in Store(root).results() if recipe is None or r["cell"]["recipe"]["name"] in {recipe, "none"}]
+    failed = [r for r in results if r["status"] != "finished"]
+    kept = [r for r in results if r["status"] == "finished" and (marked or not r["marks"])] if whole_only else results
+    count = len(results) - len(failed) - len(kept) if whole_only else 0
+    left_out = [f"{len(failed)} failed cells"] * bool(failed and whole_only)
+    left_out += [f"{count} marked cells (--allow-marked takes them)"] * bool(count)
+    if not kept:
+        why = ", ".join(left_out) or "it holds no cells" + (f" of recipe {recipe!r}" if recipe else "")
+        raise UserError(f"nothing of {str(root)!r} can be exported: {why}")
+    made = board.build(kept)
+    return Selection(
+        root=root,
+        results=kept,
+        by_id={r["id"]: r for r in kept},
+        entries=made["entries"],
+        headlines=made["checkpoints"],
+        left_out=tuple(left_out),
+        benchmark=hub.get("benchmark", ""),
+        source_url=hub.get("source_url", ""),
+    )
+
+
+def words(way: Record) -> list[str]:
+    """Return what distinguishes a way of running a checkpoint, in a few words."""
+    cut = [f"{way['fraction']:g} of train ({way['subset']})"] * (way["fraction"] < 1)
+    cut += [f"limit {way['limit']}"] * (way["limit"] is not None)
+    held = [f"mapping seed {way['mapping_seed']}"] * (way["mapping_seed"] is not None)
+    moved = ["specials moved"] * bool(way["map_specials"])
+    return [
+        f"recipe {way['recipe']}",
+        f"mapping {way['mapping']}",
+        *moved,
+        *held,
+        *(f"{k}={v}" for k, v in sorted(way["changed"].items())),
+        *cut,
+        *(f"marked {mark}" for mark in way["marks"]),
+    ]
+
+
+def slug(way: Record) -> str:
+    """Return a folder name for a way of running."""
+    whole = folder_name("_".join(words(way)).replace(" ", "-"))
+    if len(whole) <= MOST_SLUG:
+        return whole
+    return f"{whole[:MOST_SLUG]}-{hashlib.sha256(whole.encode()).hexdigest()[:8]}"
+
+
+def main_init(entry: Record) -> str | None:
+    """Return the init whose score is the model's own: pretrained, or a baseline's; None if there is only a control."""
+    return next((i for i in ("pretrained", "none", "frozen") if entry["inits"].get(i, {}).get("n")), None)
+
+
+def finished_at(results: list[Record]) -> datetime:
+    """Return when the last of these results was finished."""
+    return max(datetime.fromisoformat(r["run"]["finished"]) for r in results)
+
+
+def all_of(selection: Selection, entries: list[Record]) -> list[Record]:
+    """Return the results behind these entries."""
+    return [r for e in entries for init in e["inits"] for r in selection.of(e, init)]

@@ -1,0 +1,88 @@
+"""The search for a recipe reads validation, never test, and leaves ordinary cells."""
+
+import json
+
+import pytest
+from click.testing import CliRunner
+from test_board import record
+
+from discbench import search
+from discbench.cli import cli
+
+
+def point(score, lr, optimizer="adam", seed=0, **fields):
+    made = record(0.0, seed=seed, recipe={"name": "paper", "lr": lr, "optimizer": optimizer}, **fields)
+    made["scores"]["validation"]["spearman"] = score
+    return made
+
+
+def test_the_best_is_the_highest_mean_on_validation():
+    points = search.summary(
+        [point(0.4, 1e-3), point(0.6, 1e-3, seed=1), point(0.7, 1e-4, "radam"), point(0.1, 1e-4, "radam", 1)]
+    )
+
+    assert [("adam", 1e-3, pytest.approx(0.5), 2)] == [
+        (p["optimizer"], p["lr"], p["mean"], p["n"]) for p in search.best(points)
+    ]
+
+
+def test_of_equals_the_smaller_rate_is_taken():
+    assert 1e-4 == search.best(search.summary([point(0.5, 1e-3), point(0.5, 1e-4)]))[0]["lr"]
+
+
+def test_a_point_with_a_failed_seed_is_not_the_best():
+    results = [point(0.9, 1e-2), {**point(0.9, 1e-2, seed=1), "status": "failed"}, point(0.5, 1e-3)]
+
+    assert 1e-3 == search.best(search.summary(results))[0]["lr"]
+
+
+def test_where_lower_is_better_the_lowest_is_the_best():
+    results = [point(0.9, 1e-2), point(0.2, 1e-3)]
+    for result in results:
+        result["task"]["higher_is_better"] = False
+
+    assert 1e-3 == search.best(search.summary(results))[0]["lr"]
+
+
+def run(checkpoint_directory, results, *more):
+    words = [
+        "sweep-recipe",
+        "--model",
+        str(checkpoint_directory),
+        "--tasks",
+        "formal.factor",
+        "--inits",
+        "scratch",
+        "--seeds",
+        "1",
+    ]
+    words += ["--recipe", "quick", "--set", "epochs=1", "--limit", "16", "--results", str(results), "--workers", "0"]
+    return CliRunner().invoke(cli, [*words, *more])
+
+
+def test_every_optimiser_of_the_paper_trains_and_the_same_search_again_trains_nothing(checkpoint_directory, tmp_path):
+    first = run(checkpoint_directory, tmp_path, "--lrs", "1e-3,1e-4", "--json")
+    again = run(checkpoint_directory, tmp_path, "--lrs", "1e-3,1e-4")
+    found = json.loads(first.stdout)
+
+    assert 0 == first.exit_code, first.stderr
+    assert {(o, lr) for o in search.OPTIMIZERS for lr in (1e-3, 1e-4)} == {
+        (p["optimizer"], p["lr"]) for p in found["points"]
+    }
+    assert all(1 == p["n"] and 0 == p["failed"] for p in found["points"])
+    assert "trained nothing: every cell was in the store" in again.stderr
+    assert f"--set optimizer={found['best'][0]['optimizer']} --set lr={found['best'][0]['lr']:g}" in again.stdout
+
+
+def test_a_grid_that_no_recipe_can_have_is_refused_before_training(checkpoint_directory, tmp_path):
+    wrong = run(checkpoint_directory, tmp_path, "--optimizers", "sgd")
+
+    assert (2, []) == (wrong.exit_code, list(tmp_path.glob("*/*/*/*.json")))
+    assert "error: --set optimizer=sgd: 'sgd' is no value for optimizer" in wrong.stderr
+
+
+def test_a_search_on_two_tasks_is_refused(checkpoint_directory, tmp_path):
+    both = run(checkpoint_directory, tmp_path, "--tasks", "formal.depth")
+
+    assert 2 == both.exit_code
+    assert "error: --tasks names 2 tasks; a recipe is searched for on one at a time\n" == both.stderr
