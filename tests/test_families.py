@@ -10,7 +10,7 @@ from transformers import AutoConfig, AutoModel, AutoModelForSequenceClassificati
 
 from discbench import Classes, Dataset, RandomTable, Row, Splits, Task, accuracy, families, finetune, models, plan
 from discbench.checkpoints import locate
-from discbench.errors import CheckpointError
+from discbench.errors import CheckpointError, UserError
 from discbench.inputs import to_inputs
 from discbench.place import Place
 from discbench.rows import Encoded
@@ -233,10 +233,10 @@ def test_a_decoder_answers_from_the_last_token_that_is_not_padding(kind, tmp_pat
     assert np.allclose(wanted, logits(model, inputs, [0, 1])[:1], rtol=1e-4, atol=1e-8)
 
 
-def checked(found, task, tmp_path):
+def checked(found, task, tmp_path, **overrides):
     """Look at a checkpoint as a sweep does before its first cell."""
     bench = Bench(Place(results=tmp_path / "results"))
-    request = plan.Request(seeds=(0,), recipe="quick", overrides={})
+    request = plan.Request(seeds=(0,), recipe="quick", overrides=overrides)
     bench.check(found, plan.cells([found], [task], {task.name: bench.rows_of(task).sha256}, request), {task.id: task})
 
 
@@ -291,3 +291,8 @@ def test_the_head_is_fresh_even_where_the_checkpoint_has_one_of_the_same_width(t
     assert not torch.equal(heads["stored"], heads["fresh"])
     assert torch.equal(heads["scratch"], heads["fresh"])
     assert any(p.requires_grad for p in models.build(tuned, "frozen", 3, 0, vocabulary).parameters())
+
+
+def test_half_precision_that_the_cpu_lacks_is_refused_before_training(checkpoint_directory, tmp_path):
+    with pytest.raises(UserError, match="precision=fp16: half precision needs a GPU; on the CPU take precision=bf16"):
+        checked(locate(str(checkpoint_directory)), FIRST, tmp_path, precision="fp16")

@@ -4,6 +4,7 @@ import io
 import json
 import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -79,8 +80,12 @@ def carry_out(
     workers: int | None,
     threads: int | None,
     verbose: bool,
+    settled: Callable[[dict[str, Any] | None], bool] | None = None,
 ) -> tuple[list[dict[str, Any]], int, int]:
-    """Run what is still to run of a sweep, with progress on stderr; return (all results, cells run, cells kept)."""
+    """Run what is still to run of a sweep, with progress on stderr; return (all results, cells run, cells kept).
+
+    Of a search, `settled` tells of results that are not finished and need no second run.
+    """
     from discbench import sweep
     from discbench.progress import Progress
     from discbench.store import Store
@@ -91,17 +96,20 @@ def carry_out(
         raise UserError(f"torchrun started {ranks.count()} processes: give --workers 0, so that they share each cell")
     device = device_of(options["device"])
     ranks.meet(device)
-    kept, todo = ranks.of_first(lambda: sweep.split(prepared, store))
+    todo = ranks.of_first(lambda: sweep.split(prepared, store)[1])
+    if settled is not None:
+        todo = ranks.of_first(lambda: [cell for cell in todo if not settled(store.get(cell))])
+    kept = len(prepared.cells) - len(todo)
     crew = sweep.machine_workers(device) if workers is None else workers
     stream = sys.stderr if ranks.first() else io.StringIO()
-    progress = Progress(total=len(todo), kept=len(kept), stream=stream)
+    progress = Progress(total=len(todo), kept=kept, stream=stream, searching=settled is not None)
     for note in prepared.notes:
         progress.say(note)
     with progress:
         place = _place(options, device, verbose=verbose)
         share = threads or max(1, (os.cpu_count() or 1) // max(crew, ranks.count()))
         results = sweep.run(prepared, place, manager, workers=crew, threads=share, progress=progress, todo=todo)
-    return results, len(todo), len(kept)
+    return results, len(todo), kept
 
 
 def _place(options: dict[str, Any], device: str, *, verbose: bool) -> Place:
