@@ -9,7 +9,7 @@ board.gain("builtin:tiny", "formal.factor")
 import io
 import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO, Any
@@ -110,8 +110,12 @@ class Asked:
         manager: Any,  # noqa: ANN401 - pluggy's manager
         prepared: sweep.Sweep,
         stream: IO[str] | None,
+        settled: Callable[[Result | None], bool] | None = None,
     ) -> tuple[list[Result], int, int]:
-        """Run what is still to run of a sweep; return (all results, cells run, cells kept)."""
+        """Run what is still to run of a sweep; return (all results, cells run, cells kept).
+
+        Of a search, `settled` tells of results that are not finished and need no second run.
+        """
         store = Store(self.results)
         store.check_writable()
         if ranks.count() > 1 and self.workers != 0:
@@ -120,10 +124,13 @@ class Asked:
             )
         device = device_of(self.device)
         ranks.meet(device)
-        kept, todo = ranks.of_first(lambda: sweep.split(prepared, store))
+        todo = ranks.of_first(lambda: sweep.split(prepared, store)[1])
+        if settled is not None:
+            todo = ranks.of_first(lambda: [cell for cell in todo if not settled(store.get(cell))])
+        kept = len(prepared.cells) - len(todo)
         crew = sweep.machine_workers(device) if self.workers is None else self.workers
         said = (stream or sys.stderr) if ranks.first() else io.StringIO()
-        progress = Progress(total=len(todo), kept=len(kept), stream=said)
+        progress = Progress(total=len(todo), kept=kept, stream=said, searching=settled is not None)
         for note in prepared.notes:
             progress.say(note)
         place = Place(
@@ -137,7 +144,7 @@ class Asked:
         with progress:
             share = self.threads or max(1, (os.cpu_count() or 1) // max(crew, ranks.count()))
             results = sweep.run(prepared, place, manager, workers=crew, threads=share, progress=progress, todo=todo)
-        return results, len(todo), len(kept)
+        return results, len(todo), kept
 
 
 def requested(

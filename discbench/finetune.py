@@ -4,21 +4,23 @@ import copy
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from functools import partial
 from typing import Any
 
 import numpy as np
 import torch
 from accelerate import Accelerator
-from accelerate.utils import DataLoaderConfiguration, DistributedDataParallelKwargs
+from accelerate.state import AcceleratorState
+from accelerate.utils import DistributedDataParallelKwargs
 from jaxtyping import Float
 from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 
-from discbench.errors import CellError, CheckpointError, UserError
+from discbench import ranks
+from discbench.errors import CellError, CheckpointError
+from discbench.families import advice, position_limit
 from discbench.inputs import Inputs
-from discbench.models import position_limit
+from discbench.optimizers import optimizer_for
 from discbench.plan import steps_of, steps_per_epoch
 from discbench.recipes import Recipe, as_record
 
@@ -65,26 +67,26 @@ class RowNumbers(Dataset[int]):
         return row
 
 
-def accelerator_for(device: str, recipe: Recipe) -> Accelerator:
+def accelerator_for(device: str, recipe: Recipe, *, unused: bool = False) -> Accelerator:
     """Return accelerate's handle; on the CPU it is told so, or ranks would not see each other.
 
-    A batch is divided among the processes, so that their number changes no step.
-
-    Raises:
-        UserError: The batch cannot be divided so.
+    Args:
+        device: `cpu` or what accelerate finds.
+        recipe: For its precision.
+        unused: Whether several processes must look for weights without a gradient in each step.
     """
-    accelerator = Accelerator(
-        cpu=device == "cpu",
-        mixed_precision=recipe.precision,
-        dataloader_config=DataLoaderConfiguration(split_batches=True),
-        kwargs_handlers=[DistributedDataParallelKwargs(find_unused_parameters=True)],
-    )
-    if recipe.batch % accelerator.num_processes:
-        raise UserError(
-            f"a batch of {recipe.batch} cannot be divided among {accelerator.num_processes} processes; set another"
-            " --set batch or number of processes"
-        )
-    return accelerator
+    AcceleratorState._reset_state()  # noqa: SLF001 - else the first cell's precision would be every cell's
+    search = DistributedDataParallelKwargs(find_unused_parameters=unused)
+    return Accelerator(cpu=device == "cpu", mixed_precision=recipe.precision, kwargs_handlers=[search])
+
+
+def has_unused_weights(model: nn.Module, inputs: Inputs) -> bool:
+    """Tell whether some weight has no part in the outputs, as XLNet's embedding of masked places."""
+    model.eval()
+    _logits(model, inputs.batch([0])).sum().backward()
+    found = any(p.requires_grad and p.grad is None for p in model.parameters())
+    model.zero_grad(set_to_none=True)
+    return found
 
 
 def loss_of(outputs: Float[Tensor, "batch classes"], targets: Tensor) -> Float[Tensor, ""]:
@@ -92,35 +94,6 @@ def loss_of(outputs: Float[Tensor, "batch classes"], targets: Tensor) -> Float[T
     if targets.is_floating_point():
         return nn.functional.mse_loss(outputs.squeeze(-1).float(), targets)
     return nn.functional.cross_entropy(outputs.float(), targets)
-
-
-def optimizer_for(model: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
-    """Return the recipe's optimiser over the weights that learn."""
-    weights = [p for p in model.parameters() if p.requires_grad]
-    shared: dict[str, Any] = {"lr": recipe.lr, "eps": recipe.eps, "weight_decay": recipe.weight_decay}
-    if recipe.optimizer == "novograd":
-        return _novograd()(weights, **shared)
-    if recipe.optimizer == "adagrad":
-        return torch.optim.Adagrad(weights, **shared)
-    kind: Any = {
-        "adam": partial(torch.optim.Adam, fused=True),
-        "adamw": partial(torch.optim.AdamW, fused=True),
-        "adamax": torch.optim.Adamax,
-        "radam": torch.optim.RAdam,
-    }[recipe.optimizer]
-    found: torch.optim.Optimizer = kind(weights, betas=(0.9, 0.999), **shared)
-    return found
-
-
-def _novograd() -> Any:  # noqa: ANN401 - an optimiser class
-    try:
-        from pytorch_optimizer import NovoGrad
-    except ImportError:
-        raise UserError(
-            "optimizer novograd needs the package pytorch-optimizer, which is not installed;"
-            " install discbench with its extra: pip install 'discbench[optim]'"
-        ) from None
-    return NovoGrad
 
 
 def rate(step: int, steps: int, recipe: Recipe) -> float:
@@ -134,20 +107,30 @@ def rate(step: int, steps: int, recipe: Recipe) -> float:
 def training_batches(
     inputs: Inputs, recipe: Recipe, seed: int, accelerator: Accelerator
 ) -> Iterator[dict[str, Tensor]]:
-    """Yield shuffled batches without end, `recipe.batch` rows over all processes together."""
-    order = torch.Generator().manual_seed(seed)
-    loader = accelerator.prepare(
-        DataLoader(
-            RowNumbers(len(inputs)),
-            batch_size=recipe.batch,
-            shuffle=True,
-            generator=order,
-            collate_fn=inputs.batch,
-            drop_last=recipe.drop_last and len(inputs) >= recipe.batch,
-        )
+    """Yield this process's share of shuffled batches without end.
+
+    All processes draw the same batches of `recipe.batch` rows; each takes every n-th row of them. `weight` is what the
+    mean loss of the share counts for: the mean over the processes is then the mean over the batch's rows, also where
+    they do not divide. A process without a row takes the batch's first, at weight 0.
+    """
+    rank, processes = accelerator.process_index, accelerator.num_processes
+
+    def share(rows: list[int]) -> dict[str, Tensor]:
+        own = rows[rank::processes]
+        weight = torch.tensor(len(own) * processes / len(rows))
+        return {**inputs.batch(own or rows[:1]), "weight": weight}
+
+    loader = DataLoader(
+        RowNumbers(len(inputs)),
+        batch_size=recipe.batch,
+        shuffle=True,
+        generator=torch.Generator().manual_seed(seed),
+        collate_fn=share,
+        drop_last=recipe.drop_last and len(inputs) >= recipe.batch,
     )
     while True:
-        yield from loader
+        for drawn in loader:
+            yield {name: tensor.to(accelerator.device) for name, tensor in drawn.items()}
 
 
 def _logits(model: nn.Module, drawn: dict[str, Tensor]) -> Tensor:
@@ -171,19 +154,19 @@ def predict(model: nn.Module, inputs: Inputs, accelerator: Accelerator, batch: i
         row, logit = accelerator.gather_for_metrics((drawn["rows"], logits))
         rows.append(row.cpu())
         outputs.append(logit.float().cpu())
-    found = torch.cat(outputs).numpy()
+    found, places = torch.cat(outputs).numpy(), torch.cat(rows).numpy()
+    assert np.array_equal(np.arange(len(inputs)), np.sort(places)), "each row is answered once"
     ordered = np.empty_like(found)
-    ordered[torch.cat(rows).numpy()] = found
+    ordered[places] = found
     return ordered
 
 
-def check_lengths(model: nn.Module, splits: tuple[Inputs, ...]) -> None:
+def check_lengths(model: nn.Module, splits: tuple[Inputs, ...], max_tokens: int | None = None) -> None:
     """Refuse rows that the model's positions cannot number."""
-    limit, longest = position_limit(model), max(int(split.lengths.max()) for split in splits)
+    limit, longest = position_limit(model, max_tokens), max(int(split.lengths.max()) for split in splits)
     if limit is not None and longest > limit:
         raise CheckpointError(
-            f"rows of {longest} tokens were given to a model with {limit} positions;"
-            f" cut them with --set max_tokens={limit}"
+            f"rows of {longest} tokens were given to a model with {limit} positions; {advice(model, longest)}"
         )
 
 
@@ -216,8 +199,8 @@ def finetune(
         CheckpointError: Rows longer than the model's positions.
         CellError: The loss became NaN or infinite.
     """
-    check_lengths(model, (train, validation, test))
-    accelerator = accelerator_for(device, recipe)
+    check_lengths(model, (train, validation, test), recipe.max_tokens)
+    accelerator = accelerator_for(device, recipe, unused=ranks.count() > 1 and has_unused_weights(model, train))
     steps = steps_of(len(train), as_record(recipe))
     epoch = steps_per_epoch(len(train), as_record(recipe))
     every = recipe.evaluate_every or epoch
@@ -282,7 +265,7 @@ def _step(
     for group in optimizer.param_groups:
         group["lr"] = recipe.lr * factor
     logits = _logits(model, drawn)
-    loss = loss_of(logits, drawn["targets"])
+    loss = loss_of(logits, drawn["targets"]) * drawn["weight"]
     accelerator.backward(loss)
     if recipe.clip is not None:
         accelerator.clip_grad_norm_(model.parameters(), recipe.clip)

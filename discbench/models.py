@@ -15,6 +15,7 @@ import torch
 
 from discbench.checkpoints import Checkpoint
 from discbench.errors import CheckpointError
+from discbench.families import check_ends, head_of
 from discbench.mapping import Vocabulary
 
 Init = Literal["pretrained", "scratch", "reembedded", "frozen"]
@@ -94,7 +95,7 @@ def vocabulary_of(checkpoint: Checkpoint) -> Vocabulary:
         CheckpointError: It has no usable tokenizer, and its special ids are neither given nor in its config.
     """
     config = load_config(checkpoint)
-    size = int(config.get_text_config().vocab_size)
+    size = _vocabulary_size(checkpoint, config)
     tokenizer = None if checkpoint.specials else load_tokenizer(checkpoint)
     if tokenizer is None:
         return _vocabulary_without_tokenizer(checkpoint, config, size)
@@ -102,9 +103,12 @@ def vocabulary_of(checkpoint: Checkpoint) -> Vocabulary:
     specials = set(tokenizer.all_special_ids) | {i for i, t in tokenizer.added_tokens_decoder.items() if t.special}
     unused = {i for token, i in tokens.items() if UNUSED.fullmatch(token) and i < size}
     unused |= set(range(size)) - set(tokens.values())
-    regular = sorted(i for i in set(tokens.values()) - specials - unused if i < size)
     prefix, suffix = _around(tokenizer, specials)
-    pad = next((i for i in (tokenizer.pad_token_id, config.pad_token_id, tokenizer.eos_token_id) if i is not None), 0)
+    pads = [i for i in (tokenizer.pad_token_id, config.pad_token_id, tokenizer.eos_token_id) if i is not None]
+    pad = pads[0] if pads else 0
+    # a symbol with an id of padding would not be counted as a position (RoBERTa) or as the last token (GPT-2)
+    specials |= {pad, *pads}
+    regular = sorted(i for i in set(tokens.values()) - specials - unused if i < size)
     return Vocabulary(
         size=size,
         regular=tuple(regular),
@@ -114,6 +118,16 @@ def vocabulary_of(checkpoint: Checkpoint) -> Vocabulary:
         pad=pad,
         special=tuple(sorted(specials)),
     )
+
+
+def _vocabulary_size(checkpoint: Checkpoint, config: Any) -> int:  # noqa: ANN401
+    size = getattr(config.get_text_config(), "vocab_size", None)
+    if not isinstance(size, int):
+        raise CheckpointError(
+            f"model {checkpoint.name!r} is a {config.model_type!r}, whose config names no vocab_size: it has no token"
+            " ids that symbols could be mapped to; give a model with a table of word embeddings"
+        )
+    return size
 
 
 def _around(tokenizer: Any, specials: set[int]) -> tuple[tuple[int, ...], tuple[int, ...]]:  # noqa: ANN401
@@ -141,7 +155,7 @@ def _vocabulary_without_tokenizer(checkpoint: Checkpoint, config: Any, size: int
     if outside:
         raise CheckpointError(f"model {checkpoint.name!r}: special id {outside[0]} is outside its {size} ids")
     mask = first("mask_token_id")
-    regular = [i for i in range(size) if i not in {cls, sep, pad, mask}]
+    regular = [i for i in range(size) if i not in {cls, sep, pad, mask, config.pad_token_id}]
     return Vocabulary(size=size, regular=tuple(regular), unused=(), prefix=(cls,), suffix=(sep,), pad=pad)
 
 
@@ -191,7 +205,10 @@ def build(checkpoint: Checkpoint, init: Init, outputs: int, seed: int, vocabular
         config.pad_token_id = vocabulary.pad
     with quietly():
         model = _with_init(checkpoint, init, config, seed)
+    check_ends(model, vocabulary)
     model.config.pad_token_id = vocabulary.pad  # decoders find the last token by it when they pool
+    if hasattr(model.config, "use_cache"):
+        model.config.use_cache = False  # nothing is generated
     return model
 
 
@@ -199,7 +216,7 @@ def _with_init(checkpoint: Checkpoint, init: Init, config: Any, seed: int) -> An
     torch.manual_seed(seed)
     if init == "scratch":
         return _fresh(checkpoint, config)
-    model, brought = _pretrained(checkpoint, config)
+    model, brought = _pretrained(checkpoint, config, seed)
     if init == "reembedded":
         torch.manual_seed(seed)
         fresh = _fresh(checkpoint, config).get_input_embeddings().weight
@@ -219,8 +236,8 @@ def _fresh(checkpoint: Checkpoint, config: Any) -> Any:  # noqa: ANN401
     )
 
 
-def _pretrained(checkpoint: Checkpoint, config: Any) -> tuple[Any, set[str]]:  # noqa: ANN401
-    """Return the model, and the names of the weights that the checkpoint brought."""
+def _pretrained(checkpoint: Checkpoint, config: Any, seed: int) -> tuple[Any, set[str]]:  # noqa: ANN401
+    """Return the model, and the names of the weights that the checkpoint brought, its head not among them."""
     from transformers import AutoModelForSequenceClassification
 
     try:
@@ -236,6 +253,11 @@ def _pretrained(checkpoint: Checkpoint, config: Any) -> tuple[Any, set[str]]:  #
         raise _unreadable(checkpoint, error) from error
     fresh = {key[0] if isinstance(key, tuple) else key for key in (*info["missing_keys"], *info["mismatched_keys"])}
     _check_body(checkpoint, model, fresh)
+    name, head = head_of(model, config.num_labels)
+    if f"{name}.weight" not in fresh:  # it was fine-tuned before, to as many classes of its own
+        torch.manual_seed(seed)
+        head.load_state_dict(_fresh(checkpoint, config).get_submodule(name).state_dict())
+    fresh |= {f"{name}.{part}" for part, _ in head.named_parameters()}
     return model, {name for name, _ in model.named_parameters()} - fresh
 
 
@@ -248,52 +270,3 @@ def _check_body(checkpoint: Checkpoint, model: Any, fresh: set[str]) -> None:  #
             f"model {checkpoint.name!r}: {len(absent)} weights of its body are not in the checkpoint, the first is"
             f" {min(absent)!r}; they would stay random, so it is refused; is config.json the right one?"
         )
-
-
-LEFT = frozenset({"xlnet"})
-"""Model types that pool the last position whatever the mask says, so that rows must end there."""
-
-
-def pads_left(model: Any) -> bool:  # noqa: ANN401
-    """Tell whether the model's rows are padded at the left."""
-    return model.config.model_type in LEFT
-
-
-@torch.no_grad()
-def check_padding(checkpoint: Checkpoint, model: Any, vocabulary: Vocabulary) -> None:  # noqa: ANN401
-    """Refuse a model whose answer to a row depends on the padding that stands beside it in a batch.
-
-    Raises:
-        CheckpointError: Beside a longer row its outputs for a short one move by over 5 % of what tells the two apart.
-    """
-    longer = [*vocabulary.prefix, *(vocabulary.regular * 9)[:9], *vocabulary.suffix]
-    shorter = [*vocabulary.prefix, *(vocabulary.regular * 9)[3:7], *vocabulary.suffix]
-    gap = [vocabulary.pad] * (len(longer) - len(shorter))
-    ones, zeros = [1] * len(shorter), [0] * len(gap)
-    padded = (gap + shorter, zeros + ones) if pads_left(model) else (shorter + gap, ones + zeros)
-    model.eval()
-
-    def outputs(ids: list[list[int]], mask: list[list[int]]) -> torch.Tensor:
-        found: torch.Tensor = model(input_ids=torch.tensor(ids), attention_mask=torch.tensor(mask)).logits
-        return found
-
-    alone = outputs([shorter], [ones])
-    other, beside = outputs([longer, padded[0]], [[1] * len(longer), padded[1]])
-    moved, apart = float((alone[0] - beside).abs().max()), float((alone[0] - other).abs().max())
-    if moved > 0.05 * apart + 1e-5 * float(alone.abs().max()):
-        raise CheckpointError(
-            f"model {checkpoint.name!r} ({model.config.model_type}) answers a row differently beside a longer one: its"
-            f" outputs move by {moved:.2g} where two rows differ by {apart:.2g}, as it does not mask padding; take"
-            " another architecture"
-        )
-
-
-def position_limit(model: Any) -> int | None:  # noqa: ANN401
-    """Return how many tokens the model's positions can number; None if there is no limit."""
-    limit = getattr(model.config.get_text_config(), "max_position_embeddings", None)
-    if not isinstance(limit, int) or limit <= 0:
-        return None
-    for name, module in model.named_modules():
-        if name.endswith("position_embeddings") and getattr(module, "padding_idx", None) is not None:
-            return limit - int(module.padding_idx) - 1
-    return limit

@@ -11,7 +11,7 @@ import torch
 from filelock import FileLock
 from torch import Tensor
 
-from discbench import models, record
+from discbench import families, models, record
 from discbench.checkpoints import Checkpoint
 from discbench.errors import UserError
 from discbench.inputs import Inputs
@@ -192,14 +192,14 @@ def _side(
     split = test.take(np.arange(min(measurement.limit, len(test))))
     inputs = bench.inputs_of(checkpoint, task, split, table, vocabulary, measurement.max_tokens)
     model = models.build(checkpoint, side.init, task.target.outputs, side.seed, vocabulary)  # type: ignore[arg-type]
-    limit, longest = models.position_limit(model), int(inputs.lengths.max())
+    limit, longest = families.position_limit(model), int(inputs.lengths.max())
     if limit is not None and longest > limit:
         raise UserError(
             f"{task.name} has rows of {longest} tokens, but {checkpoint.name!r} numbers {limit} positions;"
             f" cut the rows with --max-tokens {limit}"
         )
     around = (0, 0) if isinstance(task.mapping, TextTable) else (len(vocabulary.prefix), len(vocabulary.suffix))
-    left = models.pads_left(model)
+    left = families.pads_left(model)
     return model.to(_device(bench)).eval(), Given(replace(inputs, left=left), around)
 
 

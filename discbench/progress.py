@@ -52,6 +52,8 @@ class Progress:
     running: dict[str, Running] = field(default_factory=dict)
     recent: deque[str] = field(default_factory=lambda: deque(maxlen=5))
     began: float = field(default_factory=time.monotonic)
+    searching: bool = False
+    """Whether the cells differ by recipe and are told by validation, so that nobody chooses by test scores."""
 
     def __post_init__(self) -> None:
         # a notebook's stderr calls itself a terminal, but keeps every frame of a live view
@@ -72,6 +74,10 @@ class Progress:
     ) -> None:
         self.live.stop()
 
+    def name(self, cell: Cell) -> str:
+        """Return a cell's name, with its recipe where that is what cells differ by."""
+        return cell.words + (f" {cell.recipe['optimizer']} lr {cell.recipe['lr']:g}" if self.searching else "")
+
     def say(self, line: str) -> None:
         """Print one plain line."""
         self.console.print(line, soft_wrap=True, markup=False)
@@ -91,14 +97,16 @@ class Progress:
         run.step, run.steps, run.loss = event.step, event.steps, event.loss
         if not self.console.is_terminal and now - run.told > QUIET_SECONDS:
             run.told = now
-            self.say(f"  …  {event.cell.words}: step {event.step}/{event.steps}, loss {event.loss:.3f}, {self.eta()}")
+            self.say(
+                f"  …  {self.name(event.cell)}: step {event.step}/{event.steps}, loss {event.loss:.3f}, {self.eta()}"
+            )
 
     def _ended(self, event: Event, now: float) -> None:
         run = self.running.pop(event.cell.id)
         self.done += 1
         self.failed += event.result.get("status") != "finished"
-        outcome = outcome_of(event.result)
-        line = f"[{self.done}/{self.total}] {event.cell.words}: {outcome}, {duration(now - run.began)}"
+        outcome = outcome_of(event.result, "validation" if self.searching else "test")
+        line = f"[{self.done}/{self.total}] {self.name(event.cell)}: {outcome}, {duration(now - run.began)}"
         if self.console.is_terminal and event.result.get("status") == "finished":
             self.recent.append(line)
         else:
@@ -120,7 +128,7 @@ class Progress:
             steps = run.steps or steps_of(1, run.cell.recipe)
             state = f"step {run.step}/{steps}" if run.steps else "loading"
             loss = "" if run.loss is None else f"loss {run.loss:.3f}"
-            table.add_row("  ▸", run.cell.words, bar(run.step / steps if run.steps else 0.0), state, loss)
+            table.add_row("  ▸", self.name(run.cell), bar(run.step / steps if run.steps else 0.0), state, loss)
         head = Text(f"{bar(self.done / max(1, self.total), 30)} {self.done}/{self.total} cells", style="bold")
         head.append(f"  {duration(time.monotonic() - self.began)} so far, {self.eta()}", style="default")
         if self.failed:
@@ -134,10 +142,10 @@ def bar(share: float, width: int = 16) -> str:
     return "━" * full + "─" * (width - full)
 
 
-def outcome_of(result: dict[str, Any]) -> str:
-    """Return a result in a few words."""
+def outcome_of(result: dict[str, Any], split: str = "test") -> str:
+    """Return a result in a few words, by its score on a split."""
     if result.get("status") != "finished":
         return f"FAILED ({result.get('cause', 'no cause recorded')})"
     metric = result["task"]["metric"]
     flags = " (constant predictions)" if result["collapsed"] else ""
-    return f"{metric} {result['scores']['test'][metric]:.3f}{flags}"
+    return f"{metric} {result['scores'][split][metric]:.3f}{f' on {split}' if split != 'test' else ''}{flags}"

@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from discbench import baselines, dynamics, finetune, models, ranks, record, rowcache, rows, score
+from discbench import baselines, dynamics, families, finetune, models, optimizers, ranks, record, rowcache, rows, score
 from discbench.checkpoints import Checkpoint
-from discbench.errors import CheckpointError
+from discbench.errors import CheckpointError, DiscbenchError, UserError
 from discbench.inputs import Inputs, to_inputs, to_text_inputs
 from discbench.mapping import TextTable, Vocabulary, draw_table, draw_text_map, move_specials, table_sha256
 from discbench.place import Place
@@ -47,20 +47,26 @@ class Bench:
         """Raise a UserError now for what would make every cell of the checkpoint fail."""
         if checkpoint.baseline:
             return
+        self._check_recipe(cells[0].recipe)
         vocabulary = self.vocabulary(checkpoint)
         loaded = next((c for c in cells if c.init != "scratch"), cells[0])
         model = models.build(checkpoint, loaded.init, 2, 0, vocabulary)  # type: ignore[arg-type]
-        models.check_padding(checkpoint, model, vocabulary)
-        limit = models.position_limit(model)
         for cell in {c.task: c for c in cells}.values():
             task = tasks[cell.task]
             self.mapped(task, cell, checkpoint)
-            longest = self._longest(task, vocabulary)
-            if limit is not None and min(longest, cell.recipe["max_tokens"] or longest) > limit:
+            shortest, longest = self._lengths(task, vocabulary, cell.recipe["max_tokens"])
+            limit = families.position_limit(model, cell.recipe["max_tokens"])
+            if limit is not None and longest > limit:
                 raise CheckpointError(
                     f"{task.name} has rows of {longest} tokens, but {checkpoint.name!r} numbers {limit} positions;"
-                    f" cut the rows with --set max_tokens={limit}"
+                    f" {families.advice(model, longest)}"
                 )
+            families.check_padding(model, vocabulary, checkpoint.name, task.name, (shortest, longest))
+
+    def _check_recipe(self, recipe: dict[str, Any]) -> None:
+        optimizers.optimizer_kind(recipe["optimizer"])
+        if recipe["precision"] == "fp16" and self.place.device == "cpu":
+            raise UserError("--set precision=fp16: half precision needs a GPU; on the CPU take precision=bf16 or no")
 
     def run(self, cell: Cell, checkpoint: Checkpoint, task: Task, report: Report) -> Result:
         """Train, score and store one cell; return its result. A cell that is in the store is returned as it is."""
@@ -76,7 +82,9 @@ class Bench:
                         result, predictions = self._answer(cell, task)
                     else:
                         result, predictions = self._train(cell, checkpoint, task, report)
-            except Exception as error:  # noqa: BLE001 - one cell's failure is recorded, the others go on
+            except Exception as error:  # one cell's failure is recorded, the others go on
+                if ranks.count() > 1 and not isinstance(error, DiscbenchError):
+                    raise  # of this process alone: the others wait for it, until torchrun ends them
                 result, predictions = record.failure(error), None
             whole = {**record.head(cell, task), **result, "run": record.run_of(began, self.place.device)}
             ranks.of_first(lambda: store.put(cell, whole, predictions))
@@ -93,7 +101,7 @@ class Bench:
             for n, split in splits.items()
         }
         model = models.build(checkpoint, cell.init, task.target.outputs, cell.seed, vocabulary)  # type: ignore[arg-type]
-        inputs = {name: replace(split, left=models.pads_left(model)) for name, split in inputs.items()}
+        inputs = {name: replace(split, left=families.pads_left(model)) for name, split in inputs.items()}
 
         def answers(name: str, outputs: Any) -> score.Voted:  # noqa: ANN401
             return score.vote(task.target, outputs, splits[name].targets, splits[name].groups)
@@ -173,11 +181,14 @@ class Bench:
         }
         return result, pack_predictions(kept["test"], given.test, test.targets)
 
-    def _longest(self, task: Task, vocabulary: Vocabulary) -> int:
+    def _lengths(self, task: Task, vocabulary: Vocabulary, max_tokens: int | None) -> tuple[int, int]:
+        """Return the tokens of the shortest and of the longest row."""
+        around = len(vocabulary.prefix) + len(vocabulary.suffix)
         if isinstance(task.mapping, TextTable):
-            return task.mapping.max_tokens
-        longest = max(int(getattr(self.rows_of(task), name).lengths.max()) for name in rows.SPLITS)
-        return longest + len(vocabulary.prefix) + len(vocabulary.suffix)
+            return around + 1, min(task.mapping.max_tokens, max_tokens or task.mapping.max_tokens)
+        lengths = np.concatenate([getattr(self.rows_of(task), name).lengths for name in rows.SPLITS]) + around
+        shortest, longest = int(lengths.min()), int(lengths.max())
+        return min(shortest, max_tokens or shortest), min(longest, max_tokens or longest)
 
     def mapped(self, task: Task, cell: Cell | Measurement, checkpoint: Checkpoint) -> tuple[Sequence[int], Vocabulary]:
         """Return the cell's mapping table, and the special ids to put around its rows."""

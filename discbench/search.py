@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from discbench import plan
+from discbench.errors import UserError
 from discbench.plan import Request
 from discbench.recipes import recipe_for
 from discbench.sweep import Sweep
@@ -19,6 +20,9 @@ RATES = ("1e-4", "1.8e-5", "1e-5", "5.6e-6", "3.2e-6", "1.8e-6", "1e-6", "5.6e-7
 """Appendix A: five points from 1e-4 to 1e-7, five more from 1e-5 to 1e-6; on a logarithmic scale, which the text leaves
 open."""
 
+DIVERGED = "CellError: the training loss is"
+"""How the cause of a cell begins whose loss left the finite numbers: in a search an outcome, not a fault."""
+
 Record = dict[str, Any]
 
 
@@ -26,8 +30,19 @@ def grid(prepared: Sweep, request: Request, optimizers: Sequence[str], rates: Se
     """Return the sweep with the cells of every optimiser and rate.
 
     Raises:
-        UserError: An optimiser or a rate that no recipe can have.
+        UserError: An optimiser or a rate that no recipe can have, a model or a task on which nothing can be chosen.
     """
+    for task in prepared.tasks.values():
+        if task.scored_on_validation:
+            raise UserError(
+                f"{task.name} is scored on its validation rows, so a recipe chosen on them would be chosen on its test;"
+                " search on another task and carry the choice over"
+            )
+    for checkpoint in prepared.checkpoints.values():
+        if checkpoint.baseline:
+            raise UserError(f"model {checkpoint.name!r} is trained without a recipe; give a checkpoint")
+    for field in sorted({"optimizer", "lr"} & set(request.overrides)):
+        raise UserError(f"--set {field}=...: the search goes over it; give --optimizers or --lrs instead")
     rows = {prepared.tasks[cell.task].name: cell.rows for cell in prepared.cells}
     requests = [
         replace(request, overrides={**request.overrides, "optimizer": optimizer, "lr": rate})
@@ -41,14 +56,26 @@ def grid(prepared: Sweep, request: Request, optimizers: Sequence[str], rates: Se
     return replace(prepared, cells=sorted(cells, key=lambda cell: cell.seed))
 
 
+def diverged(result: Record | None) -> bool:
+    """Tell whether a cell ended because its loss was not finite; the same cell would do so again."""
+    return result is not None and result["status"] == "failed" and str(result.get("cause")).startswith(DIVERGED)
+
+
 def summary(results: Sequence[Record]) -> list[Record]:
-    """Return one record a checkpoint, task, init, optimiser and rate: mean, sd and n of the validation score."""
+    """Return one record a checkpoint, task, init, optimiser and rate: mean, sd and n of the validation score.
+
+    `edge` is `lowest` or `highest` where the rate is the last of its row, so that a better one may lie beyond it.
+    """
     points: dict[tuple[Any, ...], list[Record]] = {}
     for result in results:
         cell = result["cell"]
         name = (cell["checkpoint"], cell["task"], cell["init"], cell["recipe"]["optimizer"], cell["recipe"]["lr"])
         points.setdefault(name, []).append(result)
-    return [_point(name, points[name]) for name in points]
+    made = [_point(name, points[name]) for name in points]
+    for point, name in zip(made, points, strict=True):
+        rates = {other[-1] for other in points if other[:-1] == name[:-1]}
+        point["edge"] = {min(rates): "lowest", max(rates): "highest"}.get(point["lr"]) if len(rates) > 1 else None
+    return made
 
 
 def _point(name: tuple[Any, ...], results: list[Record]) -> Record:
@@ -63,6 +90,7 @@ def _point(name: tuple[Any, ...], results: list[Record]) -> Record:
         "sd": float(np.std(scores, ddof=1)) if len(scores) > 1 else None,
         "n": len(scores),
         "failed": len(results) - len(done),
+        "diverged": sum(diverged(r) for r in results),
         "collapsed": sum(r["collapsed"] for r in done),
     }
 

@@ -105,14 +105,22 @@ def search(points: list[Record], best: list[Record], out: Console) -> None:
     for point in best:
         recipe = f"--set optimizer={point['optimizer']} --set lr={point['lr']:g}"
         score = f"{point['metric']} {point['mean']:.3f} on validation, {point['n']} seeds"
-        out.print(f"best of {point['checkpoint']} {point['init']}: {recipe} ({score})")
+        edge = point["edge"]
+        hint = f"; the {edge} rate of the grid, so a better one may lie beyond it" if edge else ""
+        flat = f"; constant predictions in {point['collapsed']} of {point['n']} seeds" if point["collapsed"] else ""
+        out.print(f"best of {point['checkpoint']} {point['init']}: {recipe} ({score}){hint}{flat}")
+    for point in points[:1]:
+        out.print(
+            f"To use it: discbench eval with --tasks {point['task'].split('@')[0]} and the same options, and these."
+        )
+    out.print("Chosen on validation rows alone; test rows took no part.")
 
 
 def _of_point(point: Record | None, best: list[Record]) -> str:
     if point is None:
         return ""
     if point["mean"] is None:
-        return "failed"
+        return "diverged" if point["diverged"] == point["failed"] else "failed"
     spread = "" if point["sd"] is None else f" ± {point['sd']:.3f}"
     failed = f", {point['failed']} failed" if point["failed"] else ""
     flat = "*" if point["collapsed"] else ""

@@ -1,5 +1,7 @@
 """The loop learns, selects, repeats, and refuses what it cannot do."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -128,3 +130,32 @@ def test_the_papers_recipe_is_the_papers():
         recipe.optimizer, recipe.lr, recipe.eps, recipe.weight_decay, recipe.schedule, recipe.warmup,
         recipe.clip, recipe.batch, recipe.epochs, recipe.select,
     )  # fmt: skip
+
+
+def test_half_precision_learns_on_the_cpu_too_and_leaves_the_next_cell_as_it_is(found):
+    recipe = Recipe(name="short", lr=1e-2, batch=16, epochs=15.0)
+    whole = train(found, recipe)
+    half = train(found, replace(recipe, precision="bf16"))
+    again = train(found, recipe)
+
+    assert half.curve.loss[-1] < 0.5 * half.curve.loss[0]
+    assert 0 < abs(half.curve.loss[0] - whole.curve.loss[0]) < 0.01
+    assert whole.test.tobytes() == again.test.tobytes() != half.test.tobytes()
+
+
+@pytest.mark.gpu
+def test_half_precision_learns_on_a_gpu(found):
+    data = inputs()
+    model = models.build(found, "pretrained", 2, 0, models.vocabulary_of(found))
+    recipe = Recipe(name="fast", lr=3e-2, batch=16, epochs=15.0, precision="bf16")
+
+    def accuracy(answers):
+        return float(np.mean(answers.argmax(1) == data.targets))
+
+    trained = finetune.finetune(
+        model, data, data, data, recipe, 0, device="cuda", score=accuracy, report=lambda *_: None
+    )
+
+    assert "cuda" == next(model.parameters()).device.type
+    assert torch.float32 == next(model.parameters()).dtype
+    assert 1.0 == max(score for _, score in trained.curve.validation)

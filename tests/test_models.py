@@ -7,6 +7,7 @@ from safetensors.torch import load_file
 
 from discbench import models
 from discbench.checkpoints import locate
+from discbench.families import position_limit
 from discbench.inputs import to_inputs
 from discbench.rows import Encoded
 from discbench.testing import tiny_checkpoint
@@ -92,4 +93,4 @@ def test_roberta_counts_its_positions_from_behind_the_padding_id(tmp_path):
     folder = tiny_checkpoint(tmp_path / "roberta", model_type="roberta", pad_token_id=1, max_position_embeddings=66)
     found = locate(str(folder), {"cls": 2, "sep": 3, "pad": 1})
 
-    assert 64 == models.position_limit(models.build(found, "scratch", 2, 0, models.vocabulary_of(found)))
+    assert 64 == position_limit(models.build(found, "scratch", 2, 0, models.vocabulary_of(found)))

@@ -6,8 +6,11 @@ import pytest
 from click.testing import CliRunner
 from test_board import record
 
-from discbench import search
+from discbench import registry, search
 from discbench.cli import cli
+from discbench.errors import UserError
+from discbench.plan import Request
+from discbench.sweep import Sweep
 
 
 def point(score, lr, optimizer="adam", seed=0, **fields):
@@ -86,3 +89,51 @@ def test_a_search_on_two_tasks_is_refused(checkpoint_directory, tmp_path):
 
     assert 2 == both.exit_code
     assert "error: --tasks names 2 tasks; a recipe is searched for on one at a time\n" == both.stderr
+
+
+def test_a_rate_that_diverges_is_an_outcome_shown_and_not_tried_again(checkpoint_directory, tmp_path):
+    words = ["--optimizers", "adam", "--lrs", "1e30,1e-3,1e-4", "--set", "clip=none", "--set", "epochs=3"]
+    first, again = run(checkpoint_directory, tmp_path, *words), run(checkpoint_directory, tmp_path, *words)
+
+    assert (0, 0) == (first.exit_code, again.exit_code), first.stderr
+    assert ["1e+30", "diverged"] in [line.split() for line in first.stdout.splitlines()]
+    assert "best of" in first.stdout
+    assert "Chosen on validation rows alone; test rows took no part." in first.stdout
+    assert "3 of 3 cells are in the store and will not be run again" in again.stderr
+
+
+def test_progress_of_a_search_names_the_point_and_tells_no_test_score(checkpoint_directory, tmp_path):
+    told = run(checkpoint_directory, tmp_path, "--optimizers", "adamax", "--lrs", "1e-3").stderr
+
+    assert "formal.factor@1 scratch seed 0 adamax lr 0.001: accuracy 0." in told
+    assert " on validation" in told
+
+
+def test_a_best_rate_at_the_end_of_its_row_says_so():
+    points = search.summary([point(0.4, 1e-2), point(0.5, 1e-3), point(0.6, 1e-4), point(0.1, 1e-3, "radam")])
+
+    assert {1e-2: "highest", 1e-3: None, 1e-4: "lowest"} == {
+        p["lr"]: p["edge"] for p in points if p["optimizer"] == "adam"
+    }
+    assert [None] == [p["edge"] for p in points if p["optimizer"] == "radam"]
+
+
+def test_fields_that_the_search_goes_over_and_models_without_a_recipe_are_refused(checkpoint_directory, tmp_path):
+    fixed = run(checkpoint_directory, tmp_path, "--set", "lr=1e-3")
+    trivial = CliRunner().invoke(
+        cli, ["sweep-recipe", "--model", "baseline:majority", "--tasks", "formal.factor", "--results", str(tmp_path)]
+    )
+
+    assert (2, 2) == (fixed.exit_code, trivial.exit_code)
+    assert "error: --set lr=...: the search goes over it; give --optimizers or --lrs instead\n" == fixed.stderr
+    assert "error: model 'baseline:majority' is trained without a recipe; give a checkpoint\n" == trivial.stderr
+
+
+def test_a_task_scored_on_its_validation_rows_is_refused(checkpoint_directory):
+    task = registry.tasks(registry.plugins())["glue.mrpc"]
+    swept = Sweep(checkpoints={}, tasks={task.id: task}, cells=[])
+
+    with pytest.raises(
+        UserError, match=r"glue\.mrpc is scored on its validation rows, so a recipe chosen on them would"
+    ):
+        search.grid(swept, Request(overrides={}), ("adam",), ("1e-3",))

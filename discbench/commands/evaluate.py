@@ -1,7 +1,7 @@
 """`discbench eval` and `discbench plan`."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -82,10 +82,14 @@ def carry_out(
     workers: int | None,
     threads: int | None,
     verbose: bool,
+    settled: Callable[[dict[str, Any] | None], bool] | None = None,
 ) -> tuple[Sequence[dict[str, Any]], int, int]:
-    """Run what is still to run of a sweep, with progress on stderr; return (all results, cells run, cells kept)."""
+    """Run what is still to run of a sweep, with progress on stderr; return (all results, cells run, cells kept).
+
+    Of a search, `settled` tells of results that are not finished and need no second run.
+    """
     asked = _asked(options, workers=workers, threads=threads, verbose=verbose)
-    return asked.carry_out(manager, prepared, None)
+    return asked.carry_out(manager, prepared, None, settled)
 
 
 def closing(

@@ -38,7 +38,9 @@ def sweep_recipe(
     if len(prepared.tasks) > 1:
         raise UserError(f"--tasks names {len(prepared.tasks)} tasks; a recipe is searched for on one at a time")
     prepared = search.grid(prepared, request, _list(optimizers, search.OPTIMIZERS), _list(lrs, search.RATES))
-    results, todo, kept = carry_out(manager, prepared, options, workers=workers, threads=threads, verbose=False)
+    results, todo, kept = carry_out(
+        manager, prepared, options, workers=workers, threads=threads, verbose=False, settled=search.diverged
+    )
     if not ranks.first():
         return
     points = search.summary(results)
@@ -47,8 +49,10 @@ def sweep_recipe(
         click.echo(json.dumps({"points": points, "best": best}, indent=1, sort_keys=True))
     else:
         show.search(points, best, show.console())
-    closing(results, trained=todo, kept=kept, where=options["results"], name_failed=False)
-    ctx.exit(ExitCode.CELL_FAILED if any(r["status"] != "finished" for r in results) else ExitCode.OK)
+    counted = [result for result in results if not search.diverged(result)]
+    closing(counted, trained=todo, kept=kept, where=options["results"])
+    faults = any(result["status"] != "finished" for result in counted)
+    ctx.exit(ExitCode.CELL_FAILED if faults or not best else ExitCode.OK)
 
 
 def _list(text: str | None, default: tuple[str, ...]) -> list[str]:
