@@ -18,6 +18,8 @@ from discbench.probing import Batch, Subject
 BATCH = 16
 BINS = 40
 PUBLISHED_TOKENS = 1000
+LOST = 1e-6
+"""Singular values below this share of their block's largest are rounding: LayerNorm takes two directions away."""
 MAPS_BYTES = 2**29
 """Attention maps of both models that are held at once; of 12 layers and heads at 512 tokens, one row's are 300 MB."""
 
@@ -150,14 +152,15 @@ def isometry_of(subject: Subject, measurement: Measurement) -> Measured:
     """
     del measurement
     position = -1 if is_causal(subject.model, next(iter(subject.batches(1))).inputs) else 0
-    found: list[NDArray[Any]] = []
+    found, kept = [], []
     for mine in subject.batches(1):
         inputs: dict[str, Any] = mine.inputs
         blocks = isometry.singular_values(subject.model, **inputs, of="blocks", position=position)
-        found += [block.numpy().astype(np.float64).ravel() for block in blocks]
+        for block in (each.numpy().astype(np.float64) for each in blocks):
+            found.append(block.ravel())
+            kept.append(block[block > LOST * block.max(axis=-1, keepdims=True)])
         subject.tell(len(mine.rows))
-    values = np.concatenate(found)
-    logs = np.log10(values[values > 0])
+    values, logs = np.concatenate(found), np.log10(np.concatenate(kept))
     counts, edges = np.histogram(logs, bins=BINS)
     quantiles = {f"log10_q{q}": float(np.percentile(logs, q)) for q in (5, 25, 50, 75, 95)}
     return {
@@ -166,7 +169,7 @@ def isometry_of(subject: Subject, measurement: Measurement) -> Measured:
             "sd": float(values.std()),
             "largest": float(values.max()),
             "near_one": float(np.sum(np.abs(logs) < 0.1) / len(values)),  # noqa: PLR2004 - a tenth of a decade
-            "zero": float(np.mean(values == 0)),
+            "lost": 1 - len(logs) / len(values),
             "position": position,
             **quantiles,
             "sequences": len(found),
