@@ -33,8 +33,15 @@ class Probe:
     """Whether it compares two models."""
     rows: int = 64
     """Test rows that it takes unless told otherwise."""
+    layers: bool = False
+    """Whether it measures the layers that `--layers` names; others are not measured anew for other layers."""
+    check: Callable[[Any, Any], None] | None = None
+    """`check(preview, measurement)` raises a UserError, before any weight is read, where it cannot measure; it gets a
+    `discbench.probing.Preview`."""
     invariances: tuple[str, ...] = ()
-    """What its values do not depend on, in the words of `discbench.testing_probes`."""
+    """What its values do not depend on, in the words of `discbench.testing_probe_values.PROMISES`."""
+    identical: tuple[tuple[str, float], ...] = ()
+    """The values, by name, of a pair probe on a model and itself."""
     as_published: str = ""
     """What `--as-published` changes; empty where there is no such thing."""
 
@@ -76,10 +83,13 @@ class Measurement:
     mapping_seed: int
     map_specials: bool
     limit: int
-    """The first so many test rows."""
+    """So many test rows."""
     layers: tuple[int, ...]
     """0 is what enters the first layer, -1 the last; the same numbers in both models."""
     as_published: bool
+    draw: str = "hash"
+    """`hash`: the rows are drawn by the mapping seed, as `--limit` of eval draws them. `first`: the first ones of the
+    file, as the paper takes them; files are often sorted by class."""
     max_tokens: int | None = None
     specials: tuple[tuple[str, int], ...] = ()
 
@@ -98,4 +108,6 @@ class Measurement:
     def words(self) -> str:
         """The measurement as a person would name it."""
         other = "" if self.against is None else f" against {self.against.checkpoint} {self.against.init}"
-        return f"{self.probe} of {self.model.checkpoint} {self.model.init}{other} on {self.task}"
+        return (
+            f"{self.probe} of {self.model.checkpoint} {self.model.init}{other} on {self.task}, seed {self.model.seed}"
+        )

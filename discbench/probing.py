@@ -11,7 +11,7 @@ import torch
 from filelock import FileLock
 from torch import Tensor
 
-from discbench import families, models, record
+from discbench import families, models, record, rows
 from discbench.checkpoints import Checkpoint
 from discbench.errors import UserError
 from discbench.inputs import Inputs
@@ -47,6 +47,42 @@ class Given:
     """Special ids before and after a row."""
 
 
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """What is known of a measurement before any weight is read."""
+
+    configs: tuple[Any, ...]
+    """transformers' configuration of the model, and of the other one if there is one."""
+    given: tuple[Given, ...]
+    """What each of them reads."""
+    there: int
+    """How many test rows the task has."""
+
+    def tokens(self) -> int:
+        """Return how many tokens are measured, or compared where there are two models; UserError as in `pairs`."""
+        total = int(self.given[0].inputs.lengths.sum())
+        if len(self.given) == 1 or partners(*self.given):
+            return total
+        return total - len(self.given[0].inputs) * sum(self.given[0].around)
+
+
+def partners(given: Given, other: Given, *, same_places: bool = False) -> bool:
+    """Tell whether all tokens of two models have partners, special ones included; else only symbols have.
+
+    Raises:
+        UserError: They read the rows as different numbers of tokens.
+    """
+    whole = bool((given.inputs.lengths == other.inputs.lengths).all())
+    symbols = [each.inputs.lengths - sum(each.around) for each in (given, other)]
+    if not whole and (same_places or not (symbols[0] == symbols[1]).all()):
+        raise UserError(
+            f"the models read the same rows as {int(given.inputs.lengths.sum())} and"
+            f" {int(other.inputs.lengths.sum())} tokens, so that tokens have no partners; take a task"
+            " with an alphabet, or a model with the same tokenizer"
+        )
+    return whole
+
+
 @dataclass
 class Subject:
     """What a probe measures: one model or two in eval mode, and a task's test rows as each reads them."""
@@ -69,10 +105,14 @@ class Subject:
         self.done += rows
         self.say(self.done)
 
+    def tell_share(self, share: float) -> None:
+        """Report that so much of the work is done, where it does not go row by row."""
+        self.say(max(1, round(share * len(self.given.inputs))))
+
     def batches(self, size: int) -> Iterator[Batch]:
         """Yield the rows of the first model in their order."""
-        for rows in _parts(len(self.given.inputs), size):
-            yield _batch(self.model, self.given, rows, whole=True)
+        for part in _parts(len(self.given.inputs), size):
+            yield _batch(self.model, self.given, part, whole=True)
 
     def pairs(self, size: int, *, same_places: bool = False) -> Iterator[tuple[Batch, Batch]]:
         """Yield the same rows as each model reads them; `compared` marks tokens that belong together.
@@ -85,18 +125,11 @@ class Subject:
             UserError: The models read the rows as different numbers of tokens.
         """
         assert self.other_given is not None
-        whole = bool((self.given.inputs.lengths == self.other_given.inputs.lengths).all())
-        symbols = [given.inputs.lengths - sum(given.around) for given in (self.given, self.other_given)]
-        if not whole and (same_places or not (symbols[0] == symbols[1]).all()):
-            raise UserError(
-                f"the models read the same rows as {int(self.given.inputs.lengths.sum())} and"
-                f" {int(self.other_given.inputs.lengths.sum())} tokens, so that tokens have no partners; take a task"
-                " with an alphabet, or a model with the same tokenizer"
-            )
-        for rows in _parts(len(self.given.inputs), size):
+        whole = partners(self.given, self.other_given, same_places=same_places)
+        for part in _parts(len(self.given.inputs), size):
             yield (
-                _batch(self.model, self.given, rows, whole=whole),
-                _batch(self.other, self.other_given, rows, whole=whole),
+                _batch(self.model, self.given, part, whole=whole),
+                _batch(self.other, self.other_given, part, whole=whole),
             )
 
 
@@ -105,8 +138,8 @@ def _parts(count: int, size: int) -> Iterator[list[int]]:
         yield list(range(start, min(start + size, count)))
 
 
-def _batch(model: Any, given: Given, rows: list[int], *, whole: bool) -> Batch:  # noqa: ANN401
-    drawn = given.inputs.batch(rows)
+def _batch(model: Any, given: Given, part: list[int], *, whole: bool) -> Batch:  # noqa: ANN401
+    drawn = given.inputs.batch(part)
     device = next(model.parameters()).device
     names = [name for name in ("input_ids", "attention_mask", "token_type_ids") if name in drawn]
     inputs: dict[str, Tensor] = {name: drawn[name].to(device) for name in names}
@@ -115,7 +148,7 @@ def _batch(model: Any, given: Given, rows: list[int], *, whole: bool) -> Batch: 
         before, after = given.around
         places = compared.cumsum(dim=1)
         compared = compared & (places > before) & (places <= places[:, -1:] - after)
-    return Batch(inputs, drawn["targets"].to(device), rows, compared)
+    return Batch(inputs, drawn["targets"].to(device), part, compared)
 
 
 def measure(
@@ -183,24 +216,40 @@ def subject_of(
     return Subject(model, given, other, other_given, say)
 
 
+def preview_of(measurement: Measurement, task: Task, checkpoints: dict[str, Checkpoint], bench: Bench) -> Preview:
+    """Read configurations and rows of a measurement, but no weights."""
+    sides = [side for side in (measurement.model, measurement.against) if side is not None]
+    found = [checkpoints[f"{side.checkpoint}@{side.revision}"] for side in sides]
+    with models.quietly(verbose=bench.place.verbose):
+        configs = tuple(models.load_config(checkpoint) for checkpoint in found)
+        given = tuple(_given(checkpoint, measurement, task, bench)[0] for checkpoint in found)
+    return Preview(configs, given, len(bench.rows_of(task).test))
+
+
+def _given(checkpoint: Checkpoint, measurement: Measurement, task: Task, bench: Bench) -> tuple[Given, Any]:
+    """Return the drawn rows as a checkpoint reads them, and its vocabulary."""
+    table, vocabulary = bench.mapped(task, measurement, checkpoint)
+    test, seed = bench.rows_of(task).test, measurement.mapping_seed
+    split = test.take(rows.chosen(len(test), measurement.limit, 1.0, seed, first=measurement.draw == "first"))
+    inputs = bench.inputs_of(checkpoint, task, split, table, vocabulary, measurement.max_tokens)
+    around = (0, 0) if isinstance(task.mapping, TextTable) else (len(vocabulary.prefix), len(vocabulary.suffix))
+    return Given(inputs, around), vocabulary
+
+
 def _side(
     side: Side, measurement: Measurement, task: Task, checkpoints: dict[str, Checkpoint], bench: Bench
 ) -> tuple[Any, Given]:
     checkpoint = checkpoints[f"{side.checkpoint}@{side.revision}"]
-    table, vocabulary = bench.mapped(task, measurement, checkpoint)
-    test = bench.rows_of(task).test
-    split = test.take(np.arange(min(measurement.limit, len(test))))
-    inputs = bench.inputs_of(checkpoint, task, split, table, vocabulary, measurement.max_tokens)
+    given, vocabulary = _given(checkpoint, measurement, task, bench)
     model = models.build(checkpoint, side.init, task.target.outputs, side.seed, vocabulary)  # type: ignore[arg-type]
-    limit, longest = families.position_limit(model), int(inputs.lengths.max())
+    limit, longest = families.position_limit(model), int(given.inputs.lengths.max())
     if limit is not None and longest > limit:
         raise UserError(
             f"{task.name} has rows of {longest} tokens, but {checkpoint.name!r} numbers {limit} positions;"
             f" cut the rows with --max-tokens {limit}"
         )
-    around = (0, 0) if isinstance(task.mapping, TextTable) else (len(vocabulary.prefix), len(vocabulary.suffix))
-    left = families.pads_left(model)
-    return model.to(_device(bench)).eval(), Given(replace(inputs, left=left), around)
+    inputs = replace(given.inputs, left=families.pads_left(model))
+    return model.to(_device(bench)).eval(), replace(given, inputs=inputs)
 
 
 def _device(bench: Bench) -> str:

@@ -139,6 +139,20 @@ def probes(found: list[Probe], out: Console) -> None:
     out.print(table)
 
 
+def probe_card(probe: Probe) -> str:
+    """Return all that is known of a probe, a line a fact."""
+    facts = {
+        "measures": probe.about,
+        "models": "two, compared" if probe.pair else "one at a time",
+        "rows": f"{probe.rows} of the test split unless --rows says otherwise, drawn by the seed",
+        "layers": "those of --layers" if probe.layers else "as it says; --layers changes nothing",
+        "invariant to": ", ".join(probe.invariances) or "nothing is promised",
+        "identical models": ", ".join(f"{name} {value:g}" for name, value in probe.identical),
+        "as published": probe.as_published or "the same",
+    }
+    return "\n".join([probe.id, *(f"  {name:17}{fact}" for name, fact in facts.items() if fact)])
+
+
 def probe_record(probe: Probe) -> Record:
     """Return a probe as JSON."""
     return {
@@ -148,6 +162,8 @@ def probe_record(probe: Probe) -> Record:
         "about": probe.about,
         "pair": probe.pair,
         "rows": probe.rows,
+        "layers": probe.layers,
         "invariances": list(probe.invariances),
+        "identical": dict(probe.identical),
         "as_published": probe.as_published,
     }

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from discbench.errors import PluginError, UserError
+from discbench.probe import Probe
 
 Array = NDArray[np.float64]
 Input = Any
@@ -27,8 +28,8 @@ TOLERANCE = 1e-6
 
 
 def check_probe(
-    measure: Measure,
-    invariances: Iterable[str],
+    measure: Measure | Probe,
+    invariances: Iterable[str] = (),
     *,
     name: str = "",
     keys: Iterable[str] = (),
@@ -40,7 +41,8 @@ def check_probe(
     """Assert that a probe keeps what it promises.
 
     Args:
-        measure: the probe, a function of two inputs.
+        measure: the probe, a function of two inputs; or a `Probe` value, which says itself what it promises and is
+            tried on small models (`discbench.testing_probe_values`): then nothing else is given.
         invariances: its promises: words of `PROMISES[of]`, "symmetric" or "identity".
         name: how to call it in messages.
         keys: the entries to compare if it returns a dict; without it, the whole answer is one number or array.
@@ -53,6 +55,11 @@ def check_probe(
         AssertionError: a promise is broken, or bad input is answered with anything but a UserError.
         PluginError: a promise that the kit does not know.
     """
+    if isinstance(measure, Probe):
+        from discbench.testing_probe_values import check_probe_value
+
+        check_probe_value(measure)
+        return
     promises, label = set(invariances), name or getattr(measure, "__qualname__", "probe")
     if unknown := promises - PROMISES[of].keys() - {"symmetric", "identity"}:
         raise PluginError(

@@ -127,6 +127,10 @@ class Task:
     def __post_init__(self) -> None:
         if not NAME.fullmatch(self.name):
             raise PluginError(f"task name {self.name!r} is not 'discipline.task' in lower case")
+        if self.discipline == "probe":
+            raise PluginError(
+                f"task name {self.name!r}: stores keep 'probe.' for probes; name the discipline otherwise"
+            )
         if not isinstance(self.version, int) or self.version < 1:
             raise PluginError(f"task {self.name!r} has version {self.version!r}; give a whole number from 1")
 

@@ -6,12 +6,11 @@ import jsonschema
 import pytest
 from click.testing import CliRunner
 
-from discbench import Probe, board, hookimpl, registry
+from discbench import Probe, board, hookimpl, registry, rows
 from discbench.cli import cli
 from discbench.errors import PluginError
 from discbench.store import Store
 from discbench.testing import tiny_checkpoint
-from discbench.testing_probe_values import check_probe_value
 
 PROBES = ["attention", "gradients", "isometry", "perturbation", "pwcca"]
 
@@ -78,7 +77,8 @@ def test_values_are_those_of_the_library_function_on_the_same_rows(model, done):
     for init in ("pretrained", "scratch"):
         body = models.build(found, init, 2, 0, vocabulary).base_model.eval()
         states = []
-        for row in task.dataset.load().test[:8]:
+        test = task.dataset.load().test
+        for row in (test[i] for i in rows.chosen(len(test), 8, 1.0, 0)):
             ids = [*vocabulary.prefix, *(table[s] for s in row.symbols), *vocabulary.suffix]
             with torch.no_grad():
                 states.append(body(input_ids=torch.tensor([ids])).last_hidden_state[0])
@@ -94,7 +94,7 @@ def test_values_are_those_of_the_library_function_on_the_same_rows(model, done):
 
 def test_the_same_again_measures_nothing(model, done):
     before = {path: path.stat().st_mtime_ns for path in done[0].glob("*/*/*/*.json")}
-    again = probe(model, done[0])
+    again = probe(model, done[0], "--against", "scratch")
 
     assert f"measured nothing: everything was in the store; results in {done[0]}\n" == again.stderr
     assert before == {path: path.stat().st_mtime_ns for path in done[0].glob("*/*/*/*.json")}
@@ -119,10 +119,23 @@ def test_several_layers_are_told_apart(model, tmp_path):
     assert made[0]["values"]["pwcca_x"] == made[0]["figure"]["pwcca_x"][-1]
 
 
-def test_as_published_is_another_measurement_and_says_so(model, tmp_path):
-    made = json.loads(probe(model, tmp_path, "--probes", "pwcca,isometry", "--as-published", "--json").stdout)
+def test_as_published_is_another_measurement_of_the_first_rows(model, done, tmp_path):
+    made = json.loads(probe(model, tmp_path, "--probes", "pwcca", "--as-published", "--json").stdout)[0]
+    plain = next(r for r in Store(done[0]).probes() if r["probe"]["probe"] == "pwcca@1")
 
-    assert {"pwcca@1": True, "isometry@1": False} == {r["probe"]["probe"]: r["probe"]["as_published"] for r in made}
+    assert [(False, "hash"), (True, "first")] == [
+        (r["probe"]["as_published"], r["probe"]["draw"]) for r in (plain, made)
+    ]
+    assert plain["id"] != made["id"]
+    assert {"pwcca_x", "n"} == set(made["values"])
+
+
+def test_all_as_published_recipes_repeat_although_dropout_is_on(model, tmp_path):
+    words = ["--as-published", "--probes", "pwcca,attention,perturbation", "--json"]
+    first, second = (json.loads(probe(model, tmp_path / name, *words).stdout) for name in ("a", "b"))
+
+    assert 4 == len(first)
+    assert [r["values"] for r in first] == [r["values"] for r in second]
 
 
 def test_another_width_is_compared_by_pwcca(model, tmp_path):
@@ -132,28 +145,79 @@ def test_another_width_is_compared_by_pwcca(model, tmp_path):
     assert (16, 24) == (made[0]["values"]["width_x"], made[0]["values"]["width_y"])
 
 
+@pytest.fixture
+def deep(tmp_path):
+    return tiny_checkpoint(tmp_path / "deep", num_hidden_layers=3)
+
+
 @pytest.mark.parametrize(
-    ("shape", "cause"),
-    [
-        ({"num_hidden_layers": 3}, "models of 2 and 3 layers have no layer-by-layer distance; take a twin"),
-        ({"num_attention_heads": 4}, "differ in heads"),
-    ],
+    ("shape", "words"),
+    [({"num_hidden_layers": 3}, ("2", "layers", "3")), ({"num_attention_heads": 4}, ("2", "heads", "4"))],
 )
-def test_another_depth_or_number_of_heads_is_refused_by_attention_and_the_rest_goes_on(model, tmp_path, shape, cause):
+def test_attention_of_another_depth_or_number_of_heads_is_refused_when_it_was_named(model, tmp_path, shape, words):
     other = tiny_checkpoint(tmp_path / "other", **shape)
     made = probe(model, tmp_path / "r", "--against", str(other), "--probes", "attention,pwcca")
+    mine, what, its = words
 
-    assert 1 == made.exit_code
-    assert cause in made.stderr
-    assert "measured 1, 1 failed" in made.stderr
+    assert (2, "") == (made.exit_code, made.stdout)
+    assert (
+        f"error: attention of 'small-bert' with {mine} {what} against 'other' with {its} was asked, but {what} are matched"
+        " one to one; give --against scratch or a model of the same shape\n"
+    ) == made.stderr
+    assert [] == list(Store(tmp_path / "r").probes())
+
+
+def test_what_cannot_be_taken_is_left_out_and_told_when_no_probe_was_named(model, deep, tmp_path):
+    made = probe(model, tmp_path / "r", "--against", str(deep))
+
+    assert 0 == made.exit_code
+    assert made.stderr.startswith("left out: attention of 'small-bert' with 2 layers against 'deep' with 3 was asked")
+    assert {"gradients@1", "isometry@1", "perturbation@1", "pwcca@1"} == {
+        r["probe"]["probe"] for r in Store(tmp_path / "r").probes()
+    }
 
 
 def test_too_few_tokens_are_refused_with_the_number_that_is_needed(model, tmp_path):
     made = probe(model, tmp_path, "--rows", "1", "--probes", "pwcca")
 
-    assert 1 == made.exit_code
-    assert "failed: pwcca@1 of small-bert on formal.factor@1: " in made.stderr
-    assert "16" in made.stderr
+    assert (2, "") == (made.exit_code, made.stdout)
+    assert (
+        "error: pwcca of 1 rows of formal.factor@1 was asked: 14 tokens for 16 features, where CCA is 1 for any data;"
+        " 160 tokens are needed, give --rows 12\n"
+    ) == made.stderr
+
+
+def test_a_task_that_is_too_small_for_the_width_is_told(tmp_path):
+    wide = tiny_checkpoint(tmp_path / "wide", hidden_size=800, num_hidden_layers=1)
+    made = probe(wide, tmp_path / "r", "--probes", "pwcca")
+
+    assert (
+        "error: pwcca of 8 rows of formal.factor@1 was asked: 112 tokens for 800 features, where CCA is 1 for any data;"
+        " 8000 tokens are needed, the test split of formal.factor@1 has 512 rows; take a task with more\n"
+    ) == made.stderr
+
+
+def test_models_that_cut_text_differently_have_no_partners(model, tmp_path):
+    import numpy as np
+
+    from discbench.errors import UserError
+    from discbench.inputs import Inputs
+    from discbench.probing import Given, partners
+
+    def given(*lengths, around=(1, 1)):
+        offsets = np.concatenate([[0], np.cumsum(lengths)])
+        return Given(Inputs(np.zeros(offsets[-1], int), offsets, np.zeros(len(lengths)), 0), around)
+
+    assert partners(given(5, 7), given(5, 7))
+    assert not partners(given(5, 7), given(4, 6, around=(0, 1)))
+    with pytest.raises(UserError) as error:
+        partners(given(5, 7), given(5, 8))
+    assert (
+        "the models read the same rows as 12 and 13 tokens, so that tokens have no partners; take a task with an alphabet,"
+        " or a model with the same tokenizer"
+    ) == str(error.value)
+    with pytest.raises(UserError):
+        partners(given(5, 7), given(4, 6, around=(0, 1)), same_places=True)
 
 
 @pytest.mark.parametrize(
@@ -162,17 +226,176 @@ def test_too_few_tokens_are_refused_with_the_number_that_is_needed(model, tmp_pa
         (("--probes", "pwca"), "no probe matches 'pwca'; did you mean 'pwcca'? `discbench probes` lists them"),
         (("--layers", "last"), "--layers 'last': whole numbers with commas between were expected, such as 0,3,-1"),
         (
+            ("--layers", "5", "--probes", "pwcca"),
+            (
+                "layer 5 of 'small-bert' was asked, which has 2 layers; give --layers 0 for its input, 1 to 2 for its layers,"
+                " -1 for the last"
+            ),
+        ),
+        (("--seeds", "0"), "--seeds 0: no seed, no measurement; give 1 or more"),
+        (
             ("--against", "pretrained"),
             "'small-bert' pretrained would be measured against itself; give another --against",
         ),
-        (("--init", "fresh"), "no init 'fresh'; there are pretrained, scratch, reembedded, frozen"),
+        (
+            ("--init", "scrach"),
+            "no init 'scrach'; did you mean 'scratch'? there are pretrained, scratch, reembedded",
+        ),
+        (
+            ("--against", "frozen"),
+            "--against frozen: it has the weights of pretrained, training only tells them apart",
+        ),
         (("--against", "baseline:kmer"), "'baseline:kmer' has no weights to measure; give a checkpoint"),
+        (
+            ("--probes", "gradients", "--as-published"),
+            (
+                "gradients of 8 rows of formal.factor@1 were asked, 32 to a gradient, but a cosine needs two gradients;"
+                " give --rows 64 or more"
+            ),
+        ),
+        (
+            ("--probes", "gradients", "--rows", "1"),
+            (
+                "gradients of 1 rows of formal.factor@1 were asked, 1 to a gradient, but a cosine needs two gradients;"
+                " give --rows 2 or more"
+            ),
+        ),
+        (
+            ("--probes", "attention", "--rows", "1", "--as-published"),
+            "attention as published of 1 rows was asked, but it takes row numbers for heads; give --rows 2 or more",
+        ),
     ],
 )
 def test_what_cannot_be_asked_is_told_in_one_line(model, tmp_path, more, message):
     made = probe(model, tmp_path, *more)
 
     assert (2, f"error: {message}\n") == (made.exit_code, made.stderr)
+
+
+def test_a_baseline_has_nothing_to_measure(tmp_path):
+    made = probe("baseline:majority", tmp_path)
+
+    assert (2, "error: 'baseline:majority' has no weights to measure; give a checkpoint\n") == (
+        made.exit_code,
+        made.stderr,
+    )
+
+
+def test_one_failure_is_recorded_with_its_cause_and_the_rest_goes_on(tmp_path):
+    import torch
+    from transformers import AutoModel
+
+    folder = tiny_checkpoint(tmp_path / "broken")
+    whole = AutoModel.from_pretrained(folder)
+    torch.nn.init.constant_(whole.encoder.layer[-1].output.dense.bias, float("nan"))
+    whole.save_pretrained(folder)
+    made = probe(folder, tmp_path / "r", "--probes", "attention,pwcca")
+    found = {r["probe"]["probe"]: r for r in Store(tmp_path / "r").probes()}
+
+    assert 1 == made.exit_code
+    cause = "x of shape (112, 16) has NaN or infinity in 112 rows; mend the model or its input"
+    assert f"failed: pwcca@1 of broken on formal.factor@1: {cause}\nmeasured 1, 1 failed; results in " in made.stderr
+    assert ("failed", cause, {}) == tuple(found["pwcca@1"][name] for name in ("status", "cause", "values"))
+    assert "finished" == found["attention@1"]["status"]
+    assert ["attention@1"] == [p["probe"]["probe"] for p in board.build([], found.values())["probes"]]
+    assert "measured 0, 1 failed, kept 1; " in probe(folder, tmp_path / "r", "--probes", "attention,pwcca").stderr
+
+
+def test_several_seeds_are_several_draws_and_one_column_of_the_table(model, tmp_path):
+    words = ["--probes", "attention", "--seeds", "3"]
+    made = json.loads(probe(model, tmp_path, *words, "--json").stdout)
+    text = probe(model, tmp_path, *words).stdout
+
+    assert [(0, 0, 0), (1, 1, 1), (2, 2, 2)] == [
+        (r["probe"]["model"]["seed"], r["probe"]["against"]["seed"], r["probe"]["mapping_seed"]) for r in made
+    ]
+    assert 3 == len({r["values"]["mean"] for r in made})
+    assert "mean ± sd of 3 seeds" in text
+    assert 2 == text.count("small-bert")
+
+
+def test_scratch_against_scratch_compares_two_draws(model, tmp_path):
+    made = json.loads(probe(model, tmp_path, "--init", "scratch", "--probes", "attention", "--json").stdout)[0]
+
+    assert [0, 1000] == [made["probe"][side]["seed"] for side in ("model", "against")]
+    assert made["values"]["mean"] > 0
+
+
+def test_without_against_it_says_what_it_compares_with(done):
+    assert done[1].stderr.startswith(
+        "compared with its scratch twin: the same architecture, every weight random (--against)\n"
+    )
+
+
+def test_other_layers_are_measured_anew_only_by_probes_that_read_them(model, done):
+    before = len(list(Store(done[0]).probes()))
+    made = probe(model, done[0], "--layers", "1,2")
+
+    assert 0 == made.exit_code
+    assert before + 1 == len(list(Store(done[0]).probes()))
+
+
+def test_a_decoder_is_measured_where_it_sees_the_row(tmp_path):
+    decoder = tiny_checkpoint(
+        tmp_path / "gpt",
+        model_type="gpt2",
+        n_layer=2,
+        n_embd=16,
+        n_head=2,
+        n_positions=64,
+        bos_token_id=2,
+        eos_token_id=3,
+    )
+    made = json.loads(probe(decoder, tmp_path / "r", "--json", "--init", "scratch").stdout)
+    values = {r["probe"]["probe"]: r["values"] for r in made}
+
+    assert {-1} == {values[name]["position"] for name in ("isometry@1", "perturbation@1")}
+    assert values["isometry@1"]["log10_q5"] > -6
+
+
+def test_rows_of_one_label_are_told():
+    from types import SimpleNamespace
+
+    import torch
+    from transformers import BertConfig, BertForSequenceClassification
+
+    from discbench.probes.measures import gradients_of
+    from discbench.probing import Batch
+
+    torch.manual_seed(0)
+    shape = {
+        "vocab_size": 30,
+        "hidden_size": 8,
+        "num_hidden_layers": 1,
+        "num_attention_heads": 1,
+        "intermediate_size": 8,
+    }
+    ids = torch.randint(5, 30, (4, 6))
+    mask = torch.ones_like(ids)
+
+    def found(labels):
+        batch = Batch({"input_ids": ids, "attention_mask": mask}, torch.tensor(labels), [0, 1, 2, 3], mask.bool())
+        subject = SimpleNamespace(
+            model=BertForSequenceClassification(BertConfig(**shape)).eval(),
+            batches=lambda _: iter([batch]),
+            tell_share=lambda _: None,
+        )
+        return gradients_of(subject, SimpleNamespace(limit=4, as_published=False))["warnings"]
+
+    assert ["all 4 rows have one label, so that gradients agree"] == found([1, 1, 1, 1])
+    assert [] == found([0, 1, 1, 1])
+
+
+def test_a_card_says_what_a_probe_promises():
+    lines = CliRunner().invoke(cli, ["probes", "attention"]).stdout.splitlines()
+
+    assert "attention@1" == lines[0]
+    assert "  invariant to     head_order, row_order, padding, symmetric, identity" in lines
+    assert "  identical models mean 0, sd 0" in lines
+    listed = CliRunner().invoke(cli, ["probes"]).stdout.splitlines()
+    assert ["attention@1", "gradients@1", "isometry@1", "perturbation@1", "pwcca@1"] == [
+        x.split()[0] for x in listed if "@1" in x
+    ]
 
 
 class Width:
@@ -226,20 +449,3 @@ def test_what_a_probe_must_not_return_is_named(answer, cause):
 def test_a_probe_name_is_one_word():
     with pytest.raises(PluginError, match="probe name 'Two words' is not one word in lower case"):
         Probe(name="Two words", version=1, about="", measure=print)
-
-
-@pytest.mark.parametrize("name", PROBES)
-def test_every_built_in_probe_repeats_and_leaves_the_models_as_they_were(name):
-    check_probe_value(registry.probes(registry.plugins())[name])
-
-
-def test_a_probe_that_changes_a_model_is_caught():
-    def measure(subject, _):
-        subject.tell(1)
-        subject.model.classifier.bias.data += 1
-        return {"values": {"x": 1.0}}
-
-    with pytest.raises(
-        AssertionError, match=r"mine: leaves the models as they were, but weight classifier\.bias changed"
-    ):
-        check_probe_value(Probe(name="mine", version=1, about="", measure=measure))

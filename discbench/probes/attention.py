@@ -10,7 +10,7 @@ from typing import Any, Literal, cast
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float, Float64, Int
 from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 from torch import Tensor
@@ -103,9 +103,19 @@ def as_published(a: Array, b: Array) -> dict[str, Any]:
     count = left.shape[2]
     if left.shape[1] < count:
         raise UserError(f"as_published of {left.shape[1]} sequences was asked; it indexes them by {count} heads")
-    table = np.array(
+    return as_published_of_costs(all_costs(left, right))
+
+
+def all_costs(a: Array, b: Array) -> Float64[np.ndarray, "layers sequences heads heads"]:
+    """Return the costs of every layer and sequence, of all positions."""
+    left, right = _maps(a, "a"), _maps(b, "b")
+    return np.array(
         [[costs(x, y).cpu().numpy() for x, y in zip(*pair, strict=True)] for pair in zip(left, right, strict=True)]
     )
+
+
+def as_published_of_costs(table: Float64[np.ndarray, "layers sequences heads heads"]) -> dict[str, Any]:
+    """Return `as_published` from the costs of all sequences."""
     sums = np.array([[layer[linear_sum_assignment(cost)].sum() for cost in layer] for layer in table])
     return {"mean": sums.mean(axis=1), "sd": sums.std(axis=1)}
 

@@ -54,6 +54,24 @@ def last_hidden(encoder: nn.Module, inputs: dict[str, Any]) -> Float[Tensor, "ba
     return hidden
 
 
+def is_causal(model: nn.Module, inputs: dict[str, Any]) -> bool:
+    """Tell whether the first token's output is blind to the last token, as in a decoder; tried on the first sequence.
+
+    Configurations do not say it: GPT-2's has no sign of being a decoder.
+    """
+    encoder = encoder_of(model)
+    one = {name: value[:1] for name, value in inputs.items()}
+    real = real_tokens(one["input_ids"], one.get("attention_mask"))[0]
+    first, last = (int(place) for place in real.nonzero()[[0, -1], 0])
+    changed = one["input_ids"].clone()
+    changed[0, last] = next((i for i in changed[0, real] if i != changed[0, last]), changed[0, last])
+    if torch.equal(changed, one["input_ids"]):
+        return False
+    with evaluating(encoder), torch.no_grad():
+        before, after = (last_hidden(encoder, {**one, "input_ids": i})[0, first] for i in (one["input_ids"], changed))
+    return torch.equal(before, after)
+
+
 def real_tokens(
     input_ids: Shaped[Tensor, "batch length"], attention_mask: Shaped[Tensor, "batch length"] | None
 ) -> Shaped[Tensor, "batch length"]:

@@ -33,6 +33,8 @@ def cosines(
     memory_gib: float = 4.0,
     as_published: bool = False,
     seed: int = 0,
+    token_type_ids: Num[Tensor, "batch length"] | None = None,
+    told: Callable[[float], None] | None = None,
 ) -> Float64[Tensor, "groups groups"]:
     """Return the cosines of per-example gradients of the model's own loss, in eval mode, on the CPU.
 
@@ -48,6 +50,8 @@ def cosines(
             about k / 2 times the passes, with k tiles.
         as_published: leave dropout on, as the paper's code does, so that two gradients of one example differ.
         seed: of the dropout, if any; every gradient has its own.
+        token_type_ids: (batch, length), of models that tell the texts of a pair apart by them.
+        told: called with the share of the passes that are done.
 
     Raises:
         UserError: fewer than two gradients, a group that does not divide the batch, less memory than two gradients
@@ -56,11 +60,14 @@ def cosines(
     if parameters not in ("all", "encoder"):
         raise UserError(f"parameters={parameters!r} was asked; give 'all' or 'encoder'")
     chosen = list((model if parameters == "all" else encoder_of(model)).parameters())
-    examples = _groups(model, input_ids, attention_mask, labels, group)
+    examples = _groups(model, input_ids, attention_mask, labels, group, token_type_ids)
     held = _held(chosen, len(examples), memory_gib)
     with evaluating(model, train=as_published), requiring_grad(model, flag=True), _own_problem_type(model):
         gram = _gram(
-            lambda i: _gradient(model, chosen, examples[i], seed + i if as_published else None), len(examples), held
+            lambda i: _gradient(model, chosen, examples[i], seed + i if as_published else None),
+            len(examples),
+            held,
+            told,
         )
     norms = gram.diagonal().sqrt()
     if not (norms > 0).all():
@@ -72,7 +79,12 @@ def cosines(
 
 
 def _groups(
-    model: nn.Module, input_ids: Tensor, attention_mask: Tensor | None, labels: Tensor, group: int
+    model: nn.Module,
+    input_ids: Tensor,
+    attention_mask: Tensor | None,
+    labels: Tensor,
+    group: int,
+    types: Tensor | None,
 ) -> list[dict[str, Tensor]]:
     """Cut the batch into inputs of `group` examples each, without the columns that are padding for all of them."""
     shapes = f"input_ids {tuple(input_ids.shape)}, labels {tuple(labels.shape)}"
@@ -92,6 +104,7 @@ def _groups(
             "input_ids": input_ids[i : i + group, :end].to(device),
             "attention_mask": mask[i : i + group, :end].to(device),
             "labels": labels[i : i + group].to(device),
+            **({} if types is None else {"token_type_ids": types[i : i + group, :end].to(device)}),
         }
         for i, end in zip(starts, ends, strict=True)
     ]
@@ -109,10 +122,13 @@ def _held(chosen: list[nn.Parameter], count: int, memory_gib: float) -> int:
     return held
 
 
-def _gram(gradient: Callable[[int], list[Tensor]], count: int, held: int) -> Float64[Tensor, "groups groups"]:
+def _gram(
+    gradient: Callable[[int], list[Tensor]], count: int, held: int, told: Callable[[float], None] | None = None
+) -> Float64[Tensor, "groups groups"]:
     """Return all inner products, holding one tile of gradients while the later ones pass by."""
     gram = torch.zeros(count, count, dtype=torch.float64)
     room = count if held >= count else held - 1
+    passes, done = sum(count - start for start in range(0, count, room)), 0
     for start in range(0, count, room):
         tile: list[Tensor] = []
         for i in range(start, count):
@@ -125,6 +141,9 @@ def _gram(gradient: Callable[[int], list[Tensor]], count: int, held: int) -> Flo
             products = sum((kept @ g).double() for kept, g in zip(tile, passing, strict=True))
             seen = slice(start, min(i + 1, start + room))
             gram[seen, i] = gram[i, seen] = torch.as_tensor(products)[: seen.stop - start].cpu()
+            done += 1
+            if told is not None:
+                told(done / passes)
     return gram
 
 

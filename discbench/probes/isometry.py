@@ -32,6 +32,7 @@ def singular_values(
     *,
     copies: int = 16,
     limit_gib: float = 4.0,
+    token_type_ids: Int[Tensor, "... length"] | None = None,
 ) -> list[Float[Tensor, "..."]]:
     """Return the singular values of each sequence's Jacobian, largest first, one tensor on the CPU per sequence.
 
@@ -47,6 +48,7 @@ def singular_values(
         position: the output position, counted in the padded sequence; negative from its end. Unused by "full".
         copies: rows of J per backward pass; memory grows with it, values do not depend on it. 8 to 16 suit a CPU core.
         limit_gib: the largest Jacobian of one sequence to hold, in GiB; its decomposition needs about as much again.
+        token_type_ids: as input_ids, of models that tell the texts of a pair apart by them.
 
     Raises:
         UserError: a position in the padding, a mask that does not fit, a Jacobian above the limit, NaN.
@@ -57,12 +59,13 @@ def singular_values(
     device = device_of(model)
     ids = torch.atleast_2d(input_ids).to(device)
     real = real_tokens(ids, None if attention_mask is None else torch.atleast_2d(attention_mask).to(device))
+    types = [None] * len(ids) if token_type_ids is None else list(torch.atleast_2d(token_type_ids).to(device))
     encoder = encoder_of(model)
     with evaluating(encoder), requiring_grad(encoder, flag=False):
         source = _source(encoder, ids[:1], wrt)
         return [
-            _of_sequence(encoder, source, *pair, of, position, copies, limit_gib)
-            for pair in zip(ids, real, strict=True)
+            _of_sequence(encoder, source, *each, of, position, copies, limit_gib)
+            for each in zip(ids, real, types, strict=True)
         ]
 
 
@@ -71,6 +74,7 @@ def _of_sequence(
     source: nn.Module,
     ids: Int[Tensor, "... length"],
     real: Bool[Tensor, "... length"],
+    types: Int[Tensor, "... length"] | None,
     of: str,
     position: int,
     copies: int,
@@ -79,7 +83,7 @@ def _of_sequence(
     place = _place(real, position) if of != "full" else 0
     places = [int(p) for p in real.nonzero()] if of == "full" else [place]
     length = int(real.nonzero().max()) + 1
-    graph = _Graph(encoder, source, ids[:length], real[:length], copies)
+    graph = _Graph(encoder, source, ids[:length], real[:length], copies, types if types is None else types[:length])
     graph.check_size(len(places), limit_gib)
     rows = torch.cat([graph.rows(p) for p in places])[:, real[:length]]
     if of == "blocks":
@@ -91,9 +95,17 @@ class _Graph:
     """One forward pass of a sequence repeated `copies` times, and the inputs its gradients are taken at."""
 
     def __init__(
-        self, encoder: nn.Module, source: nn.Module, ids: Tensor, real: Bool[Tensor, "... length"], copies: int
+        self,
+        encoder: nn.Module,
+        source: nn.Module,
+        ids: Tensor,
+        real: Bool[Tensor, "... length"],
+        copies: int,
+        types: Tensor | None,
     ) -> None:
         inputs = {"input_ids": ids.expand(copies, -1), "attention_mask": real.long().expand(copies, -1)}
+        if types is not None:
+            inputs["token_type_ids"] = types.expand(copies, -1)
         with torch.enable_grad(), _leaf_at(source) as leaves:
             self.output = last_hidden(encoder, inputs)
         self.leaf = leaves[0]

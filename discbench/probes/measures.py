@@ -9,15 +9,19 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from discbench.errors import UserError
 from discbench.probe import Measured, Measurement
 from discbench.probes import attention, gradients, isometry, perturbation, pwcca
-from discbench.probes.evaluation import encoder_of, evaluating
+from discbench.probes.checks import GROUP
+from discbench.probes.evaluation import encoder_of, evaluating, is_causal
 from discbench.probing import Batch, Subject
 
 BATCH = 16
 BINS = 40
 PUBLISHED_TOKENS = 1000
+LOST = 1e-6
+"""Singular values below this share of their block's largest are rounding: LayerNorm takes two directions away."""
+MAPS_BYTES = 2**29
+"""Attention maps of both models that are held at once; of 12 layers and heads at 512 tokens, one row's are 300 MB."""
 
 
 def pwcca_of(subject: Subject, measurement: Measurement) -> Measured:
@@ -48,13 +52,14 @@ def pwcca_of(subject: Subject, measurement: Measurement) -> Measured:
 
 def _pwcca_as_published(subject: Subject, measurement: Measurement) -> Measured:
     x, y = [], []
-    for mine, other in subject.pairs(BATCH):
-        with torch.no_grad(), evaluating(subject.other_model(), train=True):
-            x.append(_states(subject.model, mine, measurement.layers[-1:])[0])
-            y.append(_states(subject.other_model(), other, measurement.layers[-1:])[0])
-        subject.tell(len(mine.rows))
-        if sum(map(len, x)) >= PUBLISHED_TOKENS:
-            break
+    with _dropout(subject.other_model(), measurement):
+        for mine, other in subject.pairs(BATCH):
+            with torch.no_grad():
+                x.append(_states(subject.model, mine, measurement.layers[-1:])[0])
+                y.append(_states(subject.other_model(), other, measurement.layers[-1:])[0])
+            subject.tell(len(mine.rows))
+            if sum(map(len, x)) >= PUBLISHED_TOKENS:
+                break
     left, right = (torch.cat(side)[:PUBLISHED_TOKENS] for side in (x, y))
     return {"values": {"pwcca_x": pwcca.as_published(left, right), "n": len(left)}}
 
@@ -62,11 +67,6 @@ def _pwcca_as_published(subject: Subject, measurement: Measurement) -> Measured:
 def _states(model: Any, batch: Batch, layers: tuple[int, ...]) -> list[torch.Tensor]:  # noqa: ANN401
     """Return per layer the hidden states (tokens, width) of the tokens that are compared."""
     found = encoder_of(model)(**batch.inputs, output_hidden_states=True).hidden_states
-    beyond = [layer for layer in layers if not -len(found) <= layer < len(found)]
-    if beyond:
-        raise UserError(
-            f"layer {beyond[0]} was asked of a model with {len(found) - 1} layers; 0 is its input, -1 the last"
-        )
     return [found[layer][batch.compared] for layer in layers]
 
 
@@ -74,30 +74,27 @@ def attention_of(subject: Subject, measurement: Measurement) -> Measured:
     """Compare attention maps a few sequences at a time."""
     models: list[Any] = [subject.model, subject.other_model()]
     published = measurement.as_published
-    depths = sorted({int(model.config.num_hidden_layers) for model in models})
-    if len(depths) > 1:
-        raise UserError(f"models of {depths[0]} and {depths[1]} layers have no layer-by-layer distance; take a twin")
-    distances, unmatched, sums = [], [], []
+    distances, unmatched, tables = [], [], []
     with contextlib.ExitStack() as stack:
         for model in models:
             stack.enter_context(_eager(model))
         if published:
-            stack.enter_context(evaluating(models[1], train=True))
-        for mine, other in subject.pairs(BATCH, same_places=True):
+            stack.enter_context(_dropout(models[1], measurement))
+        for mine, other in subject.pairs(_rows_at_once(subject), same_places=True):
             with torch.no_grad():
                 a, b = (
                     encoder_of(model)(**batch.inputs, output_attentions=True).attentions
                     for model, batch in zip(models, (mine, other), strict=True)
                 )
             if published:
-                sums.append(attention.as_published(a, b)["mean"])
+                tables.append(attention.all_costs(a, b))
             else:
                 found = attention.matched_distance(a, b, mine.inputs["attention_mask"])
                 distances.append(found["distance"])
                 unmatched.append(found["unmatched"] * found["sequences"])
             subject.tell(len(mine.rows))
     if published:
-        mean = np.mean(sums, axis=0)
+        mean = attention.as_published_of_costs(np.concatenate(tables, axis=1))["mean"]
         return {"values": {"mean": float(mean.mean())}, "figure": {"layers": _numbers(mean), "mean": mean.tolist()}}
     whole = np.concatenate(distances, axis=1)
     mean, plain = whole.mean(axis=1), np.sum(unmatched, axis=0) / whole.shape[1]
@@ -118,6 +115,21 @@ def attention_of(subject: Subject, measurement: Measurement) -> Measured:
     }
 
 
+def _rows_at_once(subject: Subject) -> int:
+    """Return how many rows' attention maps fit into `MAPS_BYTES`; values do not depend on it."""
+    config, longest = subject.model.config.get_text_config(), int(subject.given.inputs.lengths.max())
+    one = 2 * 4 * config.num_hidden_layers * config.num_attention_heads * longest**2
+    return max(1, min(BATCH, MAPS_BYTES // one))
+
+
+@contextlib.contextmanager
+def _dropout(model: Any, measurement: Measurement) -> Iterator[None]:  # noqa: ANN401 - transformers' model classes
+    """Leave dropout on, drawn by the measurement's seed."""
+    with torch.random.fork_rng(), evaluating(model, train=True):
+        torch.manual_seed(measurement.mapping_seed)
+        yield
+
+
 def _numbers(per_layer: NDArray[Any]) -> list[int]:
     return list(range(1, len(per_layer) + 1))
 
@@ -134,17 +146,21 @@ def _eager(model: Any) -> Iterator[None]:  # noqa: ANN401 - transformers' model 
 
 
 def isometry_of(subject: Subject, measurement: Measurement) -> Measured:
-    """Take singular values of the first output position against each input position, as in the paper's figure 10."""
+    """Take singular values of one output position against each input position, as in the paper's figure 10.
+
+    The position is the first; in decoders, where it sees nothing but itself, the last.
+    """
     del measurement
-    found: list[NDArray[Any]] = []
+    position = -1 if is_causal(subject.model, next(iter(subject.batches(1))).inputs) else 0
+    found, kept = [], []
     for mine in subject.batches(1):
-        blocks = isometry.singular_values(
-            subject.model, mine.inputs["input_ids"], mine.inputs["attention_mask"], of="blocks", position=0
-        )
-        found += [block.numpy().astype(np.float64).ravel() for block in blocks]
+        inputs: dict[str, Any] = mine.inputs
+        blocks = isometry.singular_values(subject.model, **inputs, of="blocks", position=position)
+        for block in (each.numpy().astype(np.float64) for each in blocks):
+            found.append(block.ravel())
+            kept.append(block[block > LOST * block.max(axis=-1, keepdims=True)])
         subject.tell(len(mine.rows))
-    values = np.concatenate(found)
-    logs = np.log10(np.maximum(values, np.finfo(np.float32).tiny))
+    values, logs = np.concatenate(found), np.log10(np.concatenate(kept))
     counts, edges = np.histogram(logs, bins=BINS)
     quantiles = {f"log10_q{q}": float(np.percentile(logs, q)) for q in (5, 25, 50, 75, 95)}
     return {
@@ -152,7 +168,9 @@ def isometry_of(subject: Subject, measurement: Measurement) -> Measured:
             "mean": float(values.mean()),
             "sd": float(values.std()),
             "largest": float(values.max()),
-            "near_one": float(np.mean(np.abs(logs) < 0.1)),  # noqa: PLR2004 - a tenth of a decade
+            "near_one": float(np.sum(np.abs(logs) < 0.1) / len(values)),  # noqa: PLR2004 - a tenth of a decade
+            "lost": 1 - len(logs) / len(values),
+            "position": position,
             **quantiles,
             "sequences": len(found),
         },
@@ -163,20 +181,18 @@ def isometry_of(subject: Subject, measurement: Measurement) -> Measured:
 def gradients_of(subject: Subject, measurement: Measurement) -> Measured:
     """Take the cosines of per-example gradients of the task's own loss."""
     mine = next(iter(subject.batches(measurement.limit)))
-    group = 32 if measurement.as_published else 1
-    if len(mine.rows) < 2 * group:
-        raise UserError(f"{len(mine.rows)} rows make fewer than two gradients of {group}; give --rows {2 * group}")
+    group = GROUP if measurement.as_published else 1
     whole = len(mine.rows) // group * group
-    inputs = {name: value[:whole] for name, value in mine.inputs.items()}
+    inputs: dict[str, Any] = {name: value[:whole] for name, value in mine.inputs.items()}
     table = gradients.cosines(
         subject.model,
-        inputs["input_ids"],
-        inputs["attention_mask"],
-        mine.targets[:whole],
+        **inputs,
+        labels=mine.targets[:whole],
         group=group,
         as_published=measurement.as_published,
+        told=subject.tell_share,
     ).numpy()
-    subject.tell(whole)
+    one_label = len(mine.targets[:whole].unique()) == 1
     pairs = table[np.triu_indices(len(table), 1)]
     counts, edges = np.histogram(pairs, bins=BINS, range=(-1, 1))
     return {
@@ -193,14 +209,26 @@ def gradients_of(subject: Subject, measurement: Measurement) -> Measured:
             "mean": float(pairs.mean()),
             "sd": float(pairs.std()),
         },
+        "warnings": [f"all {whole} rows have one label, so that gradients agree"] if one_label else [],
     }
 
 
 def perturbation_of(subject: Subject, measurement: Measurement) -> Measured:
-    """Measure the output's distance under noise, for standard deviations from 1e-2 to 1e-8."""
+    """Measure the output's distance under noise, for standard deviations from 1e-2 to 1e-8.
+
+    The output is the first token's; in decoders, where it sees nothing but itself, and in models padded at the left,
+    the last one's.
+    """
     mine = next(iter(subject.batches(measurement.limit)))
-    found = perturbation.output_distance(subject.model, mine.inputs, as_published=measurement.as_published)
-    subject.tell(len(mine.rows))
+    last = subject.given.inputs.left or is_causal(subject.model, mine.inputs)
+    found = perturbation.output_distance(
+        subject.model,
+        mine.inputs,
+        seed=measurement.mapping_seed,
+        as_published=measurement.as_published,
+        at="last" if last else "first",
+        told=subject.tell_share,
+    )
     per_std = {name: np.asarray(found[name]).tolist() for name in ("mean", "sd", "relative")}
     return {
         "values": {
@@ -208,6 +236,7 @@ def perturbation_of(subject: Subject, measurement: Measurement) -> Measured:
             **{f"relative_{std:g}": per_std["relative"][i] for i, std in enumerate(found["std"])},
             "examples": found["examples"],
             "draws": found["draws"],
+            "position": -1 if last else 0,
         },
         "figure": {"std": list(found["std"]), **per_std, "precision": found["precision"]},
     }

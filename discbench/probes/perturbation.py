@@ -1,17 +1,17 @@
 """How far a model's output moves when Gaussian noise is added to every parameter (Kao & Lee 2021, §4, perturbation).
 
-distance = |h(theta + std z) - h(theta)|_2 for each example, with h the last layer's output at the first token and z
+distance = |h(theta + std z) - h(theta)|_2 for each example, with h the last layer's output at one token and z
 drawn from N(0, 1) for every parameter of the encoder. The model itself is never touched: noise is added to a twin whose
 weights are copied anew from the clean ones for every draw (adding and subtracting noise would drift).
 """
 
 import copy
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal
 
 import numpy as np
 import torch
-from jaxtyping import Float, Float64
+from jaxtyping import Float, Float64, Int
 from torch import Tensor, nn
 
 from discbench.errors import UserError
@@ -33,8 +33,10 @@ def output_distance(
     seed: int = 0,
     precision: Literal["auto", "model", "float64"] = "auto",
     as_published: bool = False,
+    at: Literal["first", "last"] = "first",
+    told: Callable[[float], None] | None = None,
 ) -> dict[str, Any]:
-    """Return the L2 distance of first-token last-layer vectors under noise on every parameter, per standard deviation.
+    """Return the L2 distance of one token's last-layer vectors under noise on every parameter, per standard deviation.
 
     Args:
         model: an encoder, or a model with a head, of which the encoder is taken.
@@ -47,6 +49,9 @@ def output_distance(
             1.2e-5); "model" and "float64" always do as they say.
         as_published: leave dropout on (seeded per pass) and keep the model's precision, as the paper's code does: two
             passes then differ by dropout alone, which hides small noise.
+        at: which token's vector is measured: the first, or each row's last real one, for decoders, whose first token
+            sees nothing but itself.
+        told: called with the share of the draws that are done.
 
     Returns:
         std; mean and sd over draws and examples (n in the denominator), relative (mean distance over the clean
@@ -63,18 +68,21 @@ def output_distance(
     encoder = encoder_of(model)
     dtypes = [_precision(encoder, s, "model" if as_published else precision) for s in stds]
     inputs = {name: value.to(device_of(encoder)) for name, value in batch.items()}
-    _check_first_tokens(inputs)
+    places = _places(inputs, at)
     found = np.zeros((len(stds), draws, len(inputs["input_ids"])))
-    relative = np.zeros_like(found)
+    relative, done = np.zeros_like(found), 0
     for dtype in dict.fromkeys(dtypes):
         twin = copy.deepcopy(encoder).to(dtype)
         with evaluating(twin, train=as_published), torch.no_grad():
-            clean = _output(twin, inputs, (seed, 0) if as_published else None)
+            clean = _output(twin, inputs, places, (seed, 0) if as_published else None)
             for i, k in np.argwhere([[d == dtype] * draws for d in dtypes]).tolist():
                 _set_weights(twin, encoder, stds[i], (seed, k))
-                moved = _output(twin, inputs, (seed, k + 1) if as_published else None)
+                moved = _output(twin, inputs, places, (seed, k + 1) if as_published else None)
                 found[i, k] = (moved - clean).norm(dim=1).numpy()
                 relative[i, k] = found[i, k] / clean.norm(dim=1).numpy()
+                done += 1
+                if told is not None:
+                    told(done / (len(stds) * draws))
     return {
         "std": stds,
         "mean": found.mean(axis=(1, 2)),
@@ -88,15 +96,21 @@ def output_distance(
     }
 
 
-def _check_first_tokens(inputs: dict[str, Tensor]) -> None:
-    """Refuse sequences whose first position, the one that is measured, is padding."""
+def _places(inputs: dict[str, Tensor], at: str) -> Int[Tensor, "... batch"]:
+    """Return the position of each sequence that is measured; refuse sequences whose first position is padding."""
     ids = inputs["input_ids"]
-    padding = ~real_tokens(ids, inputs.get("attention_mask"))[:, 0]
+    real = real_tokens(ids, inputs.get("attention_mask"))
+    if at not in ("first", "last"):
+        raise UserError(f"at={at!r} was asked; give 'first' or 'last'")
+    if at == "last":
+        return (real * torch.arange(1, ids.shape[1] + 1, device=ids.device)).argmax(dim=1)
+    padding = ~real[:, 0]
     if padding.any():
         raise UserError(
             f"the first position of {int(padding.sum())} of {len(ids)} sequences is padding, but its output is "
             "measured; pad on the right"
         )
+    return torch.zeros(len(ids), dtype=torch.long, device=ids.device)
 
 
 def _precision(encoder: nn.Module, std: float, precision: str) -> torch.dtype:
@@ -109,14 +123,15 @@ def _precision(encoder: nn.Module, std: float, precision: str) -> torch.dtype:
 
 
 def _output(
-    encoder: nn.Module, inputs: dict[str, Tensor], seed: tuple[int, int] | None
+    encoder: nn.Module, inputs: dict[str, Tensor], places: Int[Tensor, "... batch"], seed: tuple[int, int] | None
 ) -> Float64[Tensor, "batch width"]:
-    """Return the first token's last-layer vectors."""
+    """Return the measured tokens' last-layer vectors."""
+    rows = torch.arange(len(places), device=places.device)
     if seed is None:
-        return last_hidden(encoder, inputs)[:, 0].double().cpu()
+        return last_hidden(encoder, inputs)[rows, places].double().cpu()
     with torch.random.fork_rng():
         torch.manual_seed(_number(seed))
-        return last_hidden(encoder, inputs)[:, 0].double().cpu()
+        return last_hidden(encoder, inputs)[rows, places].double().cpu()
 
 
 def _set_weights(twin: nn.Module, clean: nn.Module, std: float, seed: tuple[int, int]) -> None:
