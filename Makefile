@@ -6,7 +6,7 @@ DISCBENCH_DATA ?= $(if $(wildcard ../shared/data),$(abspath ../shared/data))
 export DISCBENCH_DATA
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-slow lint check clean
+.PHONY: help demo test test-slow lint check leaderboard clean
 
 help: ## print this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
@@ -27,6 +27,10 @@ lint: $(VENV)/test.stamp ## style and types
 	$(BIN)/mypy
 
 check: lint test ## what a pull request must pass
+
+leaderboard: $(VENV)/test.stamp ## build the published board and its pages from the cells in leaderboard/results
+	$(BIN)/discbench board --results leaderboard/results --out leaderboard
+	$(BIN)/discbench site --from leaderboard --out leaderboard/site
 
 clean: ## remove the environment and the demo's results
 	rm -rf $(VENV) demo-results

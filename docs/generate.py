@@ -1,16 +1,22 @@
-"""Write into the README and docs/tasks.md what a program knows: tables of tasks, and figures as they were printed.
+"""Write into the README, docs/tasks.md and docs/leaderboard.md what a program knows: tables, and figures as printed.
 
 python docs/generate.py [demo-output.txt [baselines.md]]
 """
 
+import json
 import re
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
+import discbench
 from discbench import TextTable, registry
 
 README = Path(__file__).parents[1] / "README.md"
 TASKS = Path(__file__).parent / "tasks.md"
+LEADERBOARD = Path(__file__).parent / "leaderboard.md"
+SCHEMA = Path(discbench.__file__).parent / "schemas" / "leaderboard-1.0.schema.json"
 
 
 def tasks_table() -> str:
@@ -47,6 +53,42 @@ def details_table() -> str:
     return "\n".join(lines)
 
 
+def fields_tables() -> str:
+    """Return every field of leaderboard.json as Markdown, one table an object of its schema."""
+    schema = json.loads(SCHEMA.read_text(encoding="utf-8"))
+    parts = {"leaderboard.json": schema, **{k: v for k, v in schema["$defs"].items() if "properties" in v}}
+    return "\n\n".join(
+        "\n".join([f"### {name}", "", *_about(part), "| field | type | meaning |", "|---|---|---|", *_fields(part)])
+        for name, part in parts.items()
+    )
+
+
+def _about(part: dict[str, Any]) -> list[str]:
+    return [part["description"], ""] if "description" in part else []
+
+
+def _fields(part: dict[str, Any], prefix: str = "") -> Iterator[str]:
+    for name, field in part.get("properties", {}).items():
+        yield f"| `{prefix}{name}` | {_type(field)} | {field['description']} |"
+        yield from _fields(field, f"{prefix}{name}.")
+        if isinstance(field.get("items"), dict):
+            yield from _fields(field["items"], f"{prefix}{name}[].")
+
+
+def _type(field: dict[str, Any]) -> str:
+    """Return a field's type in words."""
+    if "$ref" in field:
+        name = field["$ref"].rsplit("/", 1)[1]
+        return name.replace("_", " ") if name in {"number_or_null", "marks"} else f"[{name}](#{name})"
+    if "const" in field:
+        return f"`{field['const']}`"
+    if "enum" in field:
+        return ", ".join(f"`{value}`" for value in field["enum"])
+    found = field["type"] if isinstance(field["type"], str) else " or ".join(field["type"])
+    inner = field.get("items") or field.get("additionalProperties")
+    return f"{found} of {_type(inner)}" if isinstance(inner, dict) and "properties" not in inner else found
+
+
 def fill(text: str, name: str, content: str) -> str:
     """Return the text with what stands between the markers of `name` replaced."""
     return re.sub(
@@ -55,7 +97,9 @@ def fill(text: str, name: str, content: str) -> str:
 
 
 def main() -> None:
-    """Rewrite the README and docs/tasks.md."""
+    """Rewrite the README, docs/tasks.md and docs/leaderboard.md."""
+    fields = fill(LEADERBOARD.read_text(encoding="utf-8"), "fields", fields_tables())
+    LEADERBOARD.write_text(fields, encoding="utf-8")
     details = fill(TASKS.read_text(encoding="utf-8"), "details", details_table())
     if len(sys.argv) > 2:  # noqa: PLR2004 - the second file
         details = fill(details, "baselines", Path(sys.argv[2]).read_text(encoding="utf-8").strip())

@@ -9,13 +9,14 @@ from discbench import hookspecs
 ROOT = Path(__file__).parents[1]
 
 
-def test_the_tables_of_tasks_are_current():
+def test_the_tables_of_tasks_and_of_the_boards_fields_are_current():
     spec = importlib.util.spec_from_file_location("generate", ROOT / "docs" / "generate.py")
     generate = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(generate)
 
     assert generate.tasks_table() in (ROOT / "README.md").read_text()
     assert generate.details_table() in (ROOT / "docs" / "tasks.md").read_text()
+    assert generate.fields_tables() in (ROOT / "docs" / "leaderboard.md").read_text()
 
 
 def test_every_room_stands_in_the_architecture():

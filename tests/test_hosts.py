@@ -331,6 +331,7 @@ def test_through_lm_evals_own_command_line_a_failed_cell_leaves_results_and_exit
     assert "the training loss is nan" in samples.read_text()
 
 
+@needs_lm_eval
 def test_the_bounds_that_hosts_give_are_the_boards():
     from discbench.hosts.lm_eval import _high, _low, _sd
 

@@ -71,3 +71,12 @@ def test_the_glue_average_is_the_mean_of_nine_scores_but_for_albert():
             odd.append(model)
 
     assert ["albert"] == odd
+
+
+ROOT = Path(__file__).parents[1]
+
+
+def test_the_published_board_is_that_of_the_published_cells():
+    made = board.to_bytes(board.build(Store(ROOT / "leaderboard" / "results")))
+
+    assert made == (ROOT / "leaderboard" / "leaderboard.json").read_bytes()
