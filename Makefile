@@ -27,7 +27,7 @@ lint: $(VENV)/test.stamp ## style and types
 	$(BIN)/mypy
 
 docs: $(VENV)/docs.stamp ## build the documentation into build/docs, warnings as errors
-	$(BIN)/python -m sphinx -W --keep-going -n -b html docs build/docs
+	$(BIN)/python -m sphinx -W --keep-going -n -E -a -b html docs build/docs
 
 check: lint test docs ## what a pull request must pass
 

@@ -2,16 +2,21 @@
 
 import logging
 import re
+import sys
+from pathlib import Path
 from typing import Any
 
 import discbench
 from discbench import hookspecs
 
+sys.path.insert(0, str(Path(__file__).parent))
+import generate
+
 project = "discbench"
 author = "the discbench contributors"
 release = version = discbench.__version__
 
-extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "sphinx_click"]
+extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
 exclude_patterns = ["_templates", "_static"]
 templates_path = ["_templates"]
 myst_heading_anchors = 3
@@ -28,6 +33,7 @@ autodoc_type_aliases = {"Result": "dict[str, Any]", "Record": "dict[str, Any]", 
 napoleon_numpy_docstring = False
 napoleon_use_rtype = False
 python_maximum_signature_line_length = 88
+toc_object_entries_show_parents = "hide"
 
 html_theme = "pydata_sphinx_theme"
 html_title = "discbench"
@@ -40,6 +46,7 @@ html_theme_options = {
     "navbar_center": [],
     "navbar_end": ["theme-switcher"],
     "secondary_sidebar_items": ["page-toc"],
+    "show_toc_level": 2,
     "footer_start": [],
     "footer_end": [],
     "pygments_light_style": "a11y-high-contrast-light",
@@ -55,7 +62,15 @@ for _name in discbench.__all__:
     vars(hookspecs).setdefault(_name, getattr(discbench, _name))
 
 
-def link_to_pages(_app: Any, docname: str, source: list[str]) -> None:  # noqa: ANN401 - Sphinx's application
+def fill_reference(_app: Any, docname: str, source: list[str]) -> None:  # noqa: ANN401 - Sphinx's application
+    """Put what the program knows between the markers of the reference pages."""
+    if docname == "reference/commands":
+        source[0] = generate.fill(source[0], "commands", generate.commands_reference())
+    if docname == "reference/hooks":
+        source[0] = generate.fill(source[0], "hooks", generate.hooks_reference())
+
+
+def link_to_pages(_app: Any, docname: str, source: list[str]) -> None:  # noqa: ANN401
     """Turn links to files beside docs/ into links to the pages that hold them."""
     up = "../" * docname.count("/")
     source[0] = re.sub(
@@ -86,5 +101,6 @@ class NotYet(logging.Filter):
 def setup(app: Any) -> None:  # noqa: ANN401
     """Connect what is above."""
     logging.getLogger("sphinx.sphinx.directives.other").addFilter(NotYet())
+    app.connect("source-read", fill_reference)
     app.connect("source-read", link_to_pages)
     app.connect("autodoc-process-docstring", read_docstring, priority=400)  # before napoleon

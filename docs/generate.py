@@ -1,13 +1,20 @@
 """Write into the README and docs/tasks.md what a program knows: tables of tasks, and figures as they were printed.
 
 python docs/generate.py [demo-output.txt [baselines.md]]
+
+The reference of commands and hooks is put into its pages when the documentation is built (`conf.py`).
 """
 
+import inspect
 import re
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
-from discbench import TextTable, registry
+import click
+
+from discbench import TextTable, hookspecs, registry
+from discbench.cli import cli
 
 README = Path(__file__).parents[1] / "README.md"
 TASKS = Path(__file__).parent / "tasks.md"
@@ -45,6 +52,45 @@ def details_table() -> str:
         ]
         lines.append("| " + " | ".join(map(str, cells)) + " |")
     return "\n".join(lines)
+
+
+def commands(group: click.Group = cli, words: str = "discbench") -> Iterator[tuple[str, click.Command]]:
+    """Yield every command and group below a group with the words that call it, in the order of `--help`."""
+    for name in group.list_commands(click.Context(group)):
+        command = group.commands[name]
+        yield f"{words} {name}", command
+        if isinstance(command, click.Group):
+            yield from commands(command, f"{words} {name}")
+
+
+def commands_reference() -> str:
+    """Return what `--help` says of every command, as Markdown."""
+    return "\n\n".join(_command(words, command) for words, command in commands())
+
+
+def _command(words: str, command: click.Command) -> str:
+    context = click.Context(command, info_name=words)
+    usage = " ".join(command.get_usage(context).removeprefix("Usage: ").split())
+    records = [param.get_help_record(context) for param in command.params if isinstance(param, click.Option)]
+    options = [f"| `{_cell(record[0])}` | {_cell(record[1])} |" for record in records if record]
+    table = ["| option | meaning |", "|---|---|", *options] if options else []
+    parts = [f"## {words}", inspect.cleandoc(command.help or ""), f"```text\n{usage}\n```", "\n".join(table)]
+    return "\n\n".join(part for part in parts if part)
+
+
+def _cell(text: str) -> str:
+    return " ".join(text.split()).replace("|", "\\|")
+
+
+def hooks() -> list[str]:
+    """Return the names of all hooks, in the order of `hookspecs`."""
+    return [name for name in vars(hookspecs) if name.startswith("discbench_")]
+
+
+def hooks_reference() -> str:
+    """Return Sphinx's directives for every hook."""
+    directives = "\n".join(f".. autofunction:: discbench.hookspecs.{name}" for name in hooks())
+    return f"```{{eval-rst}}\n{directives}\n```"
 
 
 def fill(text: str, name: str, content: str) -> str:
