@@ -1,5 +1,8 @@
 """Sphinx's settings for the documentation. `make docs` builds it, every warning an error, without a network."""
 
+import ast
+import importlib
+import inspect
 import logging
 import re
 import sys
@@ -58,8 +61,10 @@ HELD = {"ARCHITECTURE": "architecture", "CHANGELOG": "changelog", "CONTRIBUTING"
 CODE = re.compile(r"(?<!`)`([^`]+)`(?!`)")
 
 # The annotations of hooks name types that hookspecs imports for type checkers only.
-for _name in discbench.__all__:
-    vars(hookspecs).setdefault(_name, getattr(discbench, _name))
+for _node in ast.walk(ast.parse(inspect.getsource(hookspecs))):
+    if isinstance(_node, ast.ImportFrom) and str(_node.module).startswith("discbench."):
+        for _alias in _node.names:
+            setattr(hookspecs, _alias.name, getattr(importlib.import_module(str(_node.module)), _alias.name))
 
 
 def fill_reference(_app: Any, docname: str, source: list[str]) -> None:  # noqa: ANN401 - Sphinx's application
