@@ -6,7 +6,7 @@ DISCBENCH_DATA ?= $(if $(wildcard ../shared/data),$(abspath ../shared/data))
 export DISCBENCH_DATA
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-slow lint check leaderboard clean
+.PHONY: help demo test test-slow lint docs check leaderboard clean
 
 help: ## print this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
@@ -26,14 +26,17 @@ lint: $(VENV)/test.stamp ## style and types
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-check: lint test ## what a pull request must pass
+docs: $(VENV)/docs.stamp ## build the documentation into build/docs, warnings as errors
+	$(BIN)/python -m sphinx -W --keep-going -n -E -a -b html docs build/docs
+
+check: lint test docs ## what a pull request must pass
 
 leaderboard: $(VENV)/test.stamp ## build the published board and its pages from the cells in leaderboard/results
 	$(BIN)/discbench board --results leaderboard/results --out leaderboard
 	$(BIN)/discbench site --from leaderboard --out leaderboard/site
 
-clean: ## remove the environment and the demo's results
-	rm -rf $(VENV) demo-results
+clean: ## remove the environment, the demo's results and the built pages
+	rm -rf $(VENV) demo-results build/docs
 
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)
@@ -44,4 +47,8 @@ $(VENV)/run.stamp: pyproject.toml constraints.txt | $(VENV)/bin/python
 
 $(VENV)/test.stamp: pyproject.toml constraints.txt | $(VENV)/bin/python
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[test]'
+	@touch $@ $(VENV)/run.stamp
+
+$(VENV)/docs.stamp: pyproject.toml constraints.txt | $(VENV)/bin/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[docs]'
 	@touch $@ $(VENV)/run.stamp

@@ -1,6 +1,6 @@
 """The probes against naive reference routes: side by side in one run, interleaved, same values, medians.
 
-Run `OMP_NUM_THREADS=1 python benchmarks/probes.py` (ten minutes on one core), or with `--small` as a smoke test.
+Run `python benchmarks/probes.py` (three minutes on two idle cores), or with `--small` as a smoke test.
 Each line gives the median seconds of both routes, their ratio (above 1: ours is faster) and how far the values differ.
 """
 

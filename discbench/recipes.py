@@ -55,7 +55,7 @@ PAPER_GLUE = Recipe(name="paper-glue", optimizer="adamw", epochs=3.0, select="la
 LOW_DATA = Recipe(
     name="low-data", schedule="constant", epochs=400.0, select="last", evaluate_every=500, stop_below=0.01
 )
-"""For `--fraction`: Kao & Lee 2021, §3.3, trains on 1 % of the rows to almost zero loss and reports validation; the
+"""For `--fraction`: Kao & Lee 2021, §4.2, trains on 1 % of the rows to almost zero loss and reports validation; the
 text names neither steps nor a stopping rule, so both are ours."""
 
 QUICK_LOW_DATA = replace(

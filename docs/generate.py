@@ -1,8 +1,11 @@
 """Write into the README, docs/tasks.md and docs/leaderboard.md what a program knows: tables, and figures as printed.
 
 python docs/generate.py [demo-output.txt [baselines.md]]
+
+The reference of commands and hooks is put into its pages when the documentation is built (`conf.py`).
 """
 
+import inspect
 import json
 import re
 import sys
@@ -10,8 +13,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import click
+
 import discbench
-from discbench import TextTable, registry
+from discbench import TextTable, hookspecs, registry
+from discbench.cli import cli
 
 README = Path(__file__).parents[1] / "README.md"
 TASKS = Path(__file__).parent / "tasks.md"
@@ -87,6 +93,45 @@ def _type(field: dict[str, Any]) -> str:
     found = field["type"] if isinstance(field["type"], str) else " or ".join(field["type"])
     inner = field.get("items") or field.get("additionalProperties")
     return f"{found} of {_type(inner)}" if isinstance(inner, dict) and "properties" not in inner else found
+
+
+def commands(group: click.Group = cli, words: str = "discbench") -> Iterator[tuple[str, click.Command]]:
+    """Yield every command and group below a group with the words that call it, in the order of `--help`."""
+    for name in group.list_commands(click.Context(group)):
+        command = group.commands[name]
+        yield f"{words} {name}", command
+        if isinstance(command, click.Group):
+            yield from commands(command, f"{words} {name}")
+
+
+def commands_reference() -> str:
+    """Return what `--help` says of every command, as Markdown."""
+    return "\n\n".join(_command(words, command) for words, command in commands())
+
+
+def _command(words: str, command: click.Command) -> str:
+    context = click.Context(command, info_name=words)
+    usage = " ".join(command.get_usage(context).removeprefix("Usage: ").split())
+    records = [param.get_help_record(context) for param in command.params if isinstance(param, click.Option)]
+    options = [f"| `{_cell(record[0])}` | {_cell(record[1])} |" for record in records if record]
+    table = ["| option | meaning |", "|---|---|", *options] if options else []
+    parts = [f"## {words}", inspect.cleandoc(command.help or ""), f"```text\n{usage}\n```", "\n".join(table)]
+    return "\n\n".join(part for part in parts if part)
+
+
+def _cell(text: str) -> str:
+    return " ".join(text.split()).replace("|", "\\|")
+
+
+def hooks() -> list[str]:
+    """Return the names of all hooks, in the order of `hookspecs`."""
+    return [name for name in vars(hookspecs) if name.startswith("discbench_")]
+
+
+def hooks_reference() -> str:
+    """Return Sphinx's directives for every hook."""
+    directives = "\n".join(f".. autofunction:: discbench.hookspecs.{name}" for name in hooks())
+    return f"```{{eval-rst}}\n{directives}\n```"
 
 
 def fill(text: str, name: str, content: str) -> str:

@@ -1,18 +1,46 @@
 """What the documents say of the program is what the program says."""
 
+import fnmatch
 import importlib.util
+import re
+import shlex
 from pathlib import Path
+
+import click
+import pytest
 
 import discbench
 from discbench import hookspecs
+from discbench.cli import cli
 
 ROOT = Path(__file__).parents[1]
+DOCS = ROOT / "docs"
+PAGES = sorted(str(path.relative_to(DOCS).with_suffix("")) for path in DOCS.rglob("*.md"))
+DOCUMENTS = sorted([*DOCS.rglob("*.md"), *ROOT.glob("*.md")])
+
+
+def generated():
+    spec = importlib.util.spec_from_file_location("generate", DOCS / "generate.py")
+    generate = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(generate)
+    return generate
+
+
+def leaves(command, words=()):
+    """All commands that are no groups, by their words."""
+    if not isinstance(command, click.Group):
+        return {words: command}
+    return {k: v for name, member in command.commands.items() for k, v in leaves(member, (*words, name)).items()}
+
+
+def blocks(text):
+    """The shell lines of a page, continuation lines joined."""
+    joined = "\n".join(re.findall(r"```(?:console|bash)\n(.*?)```", text, re.DOTALL)).replace("\\\n", " ")
+    return [line.removeprefix("$ ") for line in joined.splitlines()]
 
 
 def test_the_tables_of_tasks_and_of_the_boards_fields_are_current():
-    spec = importlib.util.spec_from_file_location("generate", ROOT / "docs" / "generate.py")
-    generate = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(generate)
+    generate = generated()
 
     assert generate.tasks_table() in (ROOT / "README.md").read_text()
     assert generate.details_table() in (ROOT / "docs" / "tasks.md").read_text()
@@ -39,3 +67,75 @@ def test_every_hook_is_in_the_contributing_guide_or_the_hookspecs_docstring():
 
     assert len(hooks) == 5
     assert "discbench_tasks" in (ROOT / "CONTRIBUTING.md").read_text()
+
+
+def test_the_reference_of_commands_has_every_command_and_every_option():
+    text = generated().commands_reference()
+    sections = dict(part.split("\n", 1) for part in f"\n{text}\n".split("\n## ")[1:])
+
+    assert {"discbench " + " ".join(words) for words in leaves(cli)} <= set(sections)
+    for words, command in leaves(cli).items():
+        named = set(re.findall(r"--[a-z-]+", sections["discbench " + " ".join(words)]))
+        wanted = {opt for p in command.params if isinstance(p, click.Option) for opt in (*p.opts, *p.secondary_opts)}
+
+        assert wanted <= named, words
+        assert f"discbench {' '.join(words)} [OPTIONS]" in sections["discbench " + " ".join(words)]
+
+
+def test_the_reference_of_hooks_has_every_hook_and_each_says_when_it_is_called():
+    hooks = {name: value for name, value in vars(hookspecs).items() if name.startswith("discbench_")}
+    text = generated().hooks_reference()
+
+    assert [f"discbench.hookspecs.{name}" for name in hooks] == re.findall(r"autofunction:: (\S+)", text)
+    assert [name for name, hook in hooks.items() if "called" not in hook.__doc__] == []
+
+
+@pytest.mark.parametrize("page", ["commands", "hooks"])
+def test_a_reference_page_has_the_place_that_its_reference_is_put_into(page):
+    text = (DOCS / "reference" / f"{page}.md").read_text()
+
+    assert "all of it" in generated().fill(text, page, "all of it")
+
+
+def test_the_reference_of_the_api_has_every_public_name():
+    text = (DOCS / "reference" / "api.md").read_text() + (DOCS / "reference" / "hooks.md").read_text()
+    named = set(re.findall(r"discbench\.(\w+)\s", text)) | set(re.findall(r"`@discbench\.(\w+)`", text))
+
+    assert set(discbench.__all__) - {"__version__"} <= named
+
+
+def test_every_page_is_in_one_toctree():
+    text = (DOCS / "index.md").read_text()
+    listed = [
+        line
+        for block in re.findall(r"```\{toctree\}\n(.*?)```", text, re.DOTALL)
+        for line in block.splitlines()
+        if line and not line.startswith(":")
+    ]
+    times = {page: sum(fnmatch.fnmatchcase(page, pattern) for pattern in listed) for page in PAGES}
+
+    assert {page: int(page != "index") for page in PAGES} == times
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_every_command_in_a_document_is_one_that_the_program_takes(document):
+    for line in blocks(document.read_text()):
+        words = shlex.split(line.split("&&")[-1], comments=True)
+        words = words[words.index("discbench") + 1 :] if "discbench" in words else []
+        if not words or words[0].startswith("-"):
+            continue
+        command, rest = cli, words
+        while isinstance(command, click.Group):
+            assert rest[0] in command.commands, line
+            command, rest = command.commands[rest[0]], rest[1:]
+        known = {opt for param in command.params for opt in (*param.opts, *param.secondary_opts)} | {"--help"}
+        takes_all = command.context_settings.get("ignore_unknown_options", False)
+
+        assert takes_all or {word.split("=")[0] for word in rest if word.startswith("--")} <= known, line
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_every_link_between_files_leads_to_a_file(document):
+    targets = re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", document.read_text())
+
+    assert [target for target in targets if not (document.parent / target).exists()] == []

@@ -1,5 +1,6 @@
 """Hosts are views over the store: the command line, lm-evaluation-harness and inspect_ai name the same cells."""
 
+import importlib.util
 import json
 import subprocess
 import sys
@@ -331,7 +332,9 @@ def test_through_lm_evals_own_command_line_a_failed_cell_leaves_results_and_exit
     assert "the training loss is nan" in samples.read_text()
 
 
-@needs_lm_eval
+@pytest.mark.skipif(
+    importlib.util.find_spec("lm_eval") is None, reason="lm-evaluation-harness is not installed: discbench[lm-eval]"
+)
 def test_the_bounds_that_hosts_give_are_the_boards():
     from discbench.hosts.lm_eval import _high, _low, _sd
 
