@@ -11,7 +11,7 @@ def main() -> None:
     try:
         cli()
     except DiscbenchError as error:
-        sys.stderr.write(f"error: {error}\n")
+        sys.stderr.write("".join(f"error: {line}\n" for line in str(error).splitlines()))
         sys.exit(int(error.exit_code))
 
 

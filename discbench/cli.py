@@ -29,7 +29,7 @@ class Group(click.Group):
         try:
             return super().invoke(ctx)
         except DiscbenchError as error:
-            click.echo(f"error: {error}", err=True)
+            click.echo("\n".join(f"error: {line}" for line in str(error).splitlines()), err=True)
             ctx.exit(int(error.exit_code))
 
     def resolve_command(

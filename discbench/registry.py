@@ -1,20 +1,23 @@
 """Plugins: find them, check what pluggy does not check, and give their tasks by name.
 
 A plugin that breaks its side is an error that names it, never a warning: a task that is missing without an exit code
-is a wrong mean. The manager is built by `plugins()` and passed on.
+is a wrong mean. Only listings go on without it, and they too end with an exit code. The manager is built by `plugins()`
+and passed on.
 """
 
 import fnmatch
 import importlib
 import os
 from collections.abc import Iterable, Sequence
-from importlib.metadata import EntryPoint, entry_points
+from functools import partial
+from importlib.metadata import EntryPoint
 from typing import Any, TypeVar
 
 import pluggy
 
-from discbench import hookspecs
+from discbench import __version__, hookspecs
 from discbench.errors import NoSuchName, PluginError, did_you_mean
+from discbench.isolation import guarded, installed, misfit, way_out
 from discbench.probe import Probe
 from discbench.types import Task
 
@@ -32,96 +35,129 @@ def blocked() -> set[str]:
     return {name.strip() for name in os.environ.get("DISCBENCH_BLOCK", "").split(",")} - {""}
 
 
-def plugins(extra: Sequence[tuple[str, object]] = ()) -> pluggy.PluginManager:
+def plugins(extra: Sequence[tuple[str, object]] = (), faults: list[str] | None = None) -> pluggy.PluginManager:
     """Build the manager: built-in plugins, installed ones, then `extra` pairs of name and module.
 
+    Args:
+        extra: Plugins that are not installed.
+        faults: Where to put what is wrong with installed plugins, one line each; they are then left out. Of two with
+            one name the first stays: built-in ones, then by distribution.
+
     Raises:
-        PluginError: A plugin that cannot be imported, implements no hook, misspells one, or takes a taken name.
+        PluginError: Plugins that cannot be imported, implement no hook, misspell one, take a taken name or ask for
+            another discbench; all of them, one line each, unless `faults` is given.
     """
     manager = pluggy.PluginManager(GROUP)
     manager.add_hookspecs(hookspecs)
+    wrong: list[str] = []
     for name, module in BUILTINS.items():
         register(manager, name, importlib.import_module(module))
-    for point in sorted(entry_points(group=GROUP), key=lambda point: point.name):
+    for point in installed(GROUP):
         if point.name not in blocked():
-            register(manager, point.name, _import(point))
+            try:
+                register(manager, point.name, _import(point), _whose(point))
+            except PluginError as error:
+                wrong.append(str(error))
+    settle(wrong, faults)
     for name, given in extra:
         register(manager, name, given)
     return manager
 
 
+def settle(wrong: Sequence[str], faults: list[str] | None) -> None:
+    """Raise what is wrong, or leave it to the caller who gave a list for it."""
+    if faults is not None:
+        faults.extend(wrong)
+    elif wrong:
+        raise PluginError("\n".join(wrong))
+
+
+def _whose(point: EntryPoint) -> str:
+    of = f" of {point.dist.metadata['Name']} {point.dist.version}" if point.dist is not None else ""
+    return f"plugin {point.name!r} ({point.value}{of})"
+
+
 def _import(point: EntryPoint) -> object:
-    try:
-        return point.load()
-    except Exception as error:
+    asked = misfit(point)
+    if asked is not None:
         raise PluginError(
-            f"plugin {point.name!r} ({point.value}) could not be imported: {error!r};"
-            f" set DISCBENCH_BLOCK={point.name} to run without it"
-        ) from error
+            f"{_whose(point)} asks for {asked}, but this is discbench {__version__}; install a version of it that"
+            f" fits{way_out(point.name).replace('; ', ', or ')}"
+        )
+    return guarded(_whose(point), point.name, "could not be imported", point.load)
 
 
-def register(manager: pluggy.PluginManager, name: str, module: object) -> None:
+def register(manager: pluggy.PluginManager, name: str, module: object, whose: str | None = None) -> None:
     """Add one plugin, or say what is wrong with it."""
-    where = getattr(module, "__name__", repr(module))
+    whose = whose or f"plugin {name!r} ({getattr(module, '__name__', repr(module))})"
+    out = way_out(name) if name not in BUILTINS else ""  # those cannot be blocked
     if manager.has_plugin(name):
-        raise PluginError(f"two plugins are named {name!r}, the second is {where}; rename one entry point")
+        raise PluginError(f"{whose} takes a name that another plugin has; rename its entry point{out}")
     known = {hook for hook in vars(hookspecs) if hook.startswith("discbench_")}
     marked = {hook for hook in dir(module) if hasattr(getattr(module, hook), "discbench_impl")}
     unknown = sorted(marked - known) or sorted(h for h in dir(module) if h.startswith("discbench_") and h not in known)
     if unknown:
-        raise PluginError(
-            f"plugin {name!r} ({where}) implements unknown hook {unknown[0]!r}; hooks are {', '.join(sorted(known))}"
-        )
+        raise PluginError(f"{whose} implements unknown hook {unknown[0]!r}; hooks are {', '.join(sorted(known))}{out}")
     if not marked:
-        raise PluginError(f"plugin {name!r} ({where}) implements no hook; is @hookimpl missing?")
+        raise PluginError(f"{whose} implements no hook; is @hookimpl missing?{out}")
     try:
         manager.register(module, name)
     except pluggy.PluginValidationError as error:
-        raise PluginError(f"plugin {name!r} ({where}) does not fit its hook: {' '.join(str(error).split())}") from error
+        raise PluginError(f"{whose} does not fit its hook: {' '.join(str(error).split())}{out}") from error
 
 
-def offers(manager: pluggy.PluginManager, hook: str, kind: type[T]) -> dict[str, tuple[str, T]]:
-    """Return what all plugins offer through `hook`: name -> (plugin, value)."""
+def offers(
+    manager: pluggy.PluginManager, hook: str, kind: type[T], faults: list[str] | None = None
+) -> dict[str, tuple[str, T]]:
+    """Return what all plugins offer through `hook`: name -> (plugin, value).
+
+    Raises:
+        PluginError: Plugins that fail in the hook, return other things or take a taken name, unless `faults` is given;
+            then they are left out, and of two values with one name the first stays.
+    """
     found: dict[str, tuple[str, T]] = {}
+    wrong: list[str] = []
     for implementation in getattr(manager.hook, hook).get_hookimpls():
         plugin = str(implementation.plugin_name)
-        for value in _call(plugin, hook, implementation.function):
+        try:
+            values = _call(plugin, hook, implementation.function)
+        except PluginError as error:
+            wrong.append(str(error))
+            continue
+        for value in values:
+            name = getattr(value, "name", None)
+            out = "" if plugin in BUILTINS else way_out(plugin)
             if not isinstance(value, kind):
-                raise PluginError(
-                    f"plugin {plugin!r}, {hook}(): a list of {kind.__name__} was expected, it holds {value!r}"
+                wrong.append(
+                    f"plugin {plugin!r}, {hook}(): a list of {kind.__name__} was expected, it holds {value!r}{out}"
                 )
-            name: str = getattr(value, "name")  # noqa: B009 - every offered value has a name
-            if name in found:
-                raise PluginError(
-                    f"plugins {found[name][0]!r} and {plugin!r} both offer {kind.__name__.lower()} {name!r}"
+            elif name in found:
+                wrong.append(
+                    f"plugins {found[name][0]!r} and {plugin!r} both offer {kind.__name__.lower()} {name!r}{out}"
                 )
-            found[name] = (plugin, value)
+            else:
+                found[str(name)] = (plugin, value)
+    settle(wrong, faults)
     return found
 
 
 def _call(plugin: str, hook: str, function: Any) -> list[Any]:  # noqa: ANN401 - a plugin's function
-    try:
-        values = function()
-    except PluginError as error:
-        raise PluginError(f"plugin {plugin!r} failed in {hook}(): {error}") from error
-    except Exception as error:
-        raise PluginError(
-            f"plugin {plugin!r} failed in {hook}(): {error!r}; set DISCBENCH_BLOCK={plugin} to run without it"
-        ) from error
+    values = guarded(f"plugin {plugin!r}", plugin, f"failed in {hook}()", partial(function))
     if not isinstance(values, list):
-        raise PluginError(f"plugin {plugin!r}, {hook}(): a list was expected, found {type(values).__name__}")
+        out = "" if plugin in BUILTINS else way_out(plugin)
+        raise PluginError(f"plugin {plugin!r}, {hook}(): a list was expected, found {type(values).__name__}{out}")
     return values
 
 
-def tasks(manager: pluggy.PluginManager) -> dict[str, Task]:
+def tasks(manager: pluggy.PluginManager, faults: list[str] | None = None) -> dict[str, Task]:
     """Return all tasks by name, in the order of their names."""
-    found = offers(manager, "discbench_tasks", Task)
+    found = offers(manager, "discbench_tasks", Task, faults)
     return {name: found[name][1] for name in sorted(found)}
 
 
-def probes(manager: pluggy.PluginManager) -> dict[str, Probe]:
+def probes(manager: pluggy.PluginManager, faults: list[str] | None = None) -> dict[str, Probe]:
     """Return all probes by name, in the order of their names."""
-    found = offers(manager, "discbench_probes", Probe)
+    found = offers(manager, "discbench_probes", Probe, faults)
     return {name: found[name][1] for name in sorted(found)}
 
 

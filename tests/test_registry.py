@@ -52,13 +52,18 @@ def test_a_plugins_task_stands_beside_the_built_in_ones():
 def test_a_task_offered_twice_names_both_plugins():
     other = offering(task())
 
-    assert "plugins 'one' and 'two' both offer task 'rna.donor'" == refusal(("one", offering(task())), ("two", other))
+    assert "plugins 'one' and 'two' both offer task 'rna.donor'; set DISCBENCH_BLOCK=two to run without it" == refusal(
+        ("one", offering(task())), ("two", other)
+    )
 
 
 def test_a_forgotten_hookimpl_is_told():
     module = plugin(discbench_tasks=lambda: [task()])
 
-    assert "plugin 'rna' (discbench_rna) implements no hook; is @hookimpl missing?" == refusal(("rna", module))
+    assert (
+        "plugin 'rna' (discbench_rna) implements no hook; is @hookimpl missing?; set DISCBENCH_BLOCK=rna to run without it"
+        == refusal(("rna", module))
+    )
 
 
 def test_a_misspelt_hook_is_told_with_the_hooks_there_are():
@@ -68,7 +73,7 @@ def test_a_misspelt_hook_is_told_with_the_hooks_there_are():
 
     assert refusal(("rna", plugin(discbench_task=discbench_task))) == (
         "plugin 'rna' (discbench_rna) implements unknown hook 'discbench_task'; hooks are discbench_cell_finished,"
-        " discbench_corpora, discbench_executors, discbench_probes, discbench_tasks"
+        " discbench_corpora, discbench_executors, discbench_probes, discbench_tasks; set DISCBENCH_BLOCK=rna to run without it"
     )
 
 
@@ -84,7 +89,7 @@ def test_a_plugin_that_fails_names_itself_its_cause_and_the_way_out():
 
 def test_anything_but_the_promised_type_is_told():
     assert refusal(("rna", offering("rna.donor"))) == (
-        "plugin 'rna', discbench_tasks(): a list of Task was expected, it holds 'rna.donor'"
+        "plugin 'rna', discbench_tasks(): a list of Task was expected, it holds 'rna.donor'; set DISCBENCH_BLOCK=rna to run without it"
     )
 
 
@@ -94,7 +99,7 @@ def test_a_bad_task_name_is_told_with_the_plugin():
         return [task("RNA donor")]
 
     assert refusal(("rna", plugin(discbench_tasks=discbench_tasks))) == (
-        "plugin 'rna' failed in discbench_tasks(): task name 'RNA donor' is not 'discipline.task' in lower case"
+        "plugin 'rna' failed in discbench_tasks(): task name 'RNA donor' is not 'discipline.task' in lower case; set DISCBENCH_BLOCK=rna to run without it"
     )
 
 

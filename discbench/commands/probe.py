@@ -12,6 +12,7 @@ import click
 
 from discbench import registry, show
 from discbench.checkpoints import Checkpoint, locate, parse_specials
+from discbench.commands.tasks import tell_faults
 from discbench.errors import ExitCode, NoSuchName, UserError, did_you_mean
 from discbench.options import DIRECTORY, data_directory, data_options, device_of
 from discbench.place import Place
@@ -30,7 +31,9 @@ TWIN = 1000
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def probes_(patterns: tuple[str, ...], *, as_json: bool) -> None:
     """List the probes: all, or those that PATTERNS name; of one whole NAME, print all that is known of it."""
-    known = registry.probes(registry.plugins())
+    faults: list[str] = []
+    known = registry.probes(registry.plugins(faults=faults), faults)
+    tell_faults(faults)
     found = registry.select(patterns, known, "probe") if patterns else list(known.values())
     if as_json:
         click.echo(json.dumps([show.probe_record(probe) for probe in found], indent=1))
@@ -38,6 +41,8 @@ def probes_(patterns: tuple[str, ...], *, as_json: bool) -> None:
         click.echo(show.probe_card(found[0]))
     else:
         show.probes(found, show.console(wide=True))
+    if faults:
+        sys.exit(int(ExitCode.PLUGIN))
 
 
 @click.command(name="probe")

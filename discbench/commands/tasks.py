@@ -18,7 +18,9 @@ from discbench.options import DIRECTORY, data_directory, data_options
 @click.option("--data-dir", type=DIRECTORY, help="Look for data files here first (else DISCBENCH_DATA).")
 def tasks(patterns: tuple[str, ...], data_dir: Path | None, *, as_json: bool) -> None:
     """List tasks: all, or those that PATTERNS name; of one whole NAME, print the data card (nothing is downloaded)."""
-    known = registry.tasks(registry.plugins())
+    faults: list[str] = []
+    known = registry.tasks(registry.plugins(faults=faults), faults)
+    tell_faults(faults)
     found = registry.select(patterns, known) if patterns else list(known.values())
     if len(found) == 1 and patterns[0] in {found[0].name, found[0].id}:
         from discbench import card
@@ -29,6 +31,14 @@ def tasks(patterns: tuple[str, ...], data_dir: Path | None, *, as_json: bool) ->
         click.echo(json.dumps([show.task_record(task) for task in found], indent=1))
     else:
         show.tasks(found, show.console(wide=True))
+    if faults:
+        sys.exit(int(ExitCode.PLUGIN))
+
+
+def tell_faults(faults: list[str]) -> None:
+    """Say on stderr which plugins a listing goes without."""
+    for fault in faults:
+        click.echo(f"error: {fault}", err=True)
 
 
 @click.command()
