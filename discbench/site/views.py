@@ -203,13 +203,18 @@ def _probes(found: list[Record], *, figures: bool) -> list[Record]:
             "task": task_name,
             "names": list(dict.fromkeys(n for r in members for n in r["values"])),
             "columns": [{"label": _label(r["probe"]), "values": r["values"]} for r in members],
-            "svg": charts.probe(probe.split("@")[0], [(_label(r["probe"]), r["figure"]) for r in members])
+            "svg": charts.probe(probe.split("@")[0], [(_label(r["probe"]), r["figure"]) for r in _comparable(members)])
             if figures
             else None,
             "warnings": list(dict.fromkeys(w for r in members for w in r["warnings"])),
         }
         for (probe, task_name), members in sorted(blocks.items())
     ]
+
+
+def _comparable(members: list[Record]) -> list[Record]:
+    """Return what shares a chart: the paper's own recipe has other units, so it is drawn only where it stands alone."""
+    return [r for r in members if not r["probe"]["as_published"]] or members
 
 
 def _label(probe: Record) -> str:
