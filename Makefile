@@ -6,7 +6,7 @@ DISCBENCH_DATA ?= $(if $(wildcard ../shared/data),$(abspath ../shared/data))
 export DISCBENCH_DATA
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-slow lint docs check leaderboard clean
+.PHONY: help demo test test-slow lint docs plugins check leaderboard clean
 
 help: ## print this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
@@ -29,7 +29,10 @@ lint: $(VENV)/test.stamp ## style and types
 docs: $(VENV)/docs.stamp ## build the documentation into build/docs, warnings as errors
 	$(BIN)/python -m sphinx -W --keep-going -n -E -a -b html docs build/docs
 
-check: lint test docs ## what a pull request must pass
+plugins: $(VENV)/test.stamp ## follow the pages on plugins and try the examples, in a fresh environment
+	$(BIN)/python examples/plugins/check.py
+
+check: lint test docs plugins ## what a pull request must pass
 
 leaderboard: $(VENV)/test.stamp ## build the published board and its pages from the cells in leaderboard/results
 	$(BIN)/discbench board --results leaderboard/results --out leaderboard

@@ -106,6 +106,18 @@ def _check_answer(task: Task, splits: Splits) -> None:
     _promise(task, f"a perfect answer scores {wanted:g}", abs(score - wanted) < 1e-9, f"it scores {score}")  # noqa: PLR2004
 
 
+def check_probe(probe: Any, *more: Any, **how: Any) -> None:  # noqa: ANN401 - those of the function that is named
+    """Check every promise of a `Probe` value, or of a probe function: `discbench.testing_probes.check_probe`.
+
+    Raises:
+        AssertionError: The first promise that is broken, in words.
+        PluginError: A promise that the kit does not know.
+    """
+    from discbench.testing_probes import check_probe as check
+
+    check(probe, *more, **how)
+
+
 def check_mapping(task: Task) -> None:
     """Check that the task's table is one to one, repeats for a seed, differs between seeds and avoids special ids."""
     assert isinstance(task.mapping, RandomTable)
