@@ -1,13 +1,14 @@
 """discbench: how well does a pretrained model learn a discipline it never saw?
 
-`evaluate` fine-tunes checkpoints on tasks and returns a `Board`; the other names are all that a task plugin needs. None
-of them imports torch: `evaluate` leaves that to the processes that run cells.
+`evaluate` fine-tunes checkpoints on tasks and returns a `Board`, `probe` measures them and returns `Measurements`; the
+other names are all that a plugin needs. None of them imports torch before it is called.
 """
 
 import typing as _typing
 
 from discbench.hookspecs import hookimpl
 from discbench.mapping import RandomTable, TextTable
+from discbench.measurement import Probe
 from discbench.metrics import (
     Metric,
     accuracy,
@@ -20,22 +21,29 @@ from discbench.metrics import (
     rmse,
     spearman,
 )
-from discbench.probe import Probe
 from discbench.types import Classes, Dataset, Row, Scalar, Specialist, Splits, Task
 
 if _typing.TYPE_CHECKING:
     from discbench.api import evaluate
     from discbench.boardview import Board
+    from discbench.probeapi import probe
+    from discbench.probeview import Measurements
 
 __version__ = "0.1.0"
 
-_LATE = {"Board": "discbench.boardview", "evaluate": "discbench.api"}
+_LATE = {
+    "Board": "discbench.boardview",
+    "Measurements": "discbench.probeview",
+    "evaluate": "discbench.api",
+    "probe": "discbench.probeapi",
+}
 """Names that are looked up when they are asked for, so that a plugin does not pay for them."""
 
 __all__ = [
     "Board",
     "Classes",
     "Dataset",
+    "Measurements",
     "Metric",
     "Probe",
     "RandomTable",
@@ -55,6 +63,7 @@ __all__ = [
     "macro_f1",
     "matthews",
     "pearson",
+    "probe",
     "rmse",
     "spearman",
 ]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pluggy
 
 if TYPE_CHECKING:
-    from discbench.probe import Probe
+    from discbench.measurement import Probe
     from discbench.types import Task
 
 hookspec = pluggy.HookspecMarker("discbench")

@@ -16,7 +16,7 @@ from discbench.checkpoints import Checkpoint
 from discbench.errors import UserError
 from discbench.inputs import Inputs
 from discbench.mapping import TextTable
-from discbench.probe import Measurement, Probe, Side
+from discbench.measurement import Measurement, Probe, Side
 from discbench.run import Bench
 from discbench.store import FORMAT, Result, Store
 from discbench.types import Task

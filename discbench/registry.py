@@ -18,7 +18,7 @@ import pluggy
 from discbench import __version__, hookspecs
 from discbench.errors import NoSuchName, PluginError, did_you_mean
 from discbench.isolation import guarded, installed, misfit, way_out
-from discbench.probe import Probe
+from discbench.measurement import Probe
 from discbench.types import Task
 
 T = TypeVar("T")

@@ -12,9 +12,9 @@ from discbench.checkpoints import Checkpoint
 from discbench.errors import CheckpointError, DiscbenchError, UserError
 from discbench.inputs import Inputs, to_inputs, to_text_inputs
 from discbench.mapping import TextTable, Vocabulary, draw_table, draw_text_map, move_specials, table_sha256
+from discbench.measurement import Measurement
 from discbench.place import Place
 from discbench.plan import Cell
-from discbench.probe import Measurement
 from discbench.recipes import Recipe
 from discbench.store import Result, Store, pack_predictions
 from discbench.types import Task

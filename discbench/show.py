@@ -6,7 +6,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from discbench.probe import Probe
+from discbench.measurement import Probe
 from discbench.types import Dataset, Task
 
 Record = dict[str, Any]

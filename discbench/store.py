@@ -18,8 +18,8 @@ from filelock import FileLock
 from numpy.typing import NDArray
 
 from discbench.errors import StoreError
+from discbench.measurement import Measurement
 from discbench.plan import Cell, cell_id
-from discbench.probe import Measurement
 
 FORMAT = 1
 PROBES = "probe."

@@ -20,8 +20,8 @@ from discbench import registry
 from discbench.checkpoints import locate
 from discbench.errors import PluginError, UserError
 from discbench.inputs import Inputs
+from discbench.measurement import Measurement, Probe, Side
 from discbench.place import Place
-from discbench.probe import Measurement, Probe, Side
 from discbench.probing import Given, Subject, checked, subject_of
 from discbench.run import Bench
 from discbench.testing import tiny_checkpoint

@@ -1,14 +1,17 @@
 """`discbench probe`: names become measurements, measurements are stored once, and what cannot be compared is refused."""
 
+import io
 import json
+from pathlib import Path
 
 import jsonschema
 import pytest
 from click.testing import CliRunner
 
+import discbench
 from discbench import Probe, board, hookimpl, registry, rows
 from discbench.cli import cli
-from discbench.errors import PluginError
+from discbench.errors import NoSuchName, PluginError
 from discbench.store import Store
 from discbench.testing import tiny_checkpoint
 
@@ -427,7 +430,9 @@ def test_a_taken_name_names_both_plugins():
 
     with pytest.raises(PluginError) as error:
         registry.probes(registry.plugins([("mine", Taken())]))
-    assert "plugins 'probes' and 'mine' both offer probe 'pwcca'" == str(error.value)
+    assert "plugins 'probes' and 'mine' both offer probe 'pwcca'; set DISCBENCH_BLOCK=mine to run without it" == str(
+        error.value
+    )
 
 
 @pytest.mark.parametrize(
@@ -449,3 +454,27 @@ def test_what_a_probe_must_not_return_is_named(answer, cause):
 def test_a_probe_name_is_one_word():
     with pytest.raises(PluginError, match="probe name 'Two words' is not one word in lower case"):
         Probe(name="Two words", version=1, about="", measure=print)
+
+
+def test_python_measures_what_the_command_line_measures_and_finds_it_in_the_store(model, tmp_path):
+    words = ["--model", model, "--tasks", "formal.markov", "--probes", "pwcca,gradients", "--rows", 40]
+    done = CliRunner().invoke(cli, ["probe", *map(str, words), "--json", "--results", str(tmp_path)])
+    stream = io.StringIO()
+
+    found = discbench.probe(model, "formal.markov", probes="pwcca,gradients", rows=40, results=tmp_path, stream=stream)
+
+    assert json.loads(done.stdout) == json.loads(json.dumps(list(found)))
+    assert (3, 3, []) == (len(found), found.kept, found.failed)
+    assert ["measured nothing: everything was in the store; results in here"] == found.closing(Path("here"))
+    assert {"pwcca_x", "null_pwcca_x"} <= set(found.values("pwcca", "formal.markov")[0])
+    assert 2 == len(found.values("gradients@1", "formal.markov@1"))
+    assert "pwcca@1 on formal.markov@1" in str(found)
+    assert "<pre>" in found._repr_html_()
+
+
+def test_asking_measurements_for_what_is_not_there_names_what_is(model, tmp_path):
+    found = discbench.probe(model, "formal.markov", probes="perturbation", rows=2, results=tmp_path)
+
+    with pytest.raises(NoSuchName) as error:
+        found.values("pwca", "formal.markov")
+    assert "no finished 'pwca' on 'formal.markov'; there are perturbation@1 on formal.markov@1" == str(error.value)

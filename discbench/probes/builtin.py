@@ -3,7 +3,7 @@
 from typing import Any
 
 from discbench.hookspecs import hookimpl
-from discbench.probe import Measured, Measurement, Probe
+from discbench.measurement import Measured, Measurement, Probe
 
 
 def _pwcca(subject: Any, measurement: Measurement) -> Measured:  # noqa: ANN401 - a Subject

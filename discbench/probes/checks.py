@@ -4,7 +4,7 @@ import math
 from typing import Any
 
 from discbench.errors import UserError
-from discbench.probe import Measurement
+from discbench.measurement import Measurement
 from discbench.probing import Preview, partners
 
 ENOUGH = 10

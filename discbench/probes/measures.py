@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from discbench.probe import Measured, Measurement
+from discbench.measurement import Measured, Measurement
 from discbench.probes import attention, gradients, isometry, perturbation, pwcca
 from discbench.probes.checks import GROUP
 from discbench.probes.evaluation import encoder_of, evaluating, is_causal
