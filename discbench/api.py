@@ -18,7 +18,10 @@ from discbench import ranks, registry, sweep, trackers
 from discbench.boardview import Board
 from discbench.checkpoints import parse_specials
 from discbench.errors import UserError
+from discbench.executors.builtin import INPROCESS
 from discbench.hookspecs import hookimpl
+from discbench.isolation import GIVEN
+from discbench.jobs import Executor
 from discbench.options import data_directory, device_of, request_of
 from discbench.place import Place, pack
 from discbench.plan import Request
@@ -27,7 +30,6 @@ from discbench.recipes import recipe_for
 from discbench.store import Result, Store
 from discbench.types import Task
 
-GIVEN = "evaluate(tasks=...)"
 """What the plugin of the tasks that are given as values is called in messages."""
 
 
@@ -58,6 +60,7 @@ class Asked:
     device: str | None = None
     workers: int | None = None
     threads: int | None = None
+    executor: str | None = None
     unverified: bool = False
     trust_remote_code: bool = False
     verbose: bool = False
@@ -71,6 +74,7 @@ class Asked:
             load: Whether to read (and download) the rows now.
         """
         manager = registry.plugins([(GIVEN, _Given(self.given))] if self.given else ())
+        self._executor(manager)
         directory = data_directory(self.data)
         if self.given:
             from discbench import rowcache
@@ -118,7 +122,7 @@ class Asked:
         """
         store = Store(self.results)
         store.check_writable()
-        if ranks.count() > 1 and self.workers != 0:
+        if ranks.count() > 1 and self.workers != 0 and self.executor != INPROCESS.name:
             raise UserError(
                 f"torchrun started {ranks.count()} processes: give --workers 0, so that they share each cell"
             )
@@ -128,7 +132,9 @@ class Asked:
         if settled is not None:
             todo = ranks.of_first(lambda: [cell for cell in todo if not settled(store.get(cell))])
         kept = len(prepared.cells) - len(todo)
+        executor = self._executor(manager)
         crew = sweep.machine_workers(device) if self.workers is None else self.workers
+        crew = 0 if executor == INPROCESS else crew
         said = (stream or sys.stderr) if ranks.first() else io.StringIO()
         progress = Progress(total=len(todo), kept=kept, stream=said, searching=settled is not None)
         for note in prepared.notes:
@@ -143,8 +149,30 @@ class Asked:
         )
         with progress:
             share = self.threads or max(1, (os.cpu_count() or 1) // max(crew, ranks.count()))
-            results = sweep.run(prepared, place, manager, workers=crew, threads=share, progress=progress, todo=todo)
+            results = sweep.run(
+                prepared,
+                place,
+                manager,
+                workers=crew,
+                threads=share,
+                progress=progress,
+                todo=todo,
+                executor=executor,
+            )
         return results, len(todo), kept
+
+    def _executor(self, manager: Any) -> Executor | None:  # noqa: ANN401 - pluggy's manager
+        """Return the executor that was named, if one was.
+
+        Raises:
+            UserError: There is none of that name, or it is not the one that `workers` asks for.
+        """
+        if self.executor is None:
+            return None
+        found = registry.one(self.executor, registry.executors(manager), "executor")
+        if self.workers == 0 and found != INPROCESS:
+            raise UserError(f"--workers 0 is the executor {INPROCESS.name}, but --executor {found.name} was asked for")
+        return found
 
 
 def requested(
@@ -195,6 +223,7 @@ def evaluate(
     device: str | None = None,
     workers: int | None = None,
     threads: int | None = None,
+    executor: str | None = None,
     unverified: bool = False,
     trust_remote_code: bool = False,
     verbose: bool = False,
@@ -225,6 +254,7 @@ def evaluate(
         device: cpu or cuda; by default what is there.
         workers: Cells at once; by default as many as the machine carries. 0: in this process.
         threads: Threads of each worker.
+        executor: Where cells run: local (the default), inprocess, or what a plugin offers.
         unverified: Accept rows other than those that a task names; their scores are marked.
         trust_remote_code: Run code that comes with a checkpoint.
         verbose: Let the libraries' own bars and warnings through.
@@ -262,6 +292,7 @@ def evaluate(
         device=device,
         workers=workers,
         threads=threads,
+        executor=executor,
         unverified=unverified,
         trust_remote_code=trust_remote_code,
         verbose=verbose,

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 import pluggy
 
 if TYPE_CHECKING:
+    from discbench.jobs import Executor
     from discbench.measurement import Probe
-    from discbench.types import Task
+    from discbench.types import Corpus, Task
 
 hookspec = pluggy.HookspecMarker("discbench")
 hookimpl = pluggy.HookimplMarker("discbench")
@@ -26,12 +27,12 @@ def discbench_probes() -> "list[Probe]":  # type: ignore[empty-body]
 
 
 @hookspec
-def discbench_corpora() -> list[Any]:  # type: ignore[empty-body]
+def discbench_corpora() -> "list[Corpus]":  # type: ignore[empty-body]
     """Return the pre-training corpora that this plugin offers; called once, when corpora are looked up."""
 
 
 @hookspec
-def discbench_executors() -> list[Any]:  # type: ignore[empty-body]
+def discbench_executors() -> "list[Executor]":  # type: ignore[empty-body]
     """Return the executors that this plugin offers; called once, when a sweep is about to start."""
 
 

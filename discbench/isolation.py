@@ -17,6 +17,15 @@ from discbench import __version__
 from discbench.errors import PluginError, UserError
 
 T = TypeVar("T")
+GIVEN = "evaluate(tasks=...)"
+"""The plugin name of tasks that are given from Python."""
+BUILTINS = {
+    **{name: f"discbench.tasks.{name}" for name in ("chem", "dna", "formal", "glue", "music", "protein")},
+    "probes": "discbench.probes.builtin",
+    "executors": "discbench.executors.builtin",
+    "corpora": "discbench.corpora",
+}
+"""Plugin name -> module."""
 SECONDS = 10.0
 """How long a plugin may take to be imported, and to answer a hook; `DISCBENCH_PLUGIN_SECONDS` sets another limit."""
 
@@ -71,8 +80,8 @@ def limited(limit: float) -> Iterator[None]:
 
 
 def way_out(plugin: str) -> str:
-    """Return how a message about an installed plugin ends."""
-    return f"; set DISCBENCH_BLOCK={plugin} to run without it"
+    """Return how a message about a plugin ends: what is built in, or given from Python, cannot be blocked."""
+    return "" if plugin in BUILTINS or plugin == GIVEN else f"; set DISCBENCH_BLOCK={plugin} to run without it"
 
 
 def guarded(whose: str, plugin: str, doing: str, call: Callable[[], T]) -> T:

@@ -6,15 +6,14 @@ A `Probe` is to models what a `Task` is to scores: a value that a plugin returns
 """
 
 import json
-import re
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from discbench.errors import PluginError
 from discbench.plan import cell_id
+from discbench.types import WORD
 
-NAME = re.compile(r"[a-z0-9]+(?:[-_][a-z0-9]+)*")
 Measured = dict[str, Any]
 
 
@@ -46,7 +45,7 @@ class Probe:
     """What `--as-published` changes; empty where there is no such thing."""
 
     def __post_init__(self) -> None:
-        if not NAME.fullmatch(self.name):
+        if not WORD.fullmatch(self.name):
             raise PluginError(f"probe name {self.name!r} is not one word in lower case")
         if not isinstance(self.version, int) or self.version < 1:
             raise PluginError(f"probe {self.name!r} has version {self.version!r}; give a whole number from 1")

@@ -12,7 +12,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from discbench.executors.local import Event
+from discbench.jobs import Event
 from discbench.plan import Cell, steps_of
 
 QUIET_SECONDS = 30.0

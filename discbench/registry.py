@@ -17,17 +17,13 @@ import pluggy
 
 from discbench import __version__, hookspecs
 from discbench.errors import NoSuchName, PluginError, did_you_mean
-from discbench.isolation import guarded, installed, misfit, way_out
+from discbench.isolation import BUILTINS, guarded, installed, misfit, way_out
+from discbench.jobs import Executor
 from discbench.measurement import Probe
-from discbench.types import Task
+from discbench.types import Corpus, Task
 
 T = TypeVar("T")
 GROUP = "discbench"
-BUILTINS = {
-    **{name: f"discbench.tasks.{name}" for name in ("chem", "dna", "formal", "glue", "music", "protein")},
-    "probes": "discbench.probes.builtin",
-}
-"""Plugin name -> module."""
 
 
 def blocked() -> set[str]:
@@ -90,7 +86,7 @@ def _import(point: EntryPoint) -> object:
 def register(manager: pluggy.PluginManager, name: str, module: object, whose: str | None = None) -> None:
     """Add one plugin, or say what is wrong with it."""
     whose = whose or f"plugin {name!r} ({getattr(module, '__name__', repr(module))})"
-    out = way_out(name) if name not in BUILTINS else ""  # those cannot be blocked
+    out = way_out(name)
     if manager.has_plugin(name):
         raise PluginError(f"{whose} takes a name that another plugin has; rename its entry point{out}")
     known = {hook for hook in vars(hookspecs) if hook.startswith("discbench_")}
@@ -126,7 +122,7 @@ def offers(
             continue
         for value in values:
             name = getattr(value, "name", None)
-            out = "" if plugin in BUILTINS else way_out(plugin)
+            out = way_out(plugin)
             if not isinstance(value, kind):
                 wrong.append(
                     f"plugin {plugin!r}, {hook}(): a list of {kind.__name__} was expected, it holds {value!r}{out}"
@@ -144,8 +140,9 @@ def offers(
 def _call(plugin: str, hook: str, function: Any) -> list[Any]:  # noqa: ANN401 - a plugin's function
     values = guarded(f"plugin {plugin!r}", plugin, f"failed in {hook}()", partial(function))
     if not isinstance(values, list):
-        out = "" if plugin in BUILTINS else way_out(plugin)
-        raise PluginError(f"plugin {plugin!r}, {hook}(): a list was expected, found {type(values).__name__}{out}")
+        raise PluginError(
+            f"plugin {plugin!r}, {hook}(): a list was expected, found {type(values).__name__}{way_out(plugin)}"
+        )
     return values
 
 
@@ -159,6 +156,30 @@ def probes(manager: pluggy.PluginManager, faults: list[str] | None = None) -> di
     """Return all probes by name, in the order of their names."""
     found = offers(manager, "discbench_probes", Probe, faults)
     return {name: found[name][1] for name in sorted(found)}
+
+
+def executors(manager: pluggy.PluginManager) -> dict[str, Executor]:
+    """Return all executors by name, in the order of their names."""
+    found = offers(manager, "discbench_executors", Executor)
+    return {name: found[name][1] for name in sorted(found)}
+
+
+def corpora(manager: pluggy.PluginManager) -> dict[str, Corpus]:
+    """Return all pre-training corpora by name, in the order of their names."""
+    found = offers(manager, "discbench_corpora", Corpus)
+    return {name: found[name][1] for name in sorted(found)}
+
+
+def one(name: str, known: dict[str, T], kind: str) -> T:
+    """Return the value of that very name.
+
+    Raises:
+        NoSuchName: There is none, with the nearest name.
+    """
+    if name not in known:
+        there = f"there are {', '.join(known)}"
+        raise NoSuchName(f"no {kind} {name!r}{did_you_mean(name, known, there)}")
+    return known[name]
 
 
 def select(patterns: Iterable[str], known: dict[str, T], kind: str = "task") -> list[T]:

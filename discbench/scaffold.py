@@ -7,9 +7,8 @@ from string import Template
 
 from discbench import __version__
 from discbench.errors import UserError
-from discbench.types import NAME
+from discbench.types import NAME, WORD
 
-PROBE = re.compile(r"[a-z][a-z0-9]*(?:[-_][a-z0-9]+)*")
 FILES = {
     "pyproject.toml.tmpl": "pyproject.toml",
     "README.md.tmpl": "README.md",
@@ -32,7 +31,7 @@ def write(kind: str, name: str, into: Path) -> Path:
     """
     if kind == "task" and not NAME.fullmatch(name):
         raise UserError(f"task name {name!r}: 'discipline.task' in lower case was expected, for example rna.motif")
-    if kind == "probe" and not PROBE.fullmatch(name):
+    if kind == "probe" and not WORD.fullmatch(name):
         raise UserError(f"probe name {name!r}: one word in lower case was expected, for example anisotropy")
     plugin = re.sub(r"[._]+", "-", name)
     package = f"discbench-{plugin}"

@@ -7,10 +7,11 @@ from pathlib import Path
 
 import pluggy
 
-from discbench import plan, registry, rowcache
+from discbench import plan, ranks, registry, rowcache
 from discbench.checkpoints import Checkpoint, locate
-from discbench.errors import UserError
-from discbench.executors import inprocess, local
+from discbench.errors import DiscbenchError, PluginError, UserError
+from discbench.executors.builtin import INPROCESS, LOCAL
+from discbench.jobs import Event, Executor, Job
 from discbench.place import Place
 from discbench.plan import Cell, Request
 from discbench.progress import Progress
@@ -123,27 +124,52 @@ def run(
     threads: int,
     progress: Progress,
     todo: Sequence[Cell],
+    executor: Executor | None = None,
 ) -> list[Result]:
-    """Run the cells that are still to run; return the results of all cells of the sweep."""
+    """Run the cells that are still to run; return the results of all cells of the sweep.
 
-    def watch(event: local.Event) -> None:
+    Args:
+        sweep: What was asked.
+        place: Where and on what.
+        manager: Whose plugins hear of finished cells.
+        workers: Cells at once; 0 runs them in this process.
+        threads: Of each worker.
+        progress: Told of every event.
+        todo: The cells still to run.
+        executor: By default the local one, or with 0 workers this process.
+    """
+
+    def watch(event: Event) -> None:
         progress.watch(event)
         if event.kind == "end":
             manager.hook.discbench_cell_finished(result=event.result)
 
-    if todo and workers:
-        local.run(jobs(sweep, todo), place, workers, threads, watch)
-    elif todo:
-        inprocess.run(jobs(sweep, todo), place, threads, watch)
-    store = Store(place.results)
+    store, chosen = Store(place.results), executor or (LOCAL if workers else INPROCESS)
+    if todo:
+        try:
+            chosen.run(jobs(sweep, todo), place, workers, threads, watch)
+        except DiscbenchError:
+            raise
+        except Exception as error:
+            if chosen in (LOCAL, INPROCESS):
+                raise
+            raise PluginError(
+                f"executor {chosen.name!r} failed: {error!r}; what was finished is in the store"
+            ) from error
+    lost = [cell.words for cell in todo if store.get(cell) is None]
+    if lost and ranks.first():
+        raise PluginError(
+            f"executor {chosen.name!r} ended without a result of {len(lost)} of {len(todo)} cells, the first is"
+            f" {lost[0]}; run again for those"
+        )
     return [result for result in map(store.get, sweep.cells) if result is not None]
 
 
-def jobs(sweep: Sweep, todo: Sequence[Cell]) -> list[local.Job]:
+def jobs(sweep: Sweep, todo: Sequence[Cell]) -> list[Job]:
     """Return a look at each checkpoint, then its cells."""
     checks = [
-        local.Job(checkpoint, checks=tuple(c for c in todo if sweep.checkpoint(c) == checkpoint))
+        Job(checkpoint, checks=tuple(c for c in todo if sweep.checkpoint(c) == checkpoint))
         for checkpoint in sweep.checkpoints.values()
         if any(sweep.checkpoint(c) == checkpoint for c in todo)
     ]
-    return [*checks, *(local.Job(sweep.checkpoint(cell), cell) for cell in todo)]
+    return [*checks, *(Job(sweep.checkpoint(cell), cell) for cell in todo)]

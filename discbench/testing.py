@@ -16,7 +16,19 @@ import numpy as np
 from discbench import rows
 from discbench.errors import DiscbenchError
 from discbench.mapping import RandomTable, Vocabulary, draw_table
+from discbench.testing_runs import check_corpus, check_executor, overfits
 from discbench.types import Classes, Splits, Task
+
+__all__ = [
+    "check_corpus",
+    "check_executor",
+    "check_mapping",
+    "check_probe",
+    "check_task",
+    "example_vocabulary",
+    "overfits",
+    "tiny_checkpoint",
+]
 
 
 def example_vocabulary(size: int = 2000) -> Vocabulary:

@@ -1,7 +1,7 @@
 """The values that are passed between rooms: tasks and their parts. Nothing here computes."""
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from discbench.errors import PluginError
@@ -9,6 +9,7 @@ from discbench.mapping import RandomTable, TextTable
 from discbench.metrics import Metric
 
 NAME = re.compile(r"[a-z0-9]+(?:[-_][a-z0-9]+)*\.[a-z0-9]+(?:[-_.][a-z0-9]+)*")
+WORD = re.compile(r"[a-z0-9]+(?:[-_][a-z0-9]+)*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,3 +149,29 @@ class Task:
     def metrics(self) -> tuple[Metric, ...]:
         """The primary metric, then the others."""
         return (self.metric, *(self.also or self.metric.companions))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Corpus:
+    """Text to pre-train on with `discbench pretrain NAME`: a paragraph a line, a blank line where a document ends."""
+
+    name: str
+    """One word in lower case."""
+    version: int
+    """Raised whenever a line changes."""
+    lines: Callable[[], Iterator[str]]
+    """Yield the text to learn, the same each time; lines end without a newline. Import heavy libraries in here."""
+    held_out: Callable[[], Iterator[str]]
+    """Yield text that is never learnt: no paragraph of it is one of `lines`."""
+    license: str
+    cite: str
+    about: str = ""
+
+    def __post_init__(self) -> None:
+        if not WORD.fullmatch(self.name):
+            raise PluginError(f"corpus name {self.name!r} is not one word in lower case")
+
+    @property
+    def id(self) -> str:
+        """`name@version`."""
+        return f"{self.name}@{self.version}"

@@ -43,6 +43,7 @@ def prepare(options: dict[str, Any], *, load: bool) -> tuple[Any, Any, Request]:
     help="Cells at once; by default as many as the machine carries. 0: in this process, as torchrun needs it.",
 )
 @click.option("--threads", type=click.IntRange(1), help="Threads of each worker.")
+@click.option("--executor", help="Where cells run: local (the default), inprocess, or what a plugin offers.")
 @click.option("--track", help="Log each cell that is run to a tracker: tensorboard, trackio or wandb.")
 @click.option(
     "--track-dir", type=DIRECTORY, default=Path("tracking"), show_default=True, help="Where the tracker writes."
@@ -54,6 +55,7 @@ def eval_(
     /,
     workers: int | None,
     threads: int | None,
+    executor: str | None,
     track: str | None,
     track_dir: Path,
     *,
@@ -63,7 +65,8 @@ def eval_(
     """Fine-tune checkpoints and their controls on tasks, and print the board."""
     from discbench import boardtext
 
-    made = _asked(options, workers=workers, threads=threads, verbose=verbose, track=track, track_dir=track_dir).run()
+    more = {"workers": workers, "threads": threads, "executor": executor, "track": track, "track_dir": track_dir}
+    made = _asked(options, verbose=verbose, **more).run()
     if not ranks.first():
         return
     if options["as_json"]:

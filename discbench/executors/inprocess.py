@@ -6,13 +6,13 @@ For a cell that is too large for one device, and for a debugger.
 import os
 from collections.abc import Callable, Sequence
 
-from discbench.executors.local import Event, Job, Watch
+from discbench.jobs import Event, Job, Watch
 from discbench.place import Place, unpack
 from discbench.plan import Cell
 
 
-def run(jobs: Sequence[Job], place: Place, threads: int, watch: Watch) -> None:
-    """Run the jobs in their order, checks first.
+def run(jobs: Sequence[Job], place: Place, workers: int, threads: int, watch: Watch) -> None:  # noqa: ARG001 - one
+    """Run the jobs in their order, checks first; `workers` is there for the form.
 
     Raises:
         DiscbenchError: What a check found; no cell is started then.

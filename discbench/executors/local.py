@@ -9,41 +9,19 @@ import os
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
 from pathlib import Path
 from types import ModuleType
-from typing import Any, Literal
+from typing import Any
 
-from discbench.checkpoints import Checkpoint
 from discbench.errors import DiscbenchError, UserError
+from discbench.jobs import Event, Job, Watch
 from discbench.place import Place, unpack
-from discbench.plan import Cell
 from discbench.store import FORMAT, Store
-
-
-@dataclass(frozen=True, slots=True)
-class Event:
-    """Something that a cell's watcher may want to know."""
-
-    kind: Literal["start", "step", "end"]
-    cell: Cell
-    step: int = 0
-    steps: int = 0
-    loss: float = 0.0
-    result: dict[str, Any] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class Job:
-    """A cell to run, or (`checks`) a checkpoint to look at before any cell of it is run."""
-
-    checkpoint: Checkpoint
-    cell: Cell | None = None
-    checks: tuple[Cell, ...] = ()
 
 
 @dataclass
@@ -54,9 +32,6 @@ class Worker:
     pipe: Connection
     log: Path
     job: Job | None = None
-
-
-Watch = Callable[[Event], None]
 
 
 def run(jobs: Sequence[Job], place: Place, workers: int, threads: int, watch: Watch) -> None:
