@@ -30,8 +30,6 @@ from discbench.recipes import recipe_for
 from discbench.store import Result, Store
 from discbench.types import Task
 
-"""What the plugin of the tasks that are given as values is called in messages."""
-
 
 @dataclass(frozen=True, slots=True)
 class _Given:

@@ -103,7 +103,7 @@ def vocabulary_of(checkpoint: Checkpoint) -> Vocabulary:
     specials = set(tokenizer.all_special_ids) | {i for i, t in tokenizer.added_tokens_decoder.items() if t.special}
     unused = {i for token, i in tokens.items() if UNUSED.fullmatch(token) and i < size}
     unused |= set(range(size)) - set(tokens.values())
-    prefix, suffix = _around(tokenizer, specials)
+    prefix, suffix = _around(tokenizer, specials - {tokenizer.unk_token_id})
     pads = [i for i in (tokenizer.pad_token_id, config.pad_token_id, tokenizer.eos_token_id) if i is not None]
     pad = pads[0] if pads else 0
     # a symbol with an id of padding would not be counted as a position (RoBERTa) or as the last token (GPT-2)
@@ -131,7 +131,7 @@ def _vocabulary_size(checkpoint: Checkpoint, config: Any) -> int:  # noqa: ANN40
 
 
 def _around(tokenizer: Any, specials: set[int]) -> tuple[tuple[int, ...], tuple[int, ...]]:  # noqa: ANN401
-    """Return the special ids that the tokenizer puts before and after a text."""
+    """Return the special ids that the tokenizer puts before and after a text, all of which may be unknown to it."""
     ids = list(tokenizer("a a a")["input_ids"])
     plain = [i for i, token in enumerate(ids) if token not in specials]
     return tuple(ids[: plain[0]]), tuple(ids[plain[-1] + 1 :])

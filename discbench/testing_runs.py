@@ -193,6 +193,7 @@ def overfits(task: Task, *, rows: int = 32, steps: int = 150, max_tokens: int = 
             set={"epochs": steps, "batch": len(chosen), "max_tokens": max_tokens},
             results=folder,
             workers=0,
+            threads=1,  # batches are small, and several of these may run at once
             unverified=True,
             stream=io.StringIO(),
         )
