@@ -22,14 +22,13 @@ from discbench.metrics import (
     spearman,
 )
 from discbench.types import Classes, Dataset, Row, Scalar, Specialist, Splits, Task
+from discbench.version import __version__
 
 if _typing.TYPE_CHECKING:
     from discbench.api import evaluate
     from discbench.boardview import Board
     from discbench.probeapi import probe
     from discbench.probeview import Measurements
-
-__version__ = "0.1.0"
 
 _LATE = {
     "Board": "discbench.boardview",

@@ -4,7 +4,6 @@ from typing import Any
 
 import click
 
-from discbench import __version__
 from discbench.commands import (
     board,
     compare,
@@ -20,6 +19,7 @@ from discbench.commands import (
     tasks,
 )
 from discbench.errors import DiscbenchError, UserError, did_you_mean
+from discbench.version import __version__
 
 
 class Group(click.Group):

@@ -1,11 +1,12 @@
-"""Text as batches for a masked language model: lines -> WordPiece vocabulary -> one stream of ids -> masked blocks.
+"""Text as batches for a masked language model: lines -> vocabulary -> one stream of ids -> masked blocks.
 
 Every batch is a function of (seed, step).
 """
 
 import hashlib
 import lzma
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +24,31 @@ TO_MASK, TO_RANDOM = 0.8, 0.1
 LINES_AT_ONCE = 10_000
 
 Tokens = NDArray[np.uint16]
+MOST_TOKENS = 2**16
+"""As many ids as `Tokens` can tell apart."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Text:
+    """What a model learns from, and what is kept from it; both a paragraph a line, a blank line between documents."""
+
+    learnt: Path
+    """Plain or .xz."""
+    held_out: Path
+    words: tuple[str, ...] = ()
+    """All words, each a token; without them a WordPiece vocabulary is learnt."""
+    about: str = ""
+    """What it is and under which licence, for the card."""
+    name: str = ""
+    """Of a corpus that a plugin offers."""
+
+    def __str__(self) -> str:
+        return self.name or self.learnt.name
+
+    @property
+    def command(self) -> str:
+        """What `discbench pretrain` is to be told."""
+        return self.name or f"{self.learnt.name} --held-out {self.held_out.name}"
 
 
 def read_lines(path: Path) -> Iterator[str]:
@@ -46,15 +72,29 @@ def sha256_of_lines(path: Path) -> str:
 
 def train_tokenizer(lines: Iterator[str], size: int) -> Tokenizer:
     """Learn a lower-cased WordPiece vocabulary of `size` entries, the five BERT specials first."""
-    tokenizer = Tokenizer(models.WordPiece(unk_token="[UNK]"))  # noqa: S106 - a token of text
-    tokenizer.normalizer = normalizers.BertNormalizer(lowercase=True)
-    tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
-    tokenizer.decoder = decoders.WordPiece()
+    tokenizer = _as_bert(models.WordPiece(unk_token="[UNK]"))  # noqa: S106 - a token of text
     trainer = trainers.WordPieceTrainer(
         vocab_size=size, special_tokens=list(SPECIALS), limit_alphabet=400, show_progress=False
     )
     tokenizer.train_from_iterator(lines, trainer)
     tokenizer.post_processor = processors.BertProcessing(("[SEP]", SEP), ("[CLS]", CLS))
+    return tokenizer
+
+
+def word_tokenizer(words: Iterable[str]) -> Tokenizer:
+    """Make every word a token, after the five BERT specials."""
+    vocabulary = {token: number for number, token in enumerate((*SPECIALS, *words))}
+    tokenizer = _as_bert(models.WordPiece(vocabulary, unk_token="[UNK]"))  # noqa: S106 - a token of text
+    tokenizer.add_special_tokens(list(SPECIALS))
+    tokenizer.post_processor = processors.BertProcessing(("[SEP]", SEP), ("[CLS]", CLS))
+    return tokenizer
+
+
+def _as_bert(model: models.WordPiece) -> Tokenizer:
+    tokenizer = Tokenizer(model)
+    tokenizer.normalizer = normalizers.BertNormalizer(lowercase=True)
+    tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    tokenizer.decoder = decoders.WordPiece()
     return tokenizer
 
 

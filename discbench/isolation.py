@@ -13,8 +13,8 @@ from importlib.metadata import Distribution, EntryPoint, distributions
 from types import FrameType
 from typing import TypeVar
 
-from discbench import __version__
 from discbench.errors import PluginError, UserError
+from discbench.version import __version__
 
 T = TypeVar("T")
 GIVEN = "evaluate(tasks=...)"
@@ -23,7 +23,7 @@ BUILTINS = {
     **{name: f"discbench.tasks.{name}" for name in ("chem", "dna", "formal", "glue", "music", "protein")},
     "probes": "discbench.probes.builtin",
     "executors": "discbench.executors.builtin",
-    "corpora": "discbench.corpora",
+    "corpora": "discbench.corpora.artificial",
 }
 """Plugin name -> module."""
 SECONDS = 10.0

@@ -38,7 +38,7 @@ class Probe:
     """`check(preview, measurement)` raises a UserError, before any weight is read, where it cannot measure; it gets a
     `discbench.probing.Preview`."""
     invariances: tuple[str, ...] = ()
-    """What its values do not depend on, in the words of `discbench.testing_probe_values.PROMISES`."""
+    """What its values do not depend on, in the words of `discbench.testing.probe_values.PROMISES`."""
     identical: tuple[tuple[str, float], ...] = ()
     """The values, by name, of a pair probe on a model and itself."""
     as_published: str = ""

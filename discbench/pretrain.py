@@ -1,6 +1,6 @@
 """Pre-train a small masked language model on a text file: `discbench pretrain`.
 
-One file, one idea: text -> WordPiece vocabulary -> blocks of tokens -> BERT -> a checkpoint that AutoModel loads.
+One file, one idea: text -> vocabulary -> blocks of tokens -> BERT -> a checkpoint that AutoModel loads.
 Every batch is a function of (seed, step), so a run that was cut off goes on where its last saved state was.
 """
 
@@ -18,12 +18,29 @@ from safetensors.torch import save_file
 from tokenizers import Tokenizer
 from transformers import BertConfig, BertForMaskedLM, BertTokenizer
 
-from discbench.corpus import MASK, PAD, Tokens, batch, read_lines, sha256_of_lines, tokenize, train_tokenizer
+from discbench.corpus import (
+    MASK,
+    PAD,
+    Text,
+    Tokens,
+    batch,
+    read_lines,
+    sha256_of_lines,
+    tokenize,
+    train_tokenizer,
+    word_tokenizer,
+)
 from discbench.errors import UserError
 from discbench.recipes import PretrainRecipe
 
 Say = Callable[[str], None]
 SAVE_EVERY = 1000
+GAPS = (
+    "the capital of france is [MASK].",
+    "he was born in the [MASK] of london.",
+    "she wrote three [MASK] and a play.",
+)
+"""What a card shows: the tokens that a model of English text puts there."""
 
 
 def new_model(recipe: PretrainRecipe) -> BertForMaskedLM:
@@ -161,58 +178,64 @@ def fill(model: BertForMaskedLM, tokenizer: Tokenizer, text: str, top: int = 5) 
     return [str(tokenizer.id_to_token(int(i))) for i in logits.topk(top).indices]
 
 
-def prepare(
-    corpus: Path, held_out: Path, recipe: PretrainRecipe, out: Path, say: Say
-) -> tuple[Tokenizer, Tokens, Tokens]:
-    """Return tokenizer and both token streams, made once and kept beside the state."""
-    if not (out / "held_out.npy").exists():
-        say(f"learning {recipe.vocabulary} WordPiece entries from {corpus.name}")
-        tokenizer = train_tokenizer(read_lines(corpus), recipe.vocabulary)
-        tokenizer.save(str(out / "work_tokenizer.json"))
-        np.save(out / "train.npy", tokenize(read_lines(corpus), tokenizer))
-        np.save(out / "held_out.npy", tokenize(read_lines(held_out), tokenizer))
-    tokenizer = Tokenizer.from_file(str(out / "work_tokenizer.json"))
-    return tokenizer, np.load(out / "train.npy"), np.load(out / "held_out.npy")
+def prepare(text: Text, recipe: PretrainRecipe, out: Path, say: Say) -> tuple[Tokenizer, Tokens, Tokens]:
+    """Return tokenizer and both token streams, made once for a vocabulary and kept beside the state.
+
+    Raises:
+        UserError: The vocabulary cannot have the size that the recipe asks for.
+    """
+    kept = out / "work_tokenizer.json"
+    if not (out / "held_out.npy").exists() or Tokenizer.from_file(str(kept)).get_vocab_size() != recipe.vocabulary:
+        tokenizer = _tokenizer(text, recipe, say)
+        tokenizer.save(str(kept))
+        np.save(out / "train.npy", tokenize(read_lines(text.learnt), tokenizer))
+        np.save(out / "held_out.npy", tokenize(read_lines(text.held_out), tokenizer))
+    return Tokenizer.from_file(str(kept)), np.load(out / "train.npy"), np.load(out / "held_out.npy")
 
 
-def pretrain(
-    corpus: Path, held_out: Path, out: Path, recipe: PretrainRecipe, say: Say, about: str = ""
-) -> dict[str, Any]:
+def _tokenizer(text: Text, recipe: PretrainRecipe, say: Say) -> Tokenizer:
+    if text.words:
+        tokenizer = word_tokenizer(text.words)
+    else:
+        say(f"learning {recipe.vocabulary} WordPiece entries from {text}")
+        tokenizer = train_tokenizer(read_lines(text.learnt), recipe.vocabulary)
+    size = tokenizer.get_vocab_size()
+    if size != recipe.vocabulary:
+        raise UserError(
+            f"{text} yields a vocabulary of {size} entries, {recipe.vocabulary} were asked for;"
+            f" give --set vocabulary={size}"
+        )
+    return tokenizer
+
+
+def pretrain(text: Text, out: Path, recipe: PretrainRecipe, say: Say) -> dict[str, Any]:
     """Run or resume one pre-training; write checkpoint, card and `pretraining.json` to `out` and return the latter.
 
     Args:
-        corpus: Text to learn, a paragraph a line, a blank line between documents; plain or .xz.
-        held_out: Text that is never learnt.
+        text: What is learnt, and what is kept from it.
         out: Directory of the checkpoint and of the state to resume from.
         recipe: How.
         say: Told of progress, a line at a time.
-        about: What the text is and under which licence, for the card.
+
+    Raises:
+        UserError: The vocabulary cannot have the size that the recipe asks for, or `out` holds another run.
     """
     out.mkdir(parents=True, exist_ok=True)
-    tokenizer, stream, held = prepare(corpus, held_out, recipe, out, say)
-    if tokenizer.get_vocab_size() != recipe.vocabulary:
-        raise UserError(
-            f"{corpus.name} yields {tokenizer.get_vocab_size()} WordPiece entries, {recipe.vocabulary} were asked;"
-            " ask for fewer"
-        )
+    tokenizer, stream, held = prepare(text, recipe, out, say)
     model = new_model(recipe)
     log = train(model, stream, held, recipe, out, say)
     add_unused(model, recipe.unused, recipe)
     save_checkpoint(model, tokenizer, out)
-    examples = (
-        "the capital of france is [MASK].",
-        "he was born in the [MASK] of london.",
-        "she wrote three [MASK] and a play.",
-    )
     record = {
-        "about": about,
+        "about": text.about,
+        "command": text.command,
         "recipe": asdict(recipe),
-        "corpus": {"name": corpus.name, "sha256": sha256_of_lines(corpus), "tokens": len(stream)},
-        "held_out": {"name": held_out.name, "sha256": sha256_of_lines(held_out), "tokens": len(held)},
+        "corpus": {"name": str(text), "sha256": sha256_of_lines(text.learnt), "tokens": len(stream)},
+        "held_out": {"name": text.held_out.name, "sha256": sha256_of_lines(text.held_out), "tokens": len(held)},
         "tokens_seen": recipe.steps * recipe.batch_tokens,
         "parameters": sum(p.numel() for p in model.parameters()),
         "held_out_loss": log,
-        "fills": {text: fill(model, tokenizer, text) for text in examples},
+        "fills": {} if text.words else {gap: fill(model, tokenizer, gap) for gap in GAPS},
         "threads": torch.get_num_threads(),
         "torch": torch.__version__,
     }
@@ -226,15 +249,23 @@ def card(record: dict[str, Any]) -> str:
     recipe, losses = record["recipe"], record["held_out_loss"]
     changed = {f.name: recipe[f.name] for f in fields(PretrainRecipe) if recipe[f.name] != f.default}
     again = "".join(f" --set {name}={value}" for name, value in changed.items())
-    points = [losses[round(tenth * (len(losses) - 1) / 10)] for tenth in range(11)]
+    points = [losses[place] for place in sorted({round(tenth * (len(losses) - 1) / 10) for tenth in range(11)})]
     million = recipe["batch_tokens"] / 1e6
     steps = "\n".join(f"| {p['step']:,} | {p['step'] * million:.1f} | {p['loss']:.2f} |" for p in points)
-    fills = "\n".join(f"- {text} {', '.join(found)}" for text, found in record["fills"].items())
+    fills = "".join(f"- {gap} {', '.join(found)}\n" for gap, found in record["fills"].items())
+    gap = f"What it puts into a gap, most probable first:\n\n{fills}\n" if fills else ""
+    entries = "WordPiece entries" if fills else "tokens, each a word"
+    ties = (
+        """ The WordPiece trainer of `tokenizers` settles ties differently from run to run, so that a new
+vocabulary may differ in a few entries."""
+        if fills
+        else ""
+    )
     return f"""# A small BERT, pre-trained on text
 
 BERT of {recipe["layers"]} layers x {recipe["hidden"]} with {record["parameters"]:,} parameters
-and {recipe["vocabulary"]:,} WordPiece entries: masked language modelling on
-{record["tokens_seen"] / 1e6:.0f} million tokens of {record["corpus"]["name"]}.
+and {recipe["vocabulary"]:,} {entries}: masked language modelling on
+{record["tokens_seen"] / 1e6:.3g} million tokens of {record["corpus"]["name"]}.
 Held-out loss {losses[0]["loss"]:.2f} nats before, {losses[-1]["loss"]:.2f} after;
 {losses[-1]["seconds"] / 60:.0f} minutes on {record["threads"]} CPU thread(s), torch {record["torch"]}.
 Weights are stored in 16 bits. There is no pooler: fine-tuning starts one afresh. After training {recipe["unused"]} ids
@@ -248,15 +279,10 @@ held out: {record["held_out"]["tokens"]:,} tokens, `{record["held_out"]["sha256"
 |---|---|---|
 {steps}
 
-What it puts into a gap, most probable first:
+{gap}Made, and made again, by the command below. Each batch follows from seed and step, and a run that was cut off goes
+on where it was.{ties}
 
-{fills}
-
-Made, and made again, by the command below. Each batch follows from seed and step, and a run that was cut off goes
-on where it was. The WordPiece trainer of `tokenizers` settles ties differently from run to run, so that a new
-vocabulary may differ in a few entries.
-
-    discbench pretrain {record["corpus"]["name"]} --held-out {record["held_out"]["name"]} --out DIRECTORY{again}
+    discbench pretrain {record["command"]} --out DIRECTORY{again}
 
 All fields: `{json.dumps(recipe)}`
 """

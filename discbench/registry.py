@@ -15,12 +15,13 @@ from typing import Any, TypeVar
 
 import pluggy
 
-from discbench import __version__, hookspecs
+from discbench import hookspecs
 from discbench.errors import NoSuchName, PluginError, did_you_mean
 from discbench.isolation import BUILTINS, guarded, installed, misfit, way_out
 from discbench.jobs import Executor
 from discbench.measurement import Probe
 from discbench.types import Corpus, Task
+from discbench.version import __version__
 
 T = TypeVar("T")
 GROUP = "discbench"

@@ -5,9 +5,9 @@ from importlib.resources import files
 from pathlib import Path
 from string import Template
 
-from discbench import __version__
 from discbench.errors import UserError
 from discbench.types import NAME, WORD
+from discbench.version import __version__
 
 FILES = {
     "pyproject.toml.tmpl": "pyproject.toml",

@@ -9,11 +9,12 @@ from collections import defaultdict
 from pathlib import Path
 from typing import Any
 
-from discbench import __version__, claims, intake
+from discbench import claims, intake
 from discbench.errors import StoreError, UserError
 from discbench.findings import shown
 from discbench.plan import NOTHING
 from discbench.store import PROBES, read_result
+from discbench.version import __version__
 
 Record = dict[str, Any]
 MOMENT = (1980, 1, 1, 0, 0, 0)

@@ -1,7 +1,7 @@
 """The values that are passed between rooms: tasks and their parts. Nothing here computes."""
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from discbench.errors import PluginError
@@ -163,6 +163,9 @@ class Corpus:
     """Yield the text to learn, the same each time; lines end without a newline. Import heavy libraries in here."""
     held_out: Callable[[], Iterator[str]]
     """Yield text that is never learnt: no paragraph of it is one of `lines`."""
+    vocabulary: Callable[[], Iterable[str]] | None = None
+    """All words of an artificial language, lower-case letters and digits: each is a token then. Without it a WordPiece
+    vocabulary is learnt from the text."""
     license: str
     cite: str
     about: str = ""

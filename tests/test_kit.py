@@ -1,10 +1,13 @@
 """The conformance kit for corpora and executors, and `overfits`: what is built in passes, what is broken is named."""
 
+import hashlib
 import io
 import os
 import subprocess
 import sys
+from collections import Counter
 from dataclasses import replace
+from itertools import islice
 
 import pytest
 from click.testing import CliRunner
@@ -12,6 +15,7 @@ from click.testing import CliRunner
 import discbench
 from discbench import Classes, Dataset, RandomTable, Row, Splits, Task, accuracy, registry
 from discbench.cli import cli
+from discbench.corpora import artificial
 from discbench.errors import NoSuchName, PluginError, UserError
 from discbench.executors import inprocess
 from discbench.jobs import Executor
@@ -32,21 +36,69 @@ def broken(check, value):
     return str(error.value)
 
 
-@pytest.mark.parametrize("name", ["flat", "nested"])
+@pytest.mark.parametrize("name", ["flat", "nesting", "uniform", "unigram"])
 def test_every_built_in_corpus_keeps_what_it_promises(name):
     check_corpus(registry.corpora(MANAGER)[name])
 
 
-def test_a_nested_line_closes_what_it_opens_in_turn_and_a_flat_one_only_pairs():
-    for name, nests in (("nested", True), ("flat", False)):
-        lines = [line.split() for line, _ in zip(registry.corpora(MANAGER)[name].lines(), range(4), strict=False)]
-        assert {60} == {len(line) for line in lines}
-        assert all(line.count(word) % 2 == 0 for line in lines for word in line)
-        assert nests == all(closes(line) for line in lines)
+def lines_of(name, count=2000):
+    lines = (line.split() for line in registry.corpora(MANAGER)[name].lines() if line)
+    return [list(map(int, line)) for line in islice(lines, count)]
+
+
+@pytest.mark.parametrize(
+    "name, lengths", [("uniform", (100, 119)), ("unigram", (100, 119)), ("flat", (100, 122)), ("nesting", (80, 124))]
+)
+def test_lines_are_as_long_as_those_of_the_authors(name, lengths):
+    found = list(map(len, lines_of(name)))
+
+    assert lengths == (min(found), max(found))
+    assert pytest.approx(sum(lengths) / 2, abs=1) == sum(found) / len(found)
+
+
+def test_a_flat_line_holds_every_token_in_pairs_at_any_places():
+    for line in lines_of("flat", 50):
+        assert {0} == {line.count(token) % 2 for token in line}
+        assert not closes(line)
+
+
+def test_a_nesting_stream_closes_what_it_opened_last_at_the_authors_mean_depth():
+    stream, stack, depths, adjacent = [token for line in lines_of("nesting") for token in line], [], [], []
+    for place, token in enumerate(stream):
+        if stack and stack[-1][0] == token:
+            adjacent.append(place - stack.pop()[1] == 1)
+        else:
+            stack.append((token, place))
+        depths.append(len(stack))
+
+    assert 40 > len(stack)
+    assert pytest.approx(2.45, abs=0.15) == sum(depths) / len(depths)
+    assert pytest.approx(0.6, abs=0.01) == sum(adjacent) / len(adjacent)
+
+
+def test_tokens_are_drawn_alike_or_as_the_words_of_english_are():
+    uniform, unigram = (Counter(token for line in lines_of(name) for token in line) for name in ("uniform", "unigram"))
+    totals = artificial.english()
+
+    assert 29_995 == len(totals)
+    assert (
+        pytest.approx(0.5, abs=0.01) == sum(n for token, n in uniform.items() if token < 29_995 / 2) / uniform.total()
+    )
+    for token in (0, 1, 10):
+        share = (totals[token] - (totals[token - 1] if token else 0)) / totals[-1]
+        assert pytest.approx(share, rel=0.1) == unigram[token] / unigram.total()
+
+
+def test_a_language_is_the_same_everywhere():
+    assert [62, 24, 8, 8, 24, 62] == lines_of("nesting", 1)[0][:6]
+    assert (
+        "a64ed44ee301"
+        == hashlib.sha256("\n".join(registry.corpora(MANAGER)["flat"].held_out()).encode()).hexdigest()[:12]
+    )
 
 
 def closes(line):
-    """Whether some reading of the words as brackets nests: a word that is open closes, unless it must open again."""
+    """Whether the tokens as brackets nest: the one that was opened last closes, any other opens."""
     stack = []
     for word in line:
         if stack and stack[-1] == word:
@@ -54,6 +106,22 @@ def closes(line):
         else:
             stack.append(word)
     return not stack
+
+
+@pytest.mark.parametrize(
+    "lines, words, told",
+    [
+        (
+            ["a b"],
+            ["a", "b", "z", "a"],
+            "small: a word stands in vocabulary() once, but ['a'] stand there more than once",
+        ),
+        (["a B"], ["a", "B", "z"], "small: a word is lower-case letters and digits, but ['B'] are not"),
+        (["a b", "c"], ["a", "b", "z"], "small: every word of a line is in vocabulary(), but 'c' is not"),
+    ],
+)
+def test_a_vocabulary_that_breaks_a_promise_is_told_which(lines, words, told):
+    assert told == broken(check_corpus, corpus(lines, vocabulary=lambda: words))
 
 
 @pytest.mark.parametrize(
@@ -80,23 +148,23 @@ def test_a_corpus_that_changes_is_told_where():
     )
 
 
-def test_pretraining_on_a_named_corpus_makes_a_checkpoint_that_can_be_evaluated(tmp_path):
-    small = [
-        "layers=1",
-        "hidden=16",
-        "heads=2",
-        "vocabulary=270",
-        "steps=4",
-        "batch_tokens=512",
-        "warmup=1",
-        "unused=8",
+def test_pretraining_on_a_named_corpus_makes_a_checkpoint_that_can_be_evaluated(tmp_path, monkeypatch):
+    monkeypatch.setattr(artificial, "LINES", 200)
+    monkeypatch.setattr(artificial, "HELD_OUT", 50)
+    sets = [
+        word
+        for change in ("layers=1", "hidden=16", "steps=4", "batch_tokens=512", "warmup=1", "unused=8")
+        for word in ("--set", change)
     ]
-    sets = [word for change in small for word in ("--set", change)]
 
-    done = CliRunner().invoke(cli, ["pretrain", "nested", "--out", str(tmp_path / "model"), *sets, "--threads", "1"])
+    done = CliRunner().invoke(cli, ["pretrain", "nesting", "--out", str(tmp_path / "model"), *sets, "--threads", "1"])
 
     assert 0 == done.exit_code, done.output
-    assert "corpus nested@1, pairs of words, nested like brackets" in (tmp_path / "model" / "README.md").read_text()
+    card, vocabulary = ((tmp_path / "model" / name).read_text() for name in ("README.md", "vocab.txt"))
+    assert "and 30,000 tokens, each a word: masked" in card
+    assert "corpus nesting@1, pairs of words, nested like brackets" in card
+    assert "\n    discbench pretrain nesting --out DIRECTORY --set vocabulary=30000 " in card
+    assert ["[MASK]", "0", "1"] == vocabulary.split("\n")[4:7]
     board = discbench.evaluate(
         tmp_path / "model", "formal.factor", recipe="quick", seeds=1, limit=16, set={"epochs": 1}, results=tmp_path / "r",
         workers=0, stream=io.StringIO(),
@@ -104,13 +172,26 @@ def test_pretraining_on_a_named_corpus_makes_a_checkpoint_that_can_be_evaluated(
     assert [] == board.failed
 
 
+def test_a_vocabulary_of_another_size_than_asked_for_is_told(tmp_path, monkeypatch):
+    monkeypatch.setattr(artificial, "LINES", 20)
+    monkeypatch.setattr(artificial, "HELD_OUT", 5)
+
+    done = CliRunner().invoke(cli, ["pretrain", "flat", "--out", str(tmp_path / "m"), "--set", "vocabulary=6000"])
+
+    told = "error: flat yields a vocabulary of 30000 entries, 6000 were asked for; give --set vocabulary=30000\n"
+    assert (2, told) == (done.exit_code, done.stderr)
+
+
 @pytest.mark.parametrize(
     "words, told",
     [
-        (["nestd"], "error: 'nestd' is neither a file nor a corpus; did you mean 'nested'? corpora are flat, nested"),
         (
-            ["nested", "--held-out", "x.txt"],
-            "error: corpus 'nested' has held-out text of its own; leave --held-out away",
+            ["nestng"],
+            "error: 'nestng' is neither a file nor a corpus; did you mean 'nesting'? corpora are flat, nesting, uniform, unigram",
+        ),
+        (
+            ["flat", "--held-out", "x.txt"],
+            "error: corpus 'flat' has held-out text of its own; leave --held-out away",
         ),
         (
             [__file__],

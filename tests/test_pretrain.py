@@ -11,7 +11,7 @@ from safetensors.torch import load_file
 
 from discbench import models
 from discbench.checkpoints import locate
-from discbench.corpus import MASK, mask, read_lines, tokenize, train_tokenizer
+from discbench.corpus import MASK, Text, mask, read_lines, tokenize, train_tokenizer
 from discbench.errors import DataError, UserError
 from discbench.models import vocabulary_of
 from discbench.pretrain import lr_at, pretrain
@@ -43,8 +43,12 @@ def text(tmp_path_factory):
     return folder
 
 
+def of(folder):
+    return Text(learnt=folder / "train.txt", held_out=folder / "valid.txt")
+
+
 def make(text, out, recipe=SMALL):
-    return pretrain(text / "train.txt", text / "valid.txt", out, recipe, lambda _: None)
+    return pretrain(of(text), out, recipe, lambda _: None)
 
 
 def test_the_held_out_loss_falls_and_the_card_states_it(text, tmp_path):
@@ -66,7 +70,7 @@ def test_a_run_that_was_cut_off_ends_with_the_same_weights(text, tmp_path, monke
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        pretrain(text / "train.txt", text / "valid.txt", tmp_path / "cut", SMALL, cut)
+        pretrain(of(text), tmp_path / "cut", SMALL, cut)
     make(text, tmp_path / "cut")
     one, other = (load_file(tmp_path / name / "model.safetensors") for name in ("whole", "cut"))
 

@@ -5,7 +5,7 @@ import pytest
 
 from discbench import Probe, registry
 from discbench.errors import PluginError
-from discbench.testing_probes import check_probe
+from discbench.testing import check_probe
 
 
 def probe(measure, **fields):

@@ -6,7 +6,7 @@ import torch
 
 from discbench.errors import PluginError, UserError
 from discbench.probes import attention, gradients, isometry, perturbation, pwcca
-from discbench.testing_probes import check_probe
+from discbench.testing import check_probe
 
 VALUES = ("pwcca_x", "pwcca_y", "mean_cca", "svcca", "cka")
 SWAPPED = {"pwcca_x": "pwcca_y", "pwcca_y": "pwcca_x"}

@@ -1,6 +1,8 @@
 """`discbench pretrain`."""
 
+from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -8,6 +10,10 @@ from discbench import registry
 from discbench.errors import NoSuchName, UserError, did_you_mean
 from discbench.options import DIRECTORY
 from discbench.recipes import pretrain_recipe
+from discbench.types import Corpus
+
+if TYPE_CHECKING:
+    from discbench.corpus import Text
 
 
 @click.command(name="pretrain")
@@ -28,41 +34,59 @@ def pretrain_(
 ) -> None:
     """Pre-train a small masked language model on CORPUS.
 
-    CORPUS is a text file with a paragraph a line (.txt or .txt.xz), or the name of a corpus that a plugin offers, such
-    as nested or flat.
+    CORPUS is a text file with a paragraph a line (.txt or .txt.xz), or the name of a corpus: the artificial languages
+    uniform, unigram, flat and nesting, or what a plugin offers.
     """
     recipe = pretrain_recipe(changes)
-    text, held, about = _texts(corpus, held_out, out, about)
+    named = _named(corpus, held_out)
     import torch
 
+    from discbench.corpus import SPECIALS, Text
     from discbench.pretrain import pretrain
 
+    text = (
+        _written(named, out, about) if named else Text(learnt=Path(corpus), held_out=Path(str(held_out)), about=about)
+    )
+    if text.words and not any(change.startswith("vocabulary=") for change in changes):
+        recipe = replace(recipe, vocabulary=len(SPECIALS) + len(text.words))
     if threads:
         torch.set_num_threads(threads)
-    made = pretrain(text, held, out, recipe, lambda line: click.echo(line, err=True), about)
+    made = pretrain(text, out, recipe, lambda line: click.echo(line, err=True))
     losses = made["held_out_loss"]
     click.echo(f"{out}: held-out loss {losses[0]['loss']:.2f} -> {losses[-1]['loss']:.2f} nats")
 
 
-def _texts(corpus: str, held_out: Path | None, out: Path, about: str) -> tuple[Path, Path, str]:
-    """Return the file to learn, the file to hold out, and what they are; a named corpus is written beside the state."""
+def _named(corpus: str, held_out: Path | None) -> Corpus | None:
+    """Return the corpus of that name, or None if it is a file."""
     if Path(corpus).exists():
         if held_out is None:
             raise UserError(f"--held-out is missing: give text that is never trained on, beside {corpus!r}")
-        return Path(corpus), held_out, about
+        return None
     known = registry.corpora(registry.plugins())
     if corpus not in known:
         near = did_you_mean(corpus, known, f"corpora are {', '.join(known)}")
         raise NoSuchName(f"{corpus!r} is neither a file nor a corpus{near}")
-    found = known[corpus]
     if held_out is not None:
         raise UserError(f"corpus {corpus!r} has held-out text of its own; leave --held-out away")
+    return known[corpus]
+
+
+def _written(corpus: Corpus, out: Path, about: str) -> "Text":
+    """Write the text of a corpus beside the state, once."""
+    from discbench.corpus import Text
+
     out.mkdir(parents=True, exist_ok=True)
-    paths = (out / f"{found.id}.txt", out / f"{found.id}.held-out.txt")
-    for path, lines in zip(paths, (found.lines, found.held_out), strict=True):
+    learnt, kept = out / f"{corpus.id}.txt", out / f"{corpus.id}.held-out.txt"
+    for path, lines in ((learnt, corpus.lines), (kept, corpus.held_out)):
         if not path.exists():
             part = path.with_suffix(".part")
             with part.open("w", encoding="utf-8") as file:
                 file.writelines(f"{line}\n" for line in lines())
             part.replace(path)
-    return *paths, about or f"corpus {found.id}, {found.about}; {found.license}; {found.cite}"
+    return Text(
+        learnt=learnt,
+        held_out=kept,
+        words=tuple(corpus.vocabulary()) if corpus.vocabulary else (),
+        about=about or f"corpus {corpus.id}, {corpus.about}; {corpus.license}; {corpus.cite}",
+        name=corpus.name,
+    )

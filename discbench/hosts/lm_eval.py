@@ -95,7 +95,7 @@ class DiscbenchLM(LM):
 
     def get_model_info(self) -> dict[str, Any]:
         """Return what the harness writes beside the model's arguments."""
-        from discbench import __version__
+        from discbench.version import __version__
 
         revisions = {r["cell"]["revision"] for r in self._board.results} if self._board else set()
         return {"model_revision": "+".join(sorted(revisions)), "discbench_version": __version__}

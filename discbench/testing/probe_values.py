@@ -24,7 +24,7 @@ from discbench.measurement import Measurement, Probe, Side
 from discbench.place import Place
 from discbench.probing import Given, Subject, checked, subject_of
 from discbench.run import Bench
-from discbench.testing import tiny_checkpoint
+from discbench.testing.checkpoints import tiny_checkpoint
 
 TOLERANCE = 1e-5
 ROWS = 16

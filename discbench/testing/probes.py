@@ -42,7 +42,7 @@ def check_probe(
 
     Args:
         measure: the probe, a function of two inputs; or a `Probe` value, which says itself what it promises and is
-            tried on small models (`discbench.testing_probe_values`): then nothing else is given.
+            tried on small models (`discbench.testing.probe_values`): then nothing else is given.
         invariances: its promises: words of `PROMISES[of]`, "symmetric" or "identity".
         name: how to call it in messages.
         keys: the entries to compare if it returns a dict; without it, the whole answer is one number or array.
@@ -56,7 +56,7 @@ def check_probe(
         PluginError: a promise that the kit does not know.
     """
     if isinstance(measure, Probe):
-        from discbench.testing_probe_values import check_probe_value
+        from discbench.testing.probe_values import check_probe_value
 
         check_probe_value(measure)
         return

@@ -1,0 +1,1 @@
+"""Text to pre-train on, offered as a plugin's would be."""

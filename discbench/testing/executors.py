@@ -1,0 +1,110 @@
+"""The conformance kit for executors: six cells of a tiny checkpoint, one of which fails."""
+
+import multiprocessing
+import tempfile
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+
+from discbench.errors import CheckpointError
+from discbench.jobs import Event, Executor, Job
+from discbench.place import Place
+from discbench.plan import Cell
+from discbench.store import Store
+from discbench.testing.checkpoints import tiny_checkpoint
+from discbench.testing.promises import promise
+
+
+def check_executor(executor: Executor) -> None:
+    """Check what an executor promises, on six cells of a tiny checkpoint, one of which fails.
+
+    Every cell is told once and stored, with the scores and predictions that this process gives; a cell that fails stops
+    no other; what a look at a checkpoint finds is raised before any cell is started; no process is left behind.
+
+    Raises:
+        AssertionError: The first promise that is broken, in words.
+    """
+    from discbench.executors.builtin import INPROCESS
+
+    before = set(multiprocessing.active_children())
+    with tempfile.TemporaryDirectory() as folder:
+        root = Path(folder)
+        model = tiny_checkpoint(root / "tiny")
+        jobs = _jobs(str(model))
+        cells = [job.cell for job in jobs if job.cell is not None]
+        told: list[Event] = []
+        INPROCESS.run(jobs, Place(results=root / "expected"), 0, 1, lambda _: None)
+        executor.run(jobs, Place(results=root / "found"), 2, 1, told.append)
+        _check_told(executor.name, cells, told)
+        _check_stored(executor.name, cells, Store(root / "expected"), Store(root / "found"))
+        left = set(multiprocessing.active_children()) - before
+        promise(executor.name, "no process is left when it returns", not left, f"{len(left)} are")
+        (model / "model.safetensors").unlink()
+        started: list[Event] = []
+        try:
+            executor.run(jobs, Place(results=root / "refused"), 2, 1, started.append)
+        except CheckpointError:
+            pass
+        except Exception as error:
+            raise AssertionError(f"{executor.name}: what a check finds is raised, but {error!r} was") from error
+        else:
+            raise AssertionError(f"{executor.name}: what a check finds is raised, but nothing was")
+        promise(executor.name, "no cell is started when a check fails", not started, f"{len(started)} events were told")
+
+
+def _jobs(model: str) -> list[Job]:
+    """Return a look at a checkpoint and six cells, the fourth of which diverges."""
+    from discbench import registry, sweep
+    from discbench.api import requested
+
+    manager, jobs = registry.plugins(), []
+    for seeds, changes in ((3, {"epochs": 1}), (1, {"epochs": 1, "lr": 1e30})):
+        request = requested(
+            inits="pretrained" if seeds == 1 else "pretrained,scratch",
+            seeds=seeds,
+            recipe="quick",
+            set=changes,
+            limit=16,
+        )
+        asked = sweep.prepare(
+            manager,
+            (model,),
+            ("formal.factor",),
+            request,
+            directory=None,
+            specials={},
+            load=True,
+            unverified=False,
+            trust_remote_code=False,
+        )
+        jobs += sweep.jobs(asked, asked.cells)
+    checks, cells = [job for job in jobs if job.cell is None], [job for job in jobs if job.cell is not None]
+    return [*checks, *cells[:3], cells[-1], *cells[3:5]]
+
+
+def _check_told(name: str, cells: Sequence[Cell], told: Sequence[Event]) -> None:
+    for kind in ("start", "end"):
+        counts = Counter(event.cell.id for event in told if event.kind == kind)
+        wrong = [(cell.words, counts[cell.id]) for cell in cells if counts[cell.id] != 1]
+        promise(name, f"every cell is told by one event {kind!r}", not wrong, f"{wrong[:1]} times")
+    strange = {event.cell.id for event in told} - {cell.id for cell in cells}
+    promise(name, "only cells that were given are told", not strange, f"{sorted(strange)} are")
+
+
+def _check_stored(name: str, cells: Sequence[Cell], expected: Store, found: Store) -> None:
+    for cell in cells:
+        wanted, given = expected.get(cell), found.get(cell)
+        promise(name, "every cell has a result in the store", given is not None, f"{cell.words} has none")
+        assert wanted is not None
+        assert given is not None
+        parts = ("status", "scores", "cause", "collapsed")
+        differ = [part for part in parts if wanted.get(part) != given.get(part)]
+        promise(
+            name,
+            "a cell gives what it gives in this process",
+            not differ,
+            f"{differ} of {cell.words} differ: {[given.get(part) for part in differ]!r:.200}",
+        )
+        paths = [store.path(cell).with_suffix(".predictions.parquet") for store in (expected, found)]
+        same = [path.read_bytes() if path.exists() else b"" for path in paths]
+        promise(name, "predictions lie beside the result", same[0] == same[1], f"those of {cell.words} differ")

@@ -1,0 +1,112 @@
+"""The conformance kit for tasks: rows, splits, labels, mapping, metric."""
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+
+from discbench import rows
+from discbench.errors import DiscbenchError
+from discbench.mapping import RandomTable, Vocabulary, draw_table
+from discbench.testing.promises import promise
+from discbench.types import Classes, Splits, Task
+
+
+def example_vocabulary(size: int = 2000) -> Vocabulary:
+    """Return a vocabulary of the form of BERT's: ids 0..99 are special or unused."""
+    return Vocabulary(
+        size=size, regular=tuple(range(100, size)), unused=tuple(range(5, 100)), prefix=(2,), suffix=(3,), pad=0
+    )
+
+
+def check_task(task: Task) -> Splits:
+    """Check every promise that a task makes; return its rows.
+
+    Raises:
+        AssertionError: The first promise that is broken, in words.
+    """
+    before = "torch" in sys.modules
+    with _as_assertion(task):
+        first, second = task.dataset.load(), task.dataset.load()
+        promise(task.name, "two loads are equal", rows.digest(first) == rows.digest(second), "they are not")
+        _check_splits(task, first)
+        for name in rows.SPLITS:
+            rows.encode(task, getattr(first, name))
+        _check_groups(task, first)
+        _check_answer(task, first)
+    if isinstance(task.mapping, RandomTable):
+        check_mapping(task)
+    promise(task.name, "loading it does not import torch", before or "torch" not in sys.modules, "it does")
+    return first
+
+
+@contextmanager
+def _as_assertion(task: Task) -> Iterator[None]:
+    try:
+        yield
+    except DiscbenchError as error:
+        text = str(error)
+        raise AssertionError(text if text.startswith(task.name) else f"{task.name}: {text}") from error
+
+
+def _check_splits(task: Task, splits: Splits) -> None:
+    empty = [name for name in rows.SPLITS if not len(getattr(splits, name))]
+    promise(task.name, "no split is empty", not empty, f"{empty} are")
+    if task.dataset.sizes and not splits.partial:
+        found = tuple(len(getattr(splits, name)) for name in rows.SPLITS)
+        promise(
+            task.name, f"its splits have {task.dataset.sizes} rows", found == task.dataset.sizes, f"they have {found}"
+        )
+    if task.dataset.rows_sha256 and not splits.partial:
+        found_hash = rows.digest(splits)
+        promise(
+            task.name,
+            f"its rows hash to {task.dataset.rows_sha256[:12]}…",
+            found_hash == task.dataset.rows_sha256,
+            f"they hash to {found_hash}",
+        )
+    shared = {rows.canonical(r) for r in splits.train} & {rows.canonical(r) for r in splits.test}
+    promise(
+        task.name,
+        "no row is in train and test unless Dataset(overlap=...) says why",
+        not shared or bool(task.dataset.overlap),
+        f"{len(shared)} are",
+    )
+
+
+def _check_groups(task: Task, splits: Splits) -> None:
+    for name in rows.SPLITS:
+        labels: dict[str | None, Any] = {}
+        for row in getattr(splits, name):
+            same = row.group is None or labels.setdefault(row.group, row.target) == row.target
+            promise(task.name, "segments of one item share a label", same, f"those of {row.group!r} do not")
+
+
+def _check_answer(task: Task, splits: Splits) -> None:
+    targets = np.array(
+        [row.target for row in splits.test], dtype=np.int64 if isinstance(task.target, Classes) else np.float64
+    )
+    given = (
+        np.eye(task.target.n)[targets]
+        if isinstance(task.target, Classes) and task.metric.needs == "output"
+        else targets
+    )
+    score = task.metric.function(targets, given)
+    wanted = 1.0 if task.metric.higher_is_better else 0.0
+    promise(task.name, f"a perfect answer scores {wanted:g}", abs(score - wanted) < 1e-9, f"it scores {score}")  # noqa: PLR2004
+
+
+def check_mapping(task: Task) -> None:
+    """Check that the task's table is one to one, repeats for a seed, differs between seeds and avoids special ids."""
+    assert isinstance(task.mapping, RandomTable)
+    vocabulary = example_vocabulary()
+    tables = [draw_table(task.mapping, task.mapping.kind, vocabulary, seed) for seed in (0, 0, 1)]
+    promise(
+        task.name, "its mapping is one to one", len(set(tables[0])) == task.mapping.symbols, "two symbols share an id"
+    )
+    promise(task.name, "its mapping repeats for a seed", tables[0] == tables[1], "it does not")
+    promise(task.name, "its mapping differs between seeds", tables[0] != tables[2], "it does not")
+    strange = sorted(set(tables[0]) - set(vocabulary.regular))
+    promise(task.name, "its mapping avoids special ids", not strange, f"it uses {strange}")
