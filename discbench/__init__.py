@@ -21,17 +21,20 @@ from discbench.metrics import (
     rmse,
     spearman,
 )
-from discbench.types import Classes, Dataset, Row, Scalar, Specialist, Splits, Task
+from discbench.types import Classes, Corpus, Dataset, Row, Scalar, Specialist, Splits, Task
 from discbench.version import __version__
 
 if _typing.TYPE_CHECKING:
     from discbench.api import evaluate
     from discbench.boardview import Board
+    from discbench.jobs import Event, Executor
     from discbench.probeapi import probe
     from discbench.probeview import Measurements
 
 _LATE = {
     "Board": "discbench.boardview",
+    "Event": "discbench.jobs",
+    "Executor": "discbench.jobs",
     "Measurements": "discbench.probeview",
     "evaluate": "discbench.api",
     "probe": "discbench.probeapi",
@@ -41,7 +44,10 @@ _LATE = {
 __all__ = [
     "Board",
     "Classes",
+    "Corpus",
     "Dataset",
+    "Event",
+    "Executor",
     "Measurements",
     "Metric",
     "Probe",

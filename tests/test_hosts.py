@@ -4,12 +4,13 @@ import importlib.util
 import json
 import subprocess
 import sys
+from inspect import signature
 
 import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from discbench import Board, registry
+from discbench import Board, evaluate, registry
 from discbench.cli import cli
 from discbench.errors import NoSuchName, UserError
 from discbench.hosts import stubs
@@ -230,6 +231,12 @@ def test_what_a_hosts_user_writes_becomes_keywords_and_recipe_fields():
     } == keywords(given)  # fmt: skip
     assert keywords({"inits": ["pretrained"]}) == keywords({"inits": "[pretrained]"})
     assert set() == set(OPTIONS) & set(FIELDS)
+
+
+def test_hosts_take_every_keyword_of_evaluate():
+    by_the_host = {"model", "tasks", "set", "stream"}
+
+    assert set(signature(evaluate).parameters) == set(OPTIONS) | by_the_host
 
 
 @pytest.mark.parametrize(

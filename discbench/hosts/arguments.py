@@ -64,6 +64,7 @@ OPTIONS: dict[str, Callable[[str, object], object]] = {
     "device": _text,
     "workers": whole,
     "threads": whole,
+    "executor": _text,
     "unverified": _yes,
     "trust_remote_code": _yes,
     "verbose": _yes,

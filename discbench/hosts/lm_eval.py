@@ -267,14 +267,7 @@ def run(words: Iterable[str], stubs: str) -> list[tuple[Board, Path]]:
     known = registry.tasks(registry.plugins())
     if not args.tasks:
         raise UserError("--tasks names no task; `discbench tasks` lists them")
-    groups = {
-        name: group_name(t.discipline) for t in known.values() for name in (t.discipline, group_name(t.discipline))
-    }
-    args.tasks = [
-        name
-        for pattern in args.tasks
-        for name in ([groups[pattern]] if pattern in groups else [t.name for t in registry.select([pattern], known)])
-    ]
+    args.tasks = [name for pattern in args.tasks for name in _names(pattern, known)]
     args.include_path = [stubs] if args.include_path is None else [args.include_path, stubs]
     if "discbench" not in model_registry:
         model_registry.register("discbench", target=f"{__name__}:{DiscbenchLM.__name__}")
@@ -289,6 +282,6 @@ def run(words: Iterable[str], stubs: str) -> list[tuple[Board, Path]]:
 
 def _names(pattern: str, known: Mapping[str, Ours]) -> list[str]:
     """Return what the harness calls the tasks of a pattern: their names, or the group of a whole discipline."""
-    groups = {group_name(task.discipline) for task in known.values()}
+    groups = {group_name(task.discipline) for task in known.values() if not task.control}
     named = pattern if pattern in groups else group_name(pattern)
     return [named] if named in groups else [task.name for task in registry.select([pattern], dict(known))]

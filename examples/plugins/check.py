@@ -20,7 +20,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-PAGES = ("add-a-task.md", "add-a-probe.md")
+PAGES = ("add-a-task.md", "add-a-probe.md", "add-a-corpus.md", "add-an-executor.md")
 EXAMPLES = ("discbench-gfp", "discbench-music21")
 PARTS = re.compile(r"(?:<!-- file: (\S+) -->\n)?```(\w+)\n(.*?)```", re.DOTALL)
 
@@ -66,6 +66,7 @@ def follow(page: Path, folder: Path, environment: dict[str, str]) -> None:
     began = time.perf_counter()
     for kind, path, text in steps(page):
         if kind == "file":
+            (folder / path).parent.mkdir(parents=True, exist_ok=True)
             (folder / path).write_text(text, encoding="utf-8")
         else:
             run(text, folder, environment)
