@@ -14,33 +14,20 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO, Any
 
-from discbench import ranks, registry, sweep, trackers
+from discbench import ranks, registry, rowcache, sweep, trackers
 from discbench.boardview import Board
 from discbench.checkpoints import parse_specials
 from discbench.errors import UserError
 from discbench.executors.builtin import INPROCESS
-from discbench.hookspecs import hookimpl
-from discbench.isolation import GIVEN
 from discbench.jobs import Executor
-from discbench.options import data_directory, device_of, request_of
+from discbench.notebook import without_widgets
+from discbench.options import data_directory, device_of, listed, request_of, seeds_of
 from discbench.place import Place, pack
 from discbench.plan import Request
 from discbench.progress import Progress
 from discbench.recipes import recipe_for
 from discbench.store import Result, Store
 from discbench.types import Task
-
-
-@dataclass(frozen=True, slots=True)
-class _Given:
-    """A plugin made of values."""
-
-    tasks: tuple[Task, ...]
-
-    @hookimpl
-    def discbench_tasks(self) -> list[Task]:
-        """Return the tasks that were given."""
-        return list(self.tasks)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,14 +58,12 @@ class Asked:
         Args:
             load: Whether to read (and download) the rows now.
         """
-        manager = registry.plugins([(GIVEN, _Given(self.given))] if self.given else ())
+        without_widgets()
+        manager = registry.with_given(self.given)
         self._executor(manager)
         directory = data_directory(self.data)
-        if self.given:
-            from discbench import rowcache
-
-            for task in self.given:
-                rowcache.forget(task, directory)  # its reader may have no file that shows a change
+        for task in self.given:
+            rowcache.forget(task, directory)  # its reader may have no file that shows a change
         prepared = sweep.prepare(
             manager,
             self.models,
@@ -194,7 +179,7 @@ def requested(
     )
     for init in made.inits:
         recipe_for(made.recipe, init, made.overrides)
-    return replace(made, seeds=_seeds(seeds), mapping_seeds=tuple(mapping_seeds))
+    return replace(made, seeds=seeds_of(seeds), mapping_seeds=tuple(mapping_seeds))
 
 
 REQUEST = ("inits", "seeds", "recipe", "set", "limit", "mapping", "mapping_seeds", "map_specials", "fraction", "subset")
@@ -269,9 +254,9 @@ def evaluate(
         PluginError: A plugin broke its side of the contract.
     """
     asked = Asked(
-        models=tuple(map(str, _listed(model))),
-        patterns=tuple(t.id if isinstance(t, Task) else t for t in _listed(tasks)),
-        given=tuple(t for t in _listed(tasks) if isinstance(t, Task)),
+        models=tuple(map(str, listed(model))),
+        patterns=tuple(t.id if isinstance(t, Task) else t for t in listed(tasks)),
+        given=tuple(t for t in listed(tasks) if isinstance(t, Task)),
         request=requested(
             inits=inits,
             seeds=seeds,
@@ -300,16 +285,3 @@ def evaluate(
     if not asked.models or not asked.patterns:
         raise UserError("evaluate() needs a model and a task; `discbench models` and `discbench tasks` list them")
     return asked.run(stream)
-
-
-def _listed(one_or_more: Any) -> tuple[Any, ...]:  # noqa: ANN401 - a value or a sequence of them
-    return (one_or_more,) if isinstance(one_or_more, str | Path | Task) else tuple(one_or_more)
-
-
-def _seeds(given: int | Sequence[int]) -> tuple[int, ...]:
-    if isinstance(given, int):
-        return tuple(range(given))
-    strange = [seed for seed in given if isinstance(seed, bool) or not isinstance(seed, int) or seed < 0]
-    if strange:
-        raise UserError(f"seed {strange[0]!r}: whole numbers from 0 were expected")
-    return tuple(dict.fromkeys(given))

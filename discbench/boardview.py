@@ -1,9 +1,7 @@
 """`Board`: the board of some results as a value that shows itself in a terminal and in a notebook."""
 
-import io
 from collections.abc import Iterable
 from dataclasses import dataclass
-from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -17,7 +15,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
 Record = dict[str, Any]
-WIDTH = 160
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,28 +151,24 @@ class Board:
         return pd.DataFrame([_row(result) for result in self.results])
 
     def __repr__(self) -> str:
-        from rich.console import Console
-
         from discbench import boardtext
+        from discbench.notebook import plain
 
-        out = Console(file=io.StringIO(), width=WIDTH, highlight=False, force_jupyter=False, color_system=None)
-        boardtext.board(self.record, out)
-        text: str = out.file.getvalue()  # type: ignore[attr-defined]
-        lines = [line.rstrip() for line in text.splitlines()]
-        return "\n".join([*lines, *self._failures()]).strip("\n") or "an empty board"
+        text = plain(lambda out: boardtext.board(self.record, out))
+        return "\n".join(part for part in (text, *self._failures()) if part) or "an empty board"
 
     def _failures(self) -> list[str]:
         return [f"failed: {Cell(**result['cell']).words}: {result['cause']}" for result in self.failed]
 
     def _repr_html_(self) -> str:
         """Return the board as tables; every word in it is escaped."""
+        from discbench.notebook import html_lines, html_table
+
         inits = sorted({i for e in self.record["entries"] for i in e["inits"]}, key=init_order)
         head = ["checkpoint", "task", "recipe", "metric (chance)", *(f"{i}: mean ± sd (n)" for i in inits)]
         rows = [_html_row(entry, inits) for entry in self.record["entries"]]
         lines = [*map(_headline, self.record["checkpoints"]), *self._failures()]
-        return _html_table([*head, "gain over scratch, 95 % interval"], rows) + "".join(
-            f"<p>{escape(line)}</p>" for line in lines if line
-        )
+        return html_table([*head, "gain over scratch, 95 % interval"], rows) + html_lines(lines)
 
 
 def _list(values: Iterable[object]) -> str:
@@ -221,9 +214,3 @@ def _headline(row: Record) -> str:
         f"adaptability of {row['checkpoint']} (mean gain over scratch, {row['recipe']}): {row['adaptability']:+.3f},"
         f" {bounds}, {row['n']} seeds{missing}{marked}"
     )
-
-
-def _html_table(head: list[str], rows: list[list[str]]) -> str:
-    columns = "".join(f"<th>{escape(name)}</th>" for name in head)
-    body = "".join(f"<tr>{''.join(f'<td>{escape(str(value))}</td>' for value in row)}</tr>" for row in rows)
-    return f"<table><thead><tr>{columns}</tr></thead><tbody>{body}</tbody></table>"

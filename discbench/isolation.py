@@ -17,8 +17,8 @@ from discbench.errors import PluginError, UserError
 from discbench.version import __version__
 
 T = TypeVar("T")
-GIVEN = "evaluate(tasks=...)"
-"""The plugin name of tasks that are given from Python."""
+GIVEN = "given from Python"
+"""The plugin name of tasks and probes that are values."""
 BUILTINS = {
     **{name: f"discbench.tasks.{name}" for name in ("chem", "dna", "formal", "glue", "music", "protein")},
     "probes": "discbench.probes.builtin",

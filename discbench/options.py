@@ -1,7 +1,7 @@
 """Options that commands share, and what they mean."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,8 +9,10 @@ import click
 
 from discbench.errors import UserError
 from discbench.mapping import KINDS
+from discbench.measurement import Probe
 from discbench.plan import Request
 from discbench.recipes import RECIPES
+from discbench.types import Task
 
 Command = Callable[..., Any]
 DIRECTORY = click.Path(path_type=Path, file_okay=False)
@@ -168,3 +170,22 @@ def device_of(given: str | None) -> str:
     if given == "cuda" and not there:
         raise UserError("--device cuda: this machine shows no NVIDIA device; leave --device out")
     return given or ("cuda" if there else "cpu")
+
+
+def listed(one_or_more: Any) -> tuple[Any, ...]:  # noqa: ANN401 - a value or a sequence of them
+    """Return values as a tuple: a name, a path, a task and a probe are one value each."""
+    return (one_or_more,) if isinstance(one_or_more, str | Path | Task | Probe) else tuple(one_or_more)
+
+
+def seeds_of(given: int | Sequence[int]) -> tuple[int, ...]:
+    """Return so many seeds from 0, or those that are named.
+
+    Raises:
+        UserError: One that is no whole number from 0.
+    """
+    if isinstance(given, int):
+        return tuple(range(given))
+    strange = [seed for seed in given if isinstance(seed, bool) or not isinstance(seed, int) or seed < 0]
+    if strange:
+        raise UserError(f"seed {strange[0]!r}: whole numbers from 0 were expected")
+    return tuple(dict.fromkeys(given))

@@ -7,11 +7,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO, Any
 
-from discbench import registry
+from discbench import registry, rowcache
 from discbench.checkpoints import Checkpoint, locate, parse_specials
 from discbench.errors import NoSuchName, UserError, did_you_mean
 from discbench.measurement import Measurement, Probe, Side
-from discbench.options import data_directory, device_of
+from discbench.notebook import without_widgets
+from discbench.options import data_directory, device_of, listed, seeds_of
 from discbench.place import Place
 from discbench.plan import INITS
 from discbench.probeview import Measurements
@@ -30,6 +31,10 @@ class Asked:
 
     model: str
     patterns: tuple[str, ...]
+    given: tuple[Task, ...] = ()
+    """Tasks that no plugin offers; `patterns` must name them too."""
+    given_probes: tuple[Probe, ...] = ()
+    """Probes that no plugin offers; `chosen` must name them too."""
     against: str | None = None
     init: str = "pretrained"
     chosen: tuple[str, ...] = ()
@@ -53,7 +58,10 @@ class Asked:
         Raises:
             DiscbenchError: Nothing was measured, for what the message says. A measurement that fails does not raise.
         """
-        manager = registry.plugins()
+        without_widgets()
+        manager = registry.with_given(self.given, self.given_probes)
+        for task in self.given:
+            rowcache.forget(task, data_directory(self.data))  # its reader may have no file that shows a change
         known = registry.probes(manager)
         probes = registry.select(self.chosen, known, "probe") if self.chosen else list(known.values())
         tasks = registry.select(self.patterns, registry.tasks(manager))
@@ -72,6 +80,9 @@ class Asked:
         found, kept = [], 0
         for number, (measurement, probe, task) in enumerate(todo, 1):
             there = store.get_probe(measurement)
+            if probe in self.given_probes:
+                store.forget_probe(measurement)  # what it measured before may have been another function
+                there = None
             kept += there is not None and there["status"] == "finished"
             say = _say(f"[{number}/{len(todo)}] {measurement.words}", measurement.limit, stream)
             found.append(measure(measurement, probe, task, by_id, bench, say))
@@ -91,9 +102,9 @@ class Asked:
 
 def probe(
     model: str | Path,
-    tasks: str | Sequence[str],
+    tasks: str | Task | Sequence[str | Task],
     *,
-    probes: str | Sequence[str] = (),
+    probes: str | Probe | Sequence[str | Probe] = (),
     against: str | None = None,
     init: str = "pretrained",
     rows: int | None = None,
@@ -118,8 +129,9 @@ def probe(
 
     Args:
         model: Hugging Face id[@revision], directory, NAME=DIRECTORY or builtin:tiny.
-        tasks: Names, globs or disciplines.
-        probes: Names or globs; by default all that apply.
+        tasks: Names, globs or disciplines; a `Task` made on the spot is a task as well.
+        probes: Names or globs, by default all that apply; a `Probe` made on the spot is one too, measured anew by every
+            call.
         against: Another model, or an init of the same one; by default scratch.
         init: Of the models that are named: pretrained, scratch or reembedded.
         rows: So many test rows; by default as each probe says.
@@ -145,18 +157,20 @@ def probe(
         UserError: What was asked cannot be measured; nothing was.
         PluginError: A plugin broke its side of the contract.
     """
-    given = tuple(range(seeds)) if isinstance(seeds, int) else tuple(dict.fromkeys(seeds))
-    if not given:
+    drawn = seeds_of(seeds)
+    if not drawn:
         raise UserError(f"seeds={seeds!r}: no seed, no measurement; give 1 or more")
     return Asked(
         model=str(model),
-        patterns=(tasks,) if isinstance(tasks, str) else tuple(tasks),
-        chosen=(probes,) if isinstance(probes, str) else tuple(probes),
+        patterns=tuple(t.name if isinstance(t, Task) else t for t in listed(tasks)),
+        given=tuple(t for t in listed(tasks) if isinstance(t, Task)),
+        chosen=tuple(p.name if isinstance(p, Probe) else p for p in listed(probes)),
+        given_probes=tuple(p for p in listed(probes) if isinstance(p, Probe)),
         against=against,
         init=init,
         rows=rows,
         layers=tuple(layers),
-        seeds=given,
+        seeds=drawn,
         mapping=mapping,
         max_tokens=max_tokens,
         as_published=as_published,

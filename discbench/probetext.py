@@ -3,11 +3,13 @@
 import json
 import statistics
 from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Any
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 Record = dict[str, Any]
 
@@ -22,23 +24,50 @@ def records(results: Iterable[Record]) -> list[Record]:
     return sorted(found, key=lambda r: json.dumps(r["probe"], sort_keys=True))
 
 
-def table(results: Iterable[Record], out: Console) -> None:
-    """Print measurements: a block for each probe and task, a column for each model or pair, mean and sd over seeds."""
-    blocks: dict[tuple[str, str], dict[str, list[Record]]] = {}
+@dataclass(frozen=True, slots=True)
+class Block:
+    """What one probe found on one task: a column for each model or pair, a row for each value."""
+
+    title: str
+    columns: list[str]
+    """Names, of several lines."""
+    rows: list[list[str]]
+    """The value's name, then mean and sd over seeds in each column."""
+    warnings: list[str]
+
+
+def blocks(results: Iterable[Record]) -> list[Block]:
+    """Return finished measurements by probe and task."""
+    found: dict[tuple[str, str], dict[str, list[Record]]] = {}
     for result in results:
         if result.get("status", "finished") == "finished":
-            block = blocks.setdefault((result["probe"]["probe"], result["probe"]["task"]), {})
+            block = found.setdefault((result["probe"]["probe"], result["probe"]["task"]), {})
             block.setdefault(json.dumps(_without_seeds(result["probe"]), sort_keys=True), []).append(result)
-    for (probe, task), columns in blocks.items():
-        members = [member for column in columns.values() for member in column]
+    return [_block(f"{probe} on {task}", list(columns.values())) for (probe, task), columns in found.items()]
+
+
+def _block(title: str, columns: list[list[Record]]) -> Block:
+    members = [member for column in columns for member in column]
+    names = dict.fromkeys(name for member in members for name in member["values"])
+    return Block(
+        title,
+        [_name(column) for column in columns],
+        [[name, *(_over_seeds([m["values"].get(name) for m in column]) for column in columns)] for name in names],
+        list(dict.fromkeys(warning for member in members for warning in member["warnings"])),
+    )
+
+
+def table(results: Iterable[Record], out: Console) -> None:
+    """Print measurements, a table for each probe and task."""
+    for block in blocks(results):
         made = Table(box=SIMPLE_HEAD, pad_edge=False)
-        made.add_column(f"{probe} on {task}")
-        for column in columns.values():
-            made.add_column(_name(column), justify="right")
-        for name in dict.fromkeys(name for member in members for name in member["values"]):
-            made.add_row(name, *(_over_seeds([m["values"].get(name) for m in column]) for column in columns.values()))
+        made.add_column(Text(block.title))
+        for name in block.columns:
+            made.add_column(Text(name), justify="right")
+        for row in block.rows:
+            made.add_row(*map(Text, row))
         out.print(made)
-        for warning in dict.fromkeys(w for member in members for w in member["warnings"]):
+        for warning in block.warnings:
             out.print(f"warning: {warning}", markup=False)
 
 

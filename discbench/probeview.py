@@ -1,9 +1,7 @@
 """What `discbench.probe(...)` returns: measurements that print themselves."""
 
-import io
 from collections.abc import Iterator
 from dataclasses import dataclass
-from html import escape
 from pathlib import Path
 from typing import Any
 
@@ -52,27 +50,31 @@ class Measurements:
 
     def closing(self, where: Path) -> list[str]:
         """Return what was done, and what failed, as lines."""
-        lines = []
-        for result in self.failed:
-            probe = result["probe"]
-            name = f"{probe['probe']} of {probe['model']['checkpoint']} on {probe['task']}"
-            lines.append(f"failed: {name}: {result['cause']}")
         failed = len(self.failed)
         fresh = len(self) - self.kept - failed
         done = f"measured {fresh}" if fresh or failed else "measured nothing: everything was in the store"
         rest = f", {failed} failed" if failed else ""
         return [
-            *lines,
+            *self._failures(),
             f"{done}{rest}{f', kept {self.kept}' if self.kept and (fresh or failed) else ''}; results in {where}",
         ]
 
-    def __str__(self) -> str:
-        from rich.console import Console
+    def _failures(self) -> list[str]:
+        named = [(result["probe"], result["cause"]) for result in self.failed]
+        return [f"failed: {p['probe']} of {p['model']['checkpoint']} on {p['task']}: {cause}" for p, cause in named]
 
-        text = io.StringIO()
-        probetext.table(self.results, Console(file=text, width=200))
-        return text.getvalue()
+    def __repr__(self) -> str:
+        from discbench.notebook import plain
+
+        text = plain(lambda out: probetext.table(self.results, out))
+        return "\n".join(part for part in (text, *self._failures()) if part) or "no measurements"
 
     def _repr_html_(self) -> str:
         """Return the tables; every word in them is escaped."""
-        return f"<pre>{escape(str(self))}</pre>"
+        from discbench.notebook import html_lines, html_table
+
+        tables = [
+            html_table([block.title, *block.columns], block.rows) + html_lines(f"warning: {w}" for w in block.warnings)
+            for block in probetext.blocks(self.results)
+        ]
+        return "".join((*tables, html_lines(self._failures()))) or html_lines(["no measurements"])

@@ -9,6 +9,7 @@ import fnmatch
 import importlib
 import os
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from functools import partial
 from importlib.metadata import EntryPoint
 from typing import Any, TypeVar
@@ -17,7 +18,7 @@ import pluggy
 
 from discbench import hookspecs
 from discbench.errors import NoSuchName, PluginError, did_you_mean
-from discbench.isolation import BUILTINS, guarded, installed, misfit, way_out
+from discbench.isolation import BUILTINS, GIVEN, guarded, installed, misfit, way_out
 from discbench.jobs import Executor
 from discbench.measurement import Probe
 from discbench.types import Corpus, Task
@@ -27,9 +28,36 @@ T = TypeVar("T")
 GROUP = "discbench"
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Given:
+    """A plugin made of values that a caller made on the spot."""
+
+    tasks: tuple[Task, ...] = ()
+    probes: tuple[Probe, ...] = ()
+
+    @hookspecs.hookimpl
+    def discbench_tasks(self) -> list[Task]:
+        """Return the tasks that were given."""
+        return list(self.tasks)
+
+    @hookspecs.hookimpl
+    def discbench_probes(self) -> list[Probe]:
+        """Return the probes that were given."""
+        return list(self.probes)
+
+
 def blocked() -> set[str]:
     """Return the plugin names that `DISCBENCH_BLOCK` (commas between) leaves out."""
     return {name.strip() for name in os.environ.get("DISCBENCH_BLOCK", "").split(",")} - {""}
+
+
+def with_given(tasks: Sequence[Task] = (), probes: Sequence[Probe] = ()) -> pluggy.PluginManager:
+    """Build the manager of all plugins and of values that no plugin offers.
+
+    Raises:
+        PluginError: As `plugins`.
+    """
+    return plugins([(GIVEN, Given(tasks=tuple(tasks), probes=tuple(probes)))] if tasks or probes else ())
 
 
 def plugins(extra: Sequence[tuple[str, object]] = (), faults: list[str] | None = None) -> pluggy.PluginManager:

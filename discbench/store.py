@@ -131,6 +131,10 @@ class Store:
         """Write a measurement's result."""
         write_whole(self.probe_path(measurement), as_text(result).encode())
 
+    def forget_probe(self, measurement: Measurement) -> None:
+        """Remove a measurement's result, if there is one."""
+        self.probe_path(measurement).unlink(missing_ok=True)
+
     def probes(self) -> Iterator[Result]:
         """Yield the results of all measurements in the order of their paths."""
         for path in sorted(self.root.glob(f"*/*/{PROBES}*/*.json")):

@@ -182,7 +182,7 @@ def test_a_failed_cell_is_on_the_board_with_its_cause(checkpoint_directory, tmp_
         (
             {"tasks": [toy(name="formal.factor")]},
             PluginError,
-            "plugins 'formal' and 'evaluate(tasks=...)' both offer task 'formal.factor'",
+            "plugins 'formal' and 'given from Python' both offer task 'formal.factor'",
         ),
         ({"tasks": []}, UserError, "evaluate() needs a model and a task; `discbench models` and `discbench tasks` "),
     ],

@@ -27,7 +27,15 @@ def test_the_committed_notebook_shows_boards_gains_and_what_resuming_saves():
 
     assert 2 <= sum("gain over scratch" in page for page in pages)
     assert "trained 2 cells, kept 6" in said
-    assert "\x1b" not in SOURCE.read_text(encoding="utf-8").encode().decode("unicode_escape", errors="ignore")
+
+
+def test_the_committed_notebook_holds_no_warning_and_no_terminal_code():
+    said = "".join(o["text"] for c in code_cells(SOURCE) for o in c.outputs if o.get("name") == "stderr")
+    shown = "".join(str(o.get("data", "")) for c in code_cells(SOURCE) for o in c.outputs)
+
+    assert "Warning" not in said
+    assert "\\x1b" not in shown
+    assert "null_pwcca_x" in shown
 
 
 @pytest.mark.slow

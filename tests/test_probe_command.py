@@ -9,9 +9,22 @@ import pytest
 from click.testing import CliRunner
 
 import discbench
-from discbench import Probe, board, hookimpl, registry, rows
+from discbench import (
+    Classes,
+    Dataset,
+    Probe,
+    RandomTable,
+    Row,
+    Splits,
+    Task,
+    accuracy,
+    board,
+    hookimpl,
+    registry,
+    rows,
+)
 from discbench.cli import cli
-from discbench.errors import NoSuchName, PluginError
+from discbench.errors import NoSuchName, PluginError, UserError
 from discbench.store import Store
 from discbench.testing import tiny_checkpoint
 
@@ -469,7 +482,9 @@ def test_python_measures_what_the_command_line_measures_and_finds_it_in_the_stor
     assert {"pwcca_x", "null_pwcca_x"} <= set(found.values("pwcca", "formal.markov")[0])
     assert 2 == len(found.values("gradients@1", "formal.markov@1"))
     assert "pwcca@1 on formal.markov@1" in str(found)
-    assert "<pre>" in found._repr_html_()
+    assert "<th>pwcca@1 on formal.markov@1</th><th>small-bert<br>pretrained<br>against<br>small-bert<br>scratch" in (
+        found._repr_html_()
+    )
 
 
 def test_asking_measurements_for_what_is_not_there_names_what_is(model, tmp_path):
@@ -478,3 +493,39 @@ def test_asking_measurements_for_what_is_not_there_names_what_is(model, tmp_path
     with pytest.raises(NoSuchName) as error:
         found.values("pwca", "formal.markov")
     assert "no finished 'pwca' on 'formal.markov'; there are perturbation@1 on formal.markov@1" == str(error.value)
+
+
+def test_a_task_and_a_probe_made_on_the_spot_are_measured_the_probe_anew_by_every_call(model, tmp_path):
+    turns = iter(range(10))
+    words = [f"{number:05b}".replace("0", "a").replace("1", "b") for number in range(32)]
+    rows_of = [Row(word, word.count("a") % 2) for word in words]
+    data = Dataset(
+        lambda: Splits(train=rows_of[:20], validation=rows_of[20:26], test=rows_of[26:]), license="x", cite="x"
+    )
+    task = Task(name="toy.odd", version=1, dataset=data, mapping=RandomTable("ab"), target=Classes(2), metric=accuracy)
+
+    def measure(subject, measurement):
+        return {"values": {"turn": next(turns), "rows": sum(len(batch.rows) for batch in subject.batches(4))}}
+
+    mine = Probe(name="mine", version=1, about="", measure=measure)
+    of = {"results": tmp_path, "stream": io.StringIO(), "probes": [mine, "gradients"]}
+
+    first, second = (discbench.probe(model, task, **of) for _ in range(2))
+
+    assert [{"turn": 0, "rows": 6}, {"turn": 1, "rows": 6}] == first.values("mine", "toy.odd")
+    assert [{"turn": 2, "rows": 6}, {"turn": 3, "rows": 6}] == second.values("mine", "toy.odd")
+    assert (0, 2) == (first.kept, second.kept)
+
+
+def test_a_probe_made_on_the_spot_with_a_taken_name_is_refused(model, tmp_path):
+    with pytest.raises(PluginError) as error:
+        discbench.probe(model, "formal.markov", probes=Probe(name="pwcca", version=1, about="", measure=print))
+
+    assert "plugins 'probes' and 'given from Python' both offer probe 'pwcca'" == str(error.value)
+
+
+def test_a_seed_from_python_is_a_whole_number_from_0(model, tmp_path):
+    with pytest.raises(UserError) as error:
+        discbench.probe(model, "formal.markov", seeds=[0, -1], results=tmp_path)
+
+    assert "seed -1: whole numbers from 0 were expected" == str(error.value)
