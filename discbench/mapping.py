@@ -16,6 +16,10 @@ Kind = Literal["random", "shift", "permute", "unused", "identity", "native"]
 KINDS: tuple[Kind, ...] = ("random", "shift", "permute", "unused", "identity", "native")
 
 
+MOST_SYMBOLS = 2**16
+"""As many as encoded rows can tell apart."""
+
+
 @dataclass(frozen=True, slots=True)
 class RandomTable:
     """Each symbol of `alphabet` goes to a regular token id of its own, drawn anew for each mapping seed."""
@@ -27,6 +31,8 @@ class RandomTable:
     def __post_init__(self) -> None:
         if len(set(self.alphabet)) != len(self.alphabet):
             raise PluginError(f"alphabet {self.alphabet!r} has a symbol twice; each symbol needs one place")
+        if not 0 < len(self.alphabet) <= MOST_SYMBOLS:
+            raise PluginError(f"an alphabet has 1 to {MOST_SYMBOLS} symbols, but this one has {len(self.alphabet)}")
 
     @property
     def symbols(self) -> int:

@@ -47,7 +47,7 @@ class Probe:
     def __post_init__(self) -> None:
         if not WORD.fullmatch(self.name):
             raise PluginError(f"probe name {self.name!r} is not one word in lower case")
-        if not isinstance(self.version, int) or self.version < 1:
+        if isinstance(self.version, bool) or not isinstance(self.version, int) or self.version < 1:
             raise PluginError(f"probe {self.name!r} has version {self.version!r}; give a whole number from 1")
 
     @property

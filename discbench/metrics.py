@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 Array = NDArray[Any]
 Needs = Literal["prediction", "output"]
+Of = Literal["anything", "classes", "two classes", "scalars"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +30,13 @@ class Metric:
     needs: Needs = "prediction"
     """`prediction`: the class or number. `output`: the model's raw outputs of shape (rows, outputs)."""
     about: str = ""
+    of: Of = "anything"
+    """The targets that it can score."""
+
+    def scores(self, classes: int | None) -> bool:
+        """Tell whether it can score a target of so many classes, or (None) a number."""
+        wanted = {"scalars": classes is None, "classes": classes is not None, "two classes": classes == 2}  # noqa: PLR2004
+        return wanted.get(self.of, True)
 
 
 def _defined(correlation: Callable[[Array, Array], Any], targets: Array, predictions: Array) -> float:
@@ -90,12 +98,20 @@ def _auroc(targets: Array, outputs: Array) -> float:
     return float(roc_auc_score(targets, outputs[:, 1] - outputs[:, 0]))
 
 
-balanced_accuracy = Metric("balanced_accuracy", _balanced_accuracy, about="mean recall of the classes that occur")
-macro_f1 = Metric("macro_f1", _macro_f1, about="mean F1 of the classes that occur or are predicted")
-accuracy = Metric("accuracy", _accuracy, (balanced_accuracy, macro_f1), about="share of right answers")
-f1 = Metric("f1", _f1, (accuracy,), about="F1 of class 1")
-matthews = Metric("matthews", _matthews, (accuracy,), about="Matthews correlation coefficient")
-pearson = Metric("pearson", _pearson, about="linear correlation; 0 for constant predictions")
-rmse = Metric("rmse", _rmse, higher_is_better=False, about="root of the mean squared error, in the label's unit")
-spearman = Metric("spearman", _spearman, (pearson, rmse), about="rank correlation; 0 for constant predictions")
-auroc = Metric("auroc", _auroc, (accuracy,), needs="output", about="area under the ROC curve of class 1")
+balanced_accuracy = Metric(
+    "balanced_accuracy", _balanced_accuracy, about="mean recall of the classes that occur", of="classes"
+)
+macro_f1 = Metric("macro_f1", _macro_f1, about="mean F1 of the classes that occur or are predicted", of="classes")
+accuracy = Metric("accuracy", _accuracy, (balanced_accuracy, macro_f1), about="share of right answers", of="classes")
+f1 = Metric("f1", _f1, (accuracy,), about="F1 of class 1", of="two classes")
+matthews = Metric("matthews", _matthews, (accuracy,), about="Matthews correlation coefficient", of="classes")
+pearson = Metric("pearson", _pearson, about="linear correlation; 0 for constant predictions", of="scalars")
+rmse = Metric(
+    "rmse", _rmse, higher_is_better=False, about="root of the mean squared error, in the label's unit", of="scalars"
+)
+spearman = Metric(
+    "spearman", _spearman, (pearson, rmse), about="rank correlation; 0 for constant predictions", of="scalars"
+)
+auroc = Metric(
+    "auroc", _auroc, (accuracy,), needs="output", about="area under the ROC curve of class 1", of="two classes"
+)

@@ -17,8 +17,8 @@ import numpy as np
 
 from discbench.data import reading
 from discbench.errors import DataError
+from discbench.loading import SPLITS, read
 from discbench.rows import (
-    SPLITS,
     Encoded,
     Loaded,
     digest,
@@ -27,7 +27,7 @@ from discbench.rows import (
     prepared_directory,
     replace_directory,
 )
-from discbench.types import Classes, Splits, Task
+from discbench.types import Classes, Task
 
 FORMAT = 1
 
@@ -43,26 +43,18 @@ def load(task: Task, directory: Path | None = None, *, download: bool = True, un
 
     Raises:
         DataError: A file is missing or broken, or the rows are not the expected ones.
+        PluginError: The task's reader failed, or returned anything but splits of rows.
     """
     with reading(directory, download=download) as now:
         known = recall(task, now.directory)
         if known is not None and (known.partial or task.dataset.rows_sha256 in {None, known.sha256}):
             return _check(task, known, unverified=unverified)
-        splits = task.dataset.load()
-        _not_empty(task, splits)
+        splits = read(task)
         train, validation, test = (encode(task, getattr(splits, name)) for name in SPLITS)
         loaded = Loaded(train, validation, test, digest(splits), "unverified", splits.partial)
         if now.used:
             remember(task, now.directory, now.used, loaded)
     return _check(task, loaded, unverified=unverified, files=now.used)
-
-
-def _not_empty(task: Task, splits: Splits) -> None:
-    if not isinstance(splits, Splits):
-        raise DataError(f"{task.name}: its dataset gives {type(splits).__name__}, not Splits; see discbench.data.split")
-    empty = [name for name in SPLITS if not len(getattr(splits, name))]
-    if empty:
-        raise DataError(f"{task.name}: no split is empty, but {empty} are; is the file whole?")
 
 
 def _check(task: Task, loaded: Loaded, *, unverified: bool, files: Iterable[Path] = ()) -> Loaded:

@@ -18,10 +18,10 @@ from numpy.typing import NDArray
 
 from discbench.data import cache_directory
 from discbench.errors import DataError
+from discbench.loading import SPLITS as SPLITS  # noqa: PLC0414 - offered here as well
 from discbench.mapping import RandomTable, shuffled
 from discbench.types import Classes, Row, Scalar, Splits, Task
 
-SPLITS = ("train", "validation", "test")
 Status = Literal["verified", "unverified"]
 
 
@@ -77,7 +77,8 @@ class Loaded(NamedTuple):
 def canonical(row: Row) -> str:
     """Return a row as one line of JSON; scalars as the shortest decimal of their float32."""
     symbols = row.symbols if isinstance(row.symbols, str) else list(row.symbols)
-    target = row.target if isinstance(row.target, int) else float(np.float32(row.target))
+    whole = isinstance(row.target, int | np.integer)
+    target = int(row.target) if whole else float(np.float32(row.target))
     rest = [row.group, row.pair] if row.group or row.pair else []
     return json.dumps([symbols, target, *rest], ensure_ascii=False, separators=(",", ":"))
 

@@ -1,5 +1,6 @@
 """The values that are passed between rooms: tasks and their parts. Nothing here computes."""
 
+import math
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -43,6 +44,12 @@ class Classes:
 
     n: int
     names: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if isinstance(self.n, bool) or not isinstance(self.n, int) or self.n < 2:  # noqa: PLR2004 - else nothing is asked
+            raise PluginError(f"Classes({self.n!r}): a whole number from 2 was expected")
+        if self.names and len(self.names) != self.n:
+            raise PluginError(f"Classes({self.n}) has {len(self.names)} names; give one for each class, or none")
 
     @property
     def outputs(self) -> int:
@@ -132,8 +139,10 @@ class Task:
             raise PluginError(
                 f"task name {self.name!r}: stores keep 'probe.' for probes; name the discipline otherwise"
             )
-        if not isinstance(self.version, int) or self.version < 1:
+        if isinstance(self.version, bool) or not isinstance(self.version, int) or self.version < 1:
             raise PluginError(f"task {self.name!r} has version {self.version!r}; give a whole number from 1")
+        for wrong in _faults(self):
+            raise PluginError(f"task {self.name!r}: {wrong}")
 
     @property
     def id(self) -> str:
@@ -149,6 +158,31 @@ class Task:
     def metrics(self) -> tuple[Metric, ...]:
         """The primary metric, then the others."""
         return (self.metric, *(self.also or self.metric.companions))
+
+
+def _faults(task: Task) -> Iterator[str]:
+    """Yield what is wrong with a task's parts: what is expected, then what is found."""
+    kinds: dict[str, tuple[type, ...]] = {
+        "dataset": (Dataset,), "mapping": (RandomTable, TextTable), "target": (Classes, Scalar), "metric": (Metric,)
+    }  # fmt: skip
+    for part, kind in kinds.items():
+        found = getattr(task, part)
+        if not isinstance(found, kind):
+            yield f"{part} is a {' or '.join(k.__name__ for k in kind)}, but {found!r:.40} was given"
+    load: object = task.dataset.load
+    if not callable(load):
+        yield f"Dataset(load) is a function without arguments, but {load!r:.40} was given"
+    if not task.dataset.license:
+        yield "Dataset(license=...) names a licence, but it is empty; say 'none stated' where there is none"
+    for metric in task.metrics:
+        if not metric.scores(task.target.outputs if isinstance(task.target, Classes) else None):
+            yield f"metric {metric.name} is of {metric.of}, but the target is {task.target}"
+    if task.max_symbols is not None and task.max_symbols < 1:
+        yield f"max_symbols is 1 or more, or None, but {task.max_symbols} was given"
+    for part in ("chance", "ceiling"):
+        value = getattr(task, part)
+        if value is not None and not math.isfinite(value):
+            yield f"{part} is a finite number or None, but {value} was given"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,12 +1,30 @@
 """A third party's plugin, installed: one file, listed, checked, evaluated, and named when it breaks."""
 
 import os
+import re
 import subprocess
 import sys
+from dataclasses import replace
 
+import numpy as np
 import pytest
 
-from discbench import Classes, Dataset, RandomTable, Row, Splits, Task, accuracy
+from discbench import (
+    Classes,
+    Dataset,
+    RandomTable,
+    Row,
+    Scalar,
+    Splits,
+    Task,
+    TextTable,
+    accuracy,
+    auroc,
+    rmse,
+    spearman,
+)
+from discbench.errors import PluginError
+from discbench.rows import digest
 from discbench.testing import check_task, example_vocabulary
 
 PLUGIN = '''
@@ -123,15 +141,19 @@ def test_a_plugin_that_cannot_be_imported_is_named_with_its_cause_and_the_way_ou
 ROWS = Splits(train=[Row("ACGU", 0), Row("CCGU", 1)], validation=[Row("AAAA", 0)], test=[Row("GGGG", 1)])
 
 
-def task(splits=ROWS, mapping=None, target=None, **fields):
+def task(splits=ROWS, mapping=None, target=None, metric=accuracy, **fields):
     return Task(
         name="rna.donor",
         version=1,
-        dataset=Dataset(lambda: splits, license="x", cite="x", **fields),
+        dataset=Dataset(splits if callable(splits) else lambda: splits, license="x", cite="x", **fields),
         mapping=mapping or RandomTable("ACGU"),
         target=target or Classes(2),
-        metric=accuracy,
+        metric=metric,
     )
+
+
+def rows(train=ROWS.train, test=ROWS.test, **more):
+    return task(Splits(train=train, validation=ROWS.validation, test=test), **more)
 
 
 def broken(of):
@@ -148,15 +170,82 @@ def test_a_task_that_keeps_its_promises_gives_its_rows():
     "of,sentence",
     [
         (task(mapping=RandomTable("ACG")), "rna.donor: every symbol is in the alphabet, but ['U'] are not; does the reader treat all letters?"),
-        (task(Splits(train=ROWS.train, validation=[], test=ROWS.test)), "rna.donor: no split is empty, but ['validation'] are"),
+        (task(Splits(train=ROWS.train, validation=[], test=ROWS.test)), "rna.donor: no split is empty, but ['validation'] are; is the file whole?"),
         (task(Splits(train=ROWS.train, validation=ROWS.test, test=ROWS.train[:1])), "rna.donor: no row is in train and test unless Dataset(overlap=...) says why, but 1 are"),
-        (task(target=Classes(1)), "rna.donor: labels are 0..0, but [1.0] occur; is it the right file?"),
+        (task(Splits(train=[Row("ACGU", 2), Row("CCGU", 1)], validation=ROWS.validation, test=ROWS.test)), "rna.donor: labels are 0..1, but [2.0] occur; is it the right file?"),
         (task(sizes=(3, 1, 1)), "rna.donor: its splits have (3, 1, 1) rows, but they have (2, 1, 1)"),
         (task(Splits(train=[Row("A", 0, "x"), Row("C", 1, "x")], validation=ROWS.test, test=ROWS.validation)), "rna.donor: segments of one item share a label, but those of 'x' do not"),
+        (task(lambda: 1 / 0), "rna.donor: its load() failed: ZeroDivisionError('division by zero') (test_plugin.py, line LINE)"),
+        (task(lambda: {"train": []}), "rna.donor: load() returns Splits, but a dict was found; see discbench.data.split"),
+        (task(lambda: (sys.stdout.write("reading\n"), ROWS)[1]), "rna.donor: loading it prints nothing, but it prints 'reading\\nreading\\n'"),
+        (rows(train=(row for row in ROWS.train)), "rna.donor: train rows are a list, but a generator was found"),
+        (rows(train=[("ACGU", 0)]), "rna.donor: a Row was expected, but a tuple was found in row 0 of train"),
+        (rows(test=[Row("GGGG", "yes")]), "rna.donor: a target is a number, but 'yes' was found in row 0 of test"),
+        (rows(test=[Row("GGGG", float("nan"))], target=Scalar(), metric=rmse), "rna.donor: labels are finite numbers, but some are not; is the file whole?"),
+        (rows(test=[Row(b"GGGG", 0)]), "rna.donor: symbols are a string or a list of strings or integers, but b'GGGG' was found in row 0 of test"),
+        (rows(test=[Row(["A", 1.5], 0)]), "rna.donor: a symbol is a string or an integer, but 1.5 was found in row 0 of test"),
+        (rows(test=[Row("GGGG", 0, pair="x")]), "rna.donor: only text tasks (TextTable) have a second text, but pair='x' was found in row 0 of test"),
+        (rows(test=[Row(None, 0)], mapping=TextTable()), "rna.donor: the symbols of a text task are a text, but None was found in row 0 of test"),
+        (rows(test=[Row("a", 0, pair="x"), Row("b", 1)], mapping=TextTable()), "rna.donor: all rows of test have a pair or none has, but some have none"),
+        (rows(test=[Row("GG", 0, "x"), Row("GA", 1)]), "rna.donor: all rows of test have a group or none has, but some have none"),
+        (rows(test=[Row("ACGU", 1)]), "rna.donor: no row is in train and test unless Dataset(overlap=...) says why, but 1 are"),
     ],
 )  # fmt: skip
 def test_a_broken_promise_is_told_in_one_sentence(of, sentence):
-    assert broken(of) == sentence
+    assert re.sub(r"line \d+\)$", "line LINE)", broken(of)) == sentence
+
+
+@pytest.mark.parametrize(
+    "part, given, told",
+    [
+        ("version", True, "task 'rna.donor' has version True; give a whole number from 1"),
+        ("dataset", None, "task 'rna.donor': dataset is a Dataset, but None was given"),
+        ("dataset", Dataset(ROWS, license="x", cite="x"), "task 'rna.donor': Dataset(load) is a function without arguments, but Splits(train=[Row(symbols='ACGU', target was given"),
+        ("dataset", Dataset(lambda: ROWS, license="", cite="x"), "task 'rna.donor': Dataset(license=...) names a licence, but it is empty; say 'none stated' where there is none"),
+        ("mapping", "ACGU", "task 'rna.donor': mapping is a RandomTable or TextTable, but 'ACGU' was given"),
+        ("target", 2, "task 'rna.donor': target is a Classes or Scalar, but 2 was given"),
+        ("metric", "accuracy", "task 'rna.donor': metric is a Metric, but 'accuracy' was given"),
+        ("metric", spearman, "task 'rna.donor': metric spearman is of scalars, but the target is 2 classes"),
+        ("target", Scalar(), "task 'rna.donor': metric accuracy is of classes, but the target is scalar"),
+        ("also", (rmse,), "task 'rna.donor': metric rmse is of scalars, but the target is 2 classes"),
+        ("max_symbols", 0, "task 'rna.donor': max_symbols is 1 or more, or None, but 0 was given"),
+        ("chance", float("nan"), "task 'rna.donor': chance is a finite number or None, but nan was given"),
+    ],
+)  # fmt: skip
+def test_a_task_of_parts_that_do_not_fit_is_refused_when_it_is_made(part, given, told):
+    with pytest.raises(PluginError) as error:
+        replace(task(), **{part: given})
+
+    assert told == str(error.value)
+
+
+@pytest.mark.parametrize(
+    "make, told",
+    [
+        (lambda: Classes(1), "Classes(1): a whole number from 2 was expected"),
+        (lambda: Classes(3, ("a", "b")), "Classes(3) has 2 names; give one for each class, or none"),
+        (lambda: RandomTable(""), "an alphabet has 1 to 65536 symbols, but this one has 0"),
+        (lambda: task(target=Classes(3), metric=auroc), "task 'rna.donor': metric auroc is of two classes, but the target is 3 classes"),
+    ],
+)  # fmt: skip
+def test_parts_that_can_be_of_no_task_are_refused(make, told):
+    with pytest.raises(PluginError) as error:
+        make()
+
+    assert told == str(error.value)
+
+
+def test_numbers_of_numpy_and_python_are_the_same_rows():
+    assert digest(rows(train=[Row("A", 1), Row("C", 0)]).dataset.load()) == digest(
+        rows(train=[Row("A", np.int64(1)), Row("C", np.int32(0))]).dataset.load()
+    )
+    assert check_task(rows(train=[Row("A", True), Row("C", False)]))
+
+
+def test_a_task_of_many_symbols_is_checked_on_a_vocabulary_that_holds_them():
+    many = Splits(train=[Row([0, 1], 0), Row([2], 1)], validation=[Row([3], 0)], test=[Row([4], 1)])
+
+    assert many == check_task(task(many, mapping=RandomTable(range(30_000))))
 
 
 def test_a_task_whose_rows_change_between_loads_is_told():

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from discbench.loading import read
 from discbench.testing.promises import promise
 from discbench.types import Classes, Dataset, Row, Splits, Task
 
@@ -71,7 +72,7 @@ def overfits(task: Task, *, rows: int = 32, steps: int = 150, max_tokens: int = 
 def _spread(task: Task, count: int) -> list[Row]:
     """Return train rows of all classes in turn, or over all values; one a group, so that no vote decides."""
     alone: dict[Any, Row] = {}
-    for number, row in enumerate(task.dataset.load().train):
+    for number, row in enumerate(read(task).train):
         alone.setdefault(number if row.group is None else row.group, row)
     found = list(alone.values())
     if isinstance(task.target, Classes):

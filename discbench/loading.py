@@ -1,0 +1,93 @@
+"""A task's `load()`, called and checked: foreign code that may raise, print, or return something else than rows."""
+
+import contextlib
+import sys
+import traceback
+from collections.abc import Iterator, Sequence
+from itertools import product
+from typing import Any
+
+import numpy as np
+
+from discbench.errors import DataError, DiscbenchError, PluginError
+from discbench.mapping import TextTable
+from discbench.types import Row, Splits, Task
+
+SPLITS = ("train", "validation", "test")
+
+
+def read(task: Task) -> Splits:
+    """Return a task's rows; what its reader prints goes to stderr.
+
+    Raises:
+        DataError: A file is missing or broken, or the rows are not of the task's form.
+        PluginError: The reader failed, or returned anything but splits of rows.
+    """
+    try:
+        with contextlib.redirect_stdout(sys.stderr):
+            found = task.dataset.load()
+    except DiscbenchError:
+        raise
+    except (Exception, SystemExit) as error:
+        last = traceback.extract_tb(error.__traceback__)[-1]
+        where = f"{last.filename.replace(chr(92), '/').rsplit('/', 1)[-1]}, line {last.lineno}"
+        raise PluginError(f"{task.name}: its load() failed: {' '.join(repr(error).split())} ({where})") from error
+    return checked(task, found)
+
+
+def checked(task: Task, found: Any) -> Splits:  # noqa: ANN401 - what a reader returned
+    """Return what a reader returned if it is rows in three splits.
+
+    Raises:
+        DataError: A split is empty, or some rows have a group or a second text and others have none.
+        PluginError: It is something else.
+    """
+    if not isinstance(found, Splits):
+        raise PluginError(f"{task.name}: load() returns Splits, but {_kind(found)} was found; see discbench.data.split")
+    for name in SPLITS:
+        rows = getattr(found, name)
+        if not isinstance(rows, Sequence):
+            raise PluginError(f"{task.name}: {name} rows are a list, but {_kind(rows)} was found")
+        for number, row in enumerate(rows):
+            for wrong in _faults(task, row):
+                raise PluginError(f"{task.name}: {wrong} was found in row {number} of {name}")
+    empty = [name for name in SPLITS if not len(getattr(found, name))]
+    if empty:
+        raise DataError(f"{task.name}: no split is empty, but {empty} are; is the file whole?")
+    for name, part in product(SPLITS, ("group", "pair")):
+        if len({getattr(row, part) is not None for row in getattr(found, name)}) > 1:
+            raise DataError(f"{task.name}: all rows of {name} have a {part} or none has, but some have none")
+    return found
+
+
+def _faults(task: Task, row: Any) -> Iterator[str]:  # noqa: ANN401 - what a reader calls a row
+    """Yield what is wrong with a row's types: what was expected, then what there is."""
+    if not isinstance(row, Row):
+        yield f"a Row was expected, but {_kind(row)}"
+        return
+    target: Any = row.target
+    if not isinstance(target, int | float | np.integer | np.floating):
+        yield f"a target is a number, but {target!r:.40}"
+    if isinstance(task.mapping, TextTable):
+        for text in (row.symbols, "" if row.pair is None else row.pair):
+            if not isinstance(text, str):
+                yield f"the symbols of a text task are a text, but {text!r:.40}"
+        return
+    if row.pair is not None:
+        yield f"only text tasks (TextTable) have a second text, but pair={row.pair!r:.40}"
+    yield from _strange_symbols(row.symbols)
+
+
+def _strange_symbols(symbols: Any) -> Iterator[str]:  # noqa: ANN401 - what a reader gives
+    if isinstance(symbols, str):
+        return
+    if isinstance(symbols, bytes) or not isinstance(symbols, Sequence):
+        yield f"symbols are a string or a list of strings or integers, but {symbols!r:.40}"
+        return
+    for symbol in symbols:
+        if isinstance(symbol, bool) or not isinstance(symbol, str | int):
+            yield f"a symbol is a string or an integer, but {symbol!r:.40}"
+
+
+def _kind(found: object) -> str:
+    return "None" if found is None else f"a {type(found).__name__}"
