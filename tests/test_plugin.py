@@ -268,3 +268,34 @@ def test_the_example_vocabulary_keeps_special_and_regular_ids_apart():
     assert set(vocabulary.regular).isdisjoint(
         {*vocabulary.unused, *vocabulary.prefix, *vocabulary.suffix, vocabulary.pad}
     )
+
+
+FAILING = """
+from discbench import Classes, Dataset, RandomTable, Row, Splits, Task, accuracy, hookimpl
+
+def failing():
+    return 1 / 0
+
+def working():
+    return Splits(train=[Row("AC", 0), Row("CA", 1)], validation=[Row("AA", 0)], test=[Row("CC", 1)])
+
+@hookimpl
+def discbench_tasks():
+    return [
+        Task(name=f"rna.{load.__name__}", version=1, dataset=Dataset(load, license="CC0-1.0", cite="none"),
+             mapping=RandomTable("AC"), target=Classes(2), metric=accuracy)
+        for load in (failing, working)
+    ]
+"""
+
+
+def test_a_reader_that_fails_is_named_with_the_line_and_holds_up_no_other_task(install):
+    run = install(FAILING)
+    told = "rna.failing: its load() failed: ZeroDivisionError('division by zero') (discbench_rna.py, line 5)\n"
+
+    evaluated = run("eval", "--model", "builtin:tiny", "--tasks", "rna", "--recipe", "quick")
+    verified = run("data", "verify", "rna")
+
+    assert (3, "", f"error: {told}") == (evaluated.returncode, evaluated.stdout, evaluated.stderr)
+    assert (3, f"rna.failing@1: error: {told}") == (verified.returncode, verified.stderr)
+    assert verified.stdout.startswith("rna.working@1: unverified, 2/1/1 rows, SHA-256 ")

@@ -8,7 +8,7 @@ import click
 
 from discbench import registry, show
 from discbench.checkpoints import builtins
-from discbench.errors import ExitCode, NotAtHand, UserError
+from discbench.errors import DiscbenchError, ExitCode, NotAtHand
 from discbench.options import DIRECTORY, data_directory, data_options
 
 
@@ -78,7 +78,7 @@ def data_verify(patterns: tuple[str, ...], data_dir: Path | None, *, unverified:
 def _each(patterns: tuple[str, ...], data_dir: Path | None, *, unverified: bool, download: bool) -> None:
     from discbench import rowcache
 
-    directory, wrong, found, absent = data_directory(data_dir), 0, 0, []
+    directory, worst, found, absent = data_directory(data_dir), 0, 0, []
     for task in registry.select(patterns, registry.tasks(registry.plugins())):
         if not download:
             rowcache.forget(task, directory)
@@ -87,9 +87,9 @@ def _each(patterns: tuple[str, ...], data_dir: Path | None, *, unverified: bool,
         except NotAtHand as error:
             absent.append(f"{task.id}: {error}")
             continue
-        except UserError as error:
+        except DiscbenchError as error:
             click.echo(f"{task.id}: error: {error}", err=True)
-            wrong += 1
+            worst = max(worst, int(error.exit_code))
             continue
         found += 1
         sizes = "/".join(map(str, loaded.sizes))
@@ -97,5 +97,5 @@ def _each(patterns: tuple[str, ...], data_dir: Path | None, *, unverified: bool,
         click.echo(f"{task.id}: {loaded.status}, {sizes} rows, SHA-256 {loaded.sha256[:12]}…{partial}")
     for line in absent:
         click.echo(line, err=True)
-    if wrong or not found:
-        sys.exit(int(ExitCode.USER))
+    if worst or not found:
+        sys.exit(worst or int(ExitCode.USER))
