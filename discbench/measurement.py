@@ -49,6 +49,14 @@ class Probe:
             raise PluginError(f"probe name {self.name!r} is not one word in lower case")
         if isinstance(self.version, bool) or not isinstance(self.version, int) or self.version < 1:
             raise PluginError(f"probe {self.name!r} has version {self.version!r}; give a whole number from 1")
+        measure: object = self.measure
+        if not callable(measure):
+            raise PluginError(f"probe {self.name!r}: measure is a function, but {measure!r:.40} was given")
+        if isinstance(self.rows, bool) or not isinstance(self.rows, int) or self.rows < 1:
+            raise PluginError(f"probe {self.name!r} takes {self.rows!r} rows; give a whole number from 1")
+        promises: object = self.invariances
+        if not isinstance(promises, tuple):
+            raise PluginError(f"probe {self.name!r}: invariances are a tuple of words, but {promises!r} was given")
 
     @property
     def id(self) -> str:

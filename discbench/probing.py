@@ -1,17 +1,19 @@
 """Run one measurement: rows of a task through one model or two, a probe's numbers out, a record in the store."""
 
+import contextlib
+import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from filelock import FileLock
 from torch import Tensor
 
 from discbench import families, models, record, rows
+from discbench.answers import checked
 from discbench.checkpoints import Checkpoint
 from discbench.errors import UserError
 from discbench.inputs import Inputs
@@ -174,7 +176,8 @@ def measure(
         try:
             with models.quietly(verbose=bench.place.verbose):
                 subject = subject_of(measurement, task, checkpoints, bench, say)
-            found = checked(probe, probe.measure(subject, measurement))
+            with contextlib.redirect_stdout(sys.stderr):  # stdout is for --json
+                found = checked(probe, probe.measure(subject, measurement))
             result: Result = {"status": "finished", "values": found["values"], "figure": found.get("figure")}
             result["warnings"] = found.get("warnings", [])
         except Exception as error:  # noqa: BLE001 - one failure is recorded, the others go on
@@ -186,23 +189,6 @@ def measure(
             measurement, {"format": FORMAT, "id": measurement.id, "probe": measurement.record, **result, "run": run}
         )
         return store.get_probe(measurement) or {}
-
-
-def checked(probe: Probe, found: Any) -> dict[str, Any]:  # noqa: ANN401 - a plugin's answer
-    """Return what a probe measured.
-
-    Raises:
-        TypeError: Anything but a dict of finite numbers by name under `values`.
-    """
-    values = found.get("values") if isinstance(found, dict) else None
-    if not isinstance(values, dict) or not values:
-        raise TypeError(f"probe {probe.name!r} must return a dict with numbers by name under 'values', found {found!r}")
-    plain = {name: None if value is None else float(value) for name, value in values.items()}
-    strange = [name for name, value in plain.items() if value is not None and not np.isfinite(value)]
-    if strange:
-        raise TypeError(f"probe {probe.name!r}: {strange[0]} is {plain[strange[0]]}; values are finite or None")
-    whole = {n: int(v) if v is not None and isinstance(values[n], int) else v for n, v in plain.items()}
-    return {**found, "values": whole}
 
 
 def subject_of(

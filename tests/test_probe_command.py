@@ -5,6 +5,7 @@ import json
 from pathlib import Path
 
 import jsonschema
+import numpy as np
 import pytest
 from click.testing import CliRunner
 
@@ -452,16 +453,54 @@ def test_a_taken_name_names_both_plugins():
     ("answer", "cause"),
     [
         ([1], "must return a dict with numbers by name under 'values', found [1]"),
-        ({"values": {"x": float("nan")}}, "x is nan; values are finite or None"),
+        ({"values": {}}, "must return a dict with numbers by name under 'values', found {'values': {}}"),
+        ({"values": {"x": float("nan")}}, "x is nan; values are finite numbers or None"),
+        ({"values": {"x": "1.0"}}, "x is '1.0'; values are finite numbers or None"),
+        ({"values": {"x": True}}, "x is True; values are finite numbers or None"),
+        ({"values": {1: 1.0}}, "a value is named 1; names are words"),
+        ({"values": {"x": 1.0}, "vlues": 1}, "it returned 'vlues'; an answer has values, figure, warnings"),
+        ({"values": {"x": 1.0}, "warnings": "few"}, "warnings are 'few'; a list of sentences was expected"),
+        ({"values": {"x": 1.0}, "figure": {"y": [float("inf")]}}, "; lists and dicts of finite numbers can"),
+        (
+            {"values": {"x": 1.0}, "figure": [0] * 400_000},
+            "its figure has 1,200,000 characters; keep it under 1,000,000, as histograms or samples",
+        ),
     ],
 )
 def test_what_a_probe_must_not_return_is_named(answer, cause):
-    from discbench.probing import checked
+    from discbench.answers import checked
 
     mine = Probe(name="mine", version=1, about="", measure=print)
     with pytest.raises(TypeError) as error:
         checked(mine, answer)
     assert str(error.value).endswith(cause)
+
+
+def test_numbers_of_numpy_and_torch_are_kept_as_plain_ones():
+    import torch
+
+    from discbench.answers import checked
+
+    mine = Probe(name="mine", version=1, about="", measure=print)
+    values = {"a": np.float32(0.5), "b": torch.tensor(2.0), "c": 3, "d": None}
+
+    assert {"a": 0.5, "b": 2.0, "c": 3, "d": None} == checked(mine, {"values": values})["values"]
+
+
+@pytest.mark.parametrize(
+    "fields, told",
+    [
+        ({"measure": "x"}, "probe 'mine': measure is a function, but 'x' was given"),
+        ({"rows": 0}, "probe 'mine' takes 0 rows; give a whole number from 1"),
+        ({"version": True}, "probe 'mine' has version True; give a whole number from 1"),
+        ({"invariances": "padding"}, "probe 'mine': invariances are a tuple of words, but 'padding' was given"),
+    ],
+)
+def test_a_probe_of_parts_that_do_not_fit_is_refused_when_it_is_made(fields, told):
+    with pytest.raises(PluginError) as error:
+        Probe(**{"name": "mine", "version": 1, "about": "", "measure": print, **fields})
+
+    assert told == str(error.value)
 
 
 def test_a_probe_name_is_one_word():

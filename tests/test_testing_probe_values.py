@@ -1,7 +1,10 @@
 """The kit for a plugin's `Probe`: the built-in ones pass it, and what breaks a promise is named."""
 
+import sys
+
 import numpy as np
 import pytest
+import torch
 
 from discbench import Probe, registry
 from discbench.errors import PluginError
@@ -103,6 +106,33 @@ def test_a_silent_probe_is_told_to_report():
     assert "mine: tells its progress by subject.tell(rows), but it told nothing" == broken(
         probe(lambda _, __: {"values": {"x": 1.0}})
     )
+
+
+def changes_torch(subject, measurement):
+    torch.set_default_dtype(torch.float64)
+    return weights(subject, measurement)
+
+
+@pytest.mark.parametrize(
+    "measure, told",
+    [
+        (lambda _, __: 1 / 0, "measures two small models, but it raised ZeroDivisionError('division by zero')"),
+        (
+            lambda _, __: None,
+            "returns numbers by name, but probe 'mine' must return a dict with numbers by name under 'values', found None",
+        ),
+        (lambda s, m: (sys.stdout.write("hi"), weights(s, m))[1], "prints nothing, but it prints 'hihi'"),
+        (changes_torch, "leaves torch as it was, but its default dtype changed"),
+    ],
+)
+def test_a_probe_that_fails_prints_or_changes_torch_is_named(measure, told):
+    assert f"mine: {told}" == broken(probe(measure))
+
+
+def test_a_value_that_is_promised_of_identical_models_must_be_there():
+    told = broken(probe(hidden, pair=True, invariances=("identity",), identical=(("y", 0.0),)))
+
+    assert "mine: y is 0.0 for identical models, but there is no such value" == told
 
 
 def test_one_row_is_answered_or_refused_but_never_a_traceback():

@@ -58,11 +58,14 @@ def tiny_checkpoint(
     import torch
     from transformers import AutoConfig, AutoModel
 
+    from discbench.models import quietly
+
     specials = {"eos_token_id": 0, "bos_token_id": 0} if model_type in DECODERS else {"pad_token_id": 0}
     named = SHAPES.get(model_type, GENERIC)
     torch.manual_seed(0)
     config = AutoConfig.for_model(model_type, **{"vocab_size": words, **specials, **named, **shape})
-    AutoModel.from_config(config).save_pretrained(folder)
+    with quietly(verbose=False):
+        AutoModel.from_config(config).save_pretrained(folder)
     if tokenizer:
         (_plain_tokenizer if model_type in DECODERS else _bert_tokenizer)(folder, words)
     return folder

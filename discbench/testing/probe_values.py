@@ -4,8 +4,9 @@ A promise is a word of `PROMISES`: something is done to the models or to the row
 exempt, the values whose names begin with `null` or `unmatched`: a shuffle moves with its rows.
 """
 
+import contextlib
 import copy
-import json
+import io
 import tempfile
 from collections.abc import Callable
 from dataclasses import replace
@@ -17,12 +18,13 @@ import torch
 from torch import Tensor, nn
 
 from discbench import registry
+from discbench.answers import checked
 from discbench.checkpoints import locate
 from discbench.errors import PluginError, UserError
 from discbench.inputs import Inputs
 from discbench.measurement import Measurement, Probe, Side
 from discbench.place import Place
-from discbench.probing import Given, Subject, checked, subject_of
+from discbench.probing import Given, Subject, subject_of
 from discbench.run import Bench
 from discbench.testing.checkpoints import tiny_checkpoint
 
@@ -53,11 +55,16 @@ def check_probe_value(probe: Probe) -> None:
     told: list[int] = []
     subject.say = told.append
     before = [_state(model) for model in (subject.model, subject.other)]
-    first, second = (checked(probe, probe.measure(subject, measurement)) for _ in range(2))
+    defaults, printed = torch.get_default_dtype(), io.StringIO()
+    with contextlib.redirect_stdout(printed):
+        first, second = (_measured(probe, subject, measurement) for _ in range(2))
+    text, kept = printed.getvalue(), torch.get_default_dtype() == defaults
+    torch.set_default_dtype(defaults)
+    assert not text, f"{probe.name}: prints nothing, but it prints {text!r:.60}"
+    assert kept, f"{probe.name}: leaves torch as it was, but its default dtype changed"
     after = [_state(model) for model in (subject.model, subject.other)]
     values = first["values"], second["values"]
     assert values[0] == values[1], f"{probe.name}: repeats to the digit, but {values[0]} became {values[1]}"
-    json.dumps([first["values"], first.get("figure")], allow_nan=False)
     for was, now in zip(before, after, strict=True):
         changed = [name for name in was if was[name] != now[name]]
         assert not changed, f"{probe.name}: leaves the models as they were, but {changed[0]} changed"
@@ -74,14 +81,26 @@ def _check_promises(probe: Probe, subject: Subject, measurement: Measurement, ex
         else:
             twin = PROMISES[promise](_like(subject, **_copies(subject)))
             wanted = {name: value for name, value in expected.items() if not name.startswith(CONTROLS)}
-        found = checked(probe, probe.measure(twin, measurement))["values"]
+        found = _measured(probe, twin, measurement)["values"]
         for name, value in wanted.items():
+            assert name in found, f"{probe.name}: {name} is {value} for identical models, but there is no such value"
             gap = 0.0 if value == found[name] else abs((value or 0.0) - (found[name] or 0.0))
             assert gap <= TOLERANCE * max(1.0, abs(value or 0.0)), (
                 f"{probe.name}: keeps its value under {promise}, but {name} {value} became {found[name]}"
                 if promise != "identity"
                 else f"{probe.name}: {name} of a model and itself is {value}, but it is {found[name]}"
             )
+
+
+def _measured(probe: Probe, subject: Subject, measurement: Measurement) -> dict[str, Any]:
+    try:
+        found = probe.measure(subject, measurement)
+    except Exception as error:
+        raise AssertionError(f"{probe.name}: measures two small models, but it raised {error!r}") from error
+    try:
+        return checked(probe, found)
+    except TypeError as error:
+        raise AssertionError(f"{probe.name}: returns numbers by name, but {error}") from error
 
 
 def _check_one_row(probe: Probe, subject: Subject, measurement: Measurement) -> None:
