@@ -194,7 +194,8 @@ class Corpus:
     version: int
     """Raised whenever a line changes."""
     lines: Callable[[], Iterator[str]]
-    """Yield the text to learn, the same each time; lines end without a newline. Import heavy libraries in here."""
+    """Yield the text to learn, the same each time and not without end: it is written to disk. A line has no newline.
+    Import heavy libraries in here."""
     held_out: Callable[[], Iterator[str]]
     """Yield text that is never learnt: no paragraph of it is one of `lines`."""
     vocabulary: Callable[[], Iterable[str]] | None = None

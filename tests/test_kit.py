@@ -5,6 +5,8 @@ import io
 import os
 import subprocess
 import sys
+import threading
+import time
 from collections import Counter
 from dataclasses import replace
 from itertools import islice
@@ -18,7 +20,7 @@ from discbench.cli import cli
 from discbench.corpora import artificial
 from discbench.errors import NoSuchName, PluginError, UserError
 from discbench.executors import inprocess
-from discbench.jobs import Executor
+from discbench.jobs import Event, Executor
 from discbench.testing import check_corpus, check_executor, overfits
 from discbench.types import Corpus
 
@@ -227,9 +229,30 @@ def elsewhere(jobs, place, workers, threads, watch):
     inprocess.run(jobs, replace(place, results=place.results / "other"), workers, threads, watch)
 
 
+def raising(jobs, place, workers, threads, watch):
+    raise OSError("no queue")
+
+
+def twice(jobs, place, workers, threads, watch):
+    inprocess.run(jobs, place, workers, threads, watch)
+    cell = next(job.cell for job in jobs if job.cell is not None)
+    watch(Event("end", cell))
+
+
+def lingering(jobs, place, workers, threads, watch):
+    inprocess.run(jobs, place, workers, threads, watch)
+    threading.Thread(target=time.sleep, args=(5,), name="lingering").start()
+
+
 @pytest.mark.parametrize(
     "run, told",
     [
+        (raising, "mine: runs what it is given, but it raised OSError('no queue')"),
+        (
+            twice,
+            "mine: every cell is told by one event 'end', but [('tiny formal.factor@1 pretrained seed 0', 2)] times",
+        ),
+        (lingering, "mine: no thread is left when it returns, but ['lingering'] are"),
         (
             shortened,
             "mine: every cell is told by one event 'start', but [('tiny formal.factor@1 scratch seed 1', 0)] times",
@@ -249,7 +272,7 @@ def test_an_executor_that_breaks_a_promise_is_told_which(run, told):
 EXECUTOR = """
 from discbench import hookimpl
 from discbench.executors import inprocess
-from discbench.jobs import Executor
+from discbench.jobs import Event, Executor
 
 def backwards(jobs, place, workers, threads, watch):
     for job in sorted(jobs, key=lambda job: (job.cell is not None, -getattr(job.cell, "seed", 0))):

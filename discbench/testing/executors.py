@@ -2,6 +2,7 @@
 
 import multiprocessing
 import tempfile
+import threading
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -26,7 +27,7 @@ def check_executor(executor: Executor) -> None:
     """
     from discbench.executors.builtin import INPROCESS
 
-    before = set(multiprocessing.active_children())
+    before, threads = set(multiprocessing.active_children()), set(threading.enumerate())
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder)
         model = tiny_checkpoint(root / "tiny")
@@ -34,11 +35,16 @@ def check_executor(executor: Executor) -> None:
         cells = [job.cell for job in jobs if job.cell is not None]
         told: list[Event] = []
         INPROCESS.run(jobs, Place(results=root / "expected"), 0, 1, lambda _: None)
-        executor.run(jobs, Place(results=root / "found"), 2, 1, told.append)
+        try:
+            executor.run(jobs, Place(results=root / "found"), 2, 1, told.append)
+        except Exception as error:
+            raise AssertionError(f"{executor.name}: runs what it is given, but it raised {error!r}") from error
         _check_told(executor.name, cells, told)
         _check_stored(executor.name, cells, Store(root / "expected"), Store(root / "found"))
         left = set(multiprocessing.active_children()) - before
         promise(executor.name, "no process is left when it returns", not left, f"{len(left)} are")
+        busy = [thread.name for thread in set(threading.enumerate()) - threads if not thread.daemon]
+        promise(executor.name, "no thread is left when it returns", not busy, f"{busy} are")
         (model / "model.safetensors").unlink()
         started: list[Event] = []
         try:
