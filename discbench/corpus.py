@@ -24,8 +24,8 @@ TO_MASK, TO_RANDOM = 0.8, 0.1
 LINES_AT_ONCE = 10_000
 
 Tokens = NDArray[np.uint16]
-MOST_TOKENS = 2**16
-"""As many ids as `Tokens` can tell apart."""
+FEWEST_TOKENS = 16
+"""Of a text: less cannot be cut into blocks."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

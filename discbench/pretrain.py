@@ -19,6 +19,7 @@ from tokenizers import Tokenizer
 from transformers import BertConfig, BertForMaskedLM, BertTokenizer
 
 from discbench.corpus import (
+    FEWEST_TOKENS,
     MASK,
     PAD,
     Text,
@@ -30,7 +31,7 @@ from discbench.corpus import (
     train_tokenizer,
     word_tokenizer,
 )
-from discbench.errors import UserError
+from discbench.errors import DataError, UserError
 from discbench.recipes import PretrainRecipe
 
 Say = Callable[[str], None]
@@ -188,9 +189,16 @@ def prepare(text: Text, recipe: PretrainRecipe, out: Path, say: Say) -> tuple[To
     if not (out / "held_out.npy").exists() or Tokenizer.from_file(str(kept)).get_vocab_size() != recipe.vocabulary:
         tokenizer = _tokenizer(text, recipe, say)
         tokenizer.save(str(kept))
-        np.save(out / "train.npy", tokenize(read_lines(text.learnt), tokenizer))
-        np.save(out / "held_out.npy", tokenize(read_lines(text.held_out), tokenizer))
+        np.save(out / "train.npy", _stream(text.learnt, tokenizer))
+        np.save(out / "held_out.npy", _stream(text.held_out, tokenizer))
     return Tokenizer.from_file(str(kept)), np.load(out / "train.npy"), np.load(out / "held_out.npy")
+
+
+def _stream(path: Path, tokenizer: Tokenizer) -> Tokens:
+    found = tokenize(read_lines(path), tokenizer)
+    if len(found) < FEWEST_TOKENS:
+        raise DataError(f"{path.name} has {len(found)} tokens, but {FEWEST_TOKENS} are needed at least; give more text")
+    return found
 
 
 def _tokenizer(text: Text, recipe: PretrainRecipe, say: Say) -> Tokenizer:

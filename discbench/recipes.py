@@ -175,13 +175,36 @@ class PretrainRecipe:
     seed: int = 0
 
 
+PRETRAIN_BOUNDS = {
+    "vocabulary": (6, 2**16),
+    "unused": (0, 2**16),
+    "layers": (1, 1000),
+    "hidden": (1, 2**16),
+    "heads": (1, 1000),
+    "positions": (3, 2**20),
+    "steps": (1, 10**9),
+    "batch_tokens": (1, 10**9),
+    "length": (3, 2**20),
+    "long_every": (1, 10**9),
+    "masked": (1e-6, 1.0),
+    "lr": (1e-12, 1e3),
+    "warmup": (0, 10**9),
+    "decay": (0.0, 1e3),
+    "beta2": (0.0, 1 - 1e-9),
+    "clip": (1e-12, 1e12),
+    "init_std": (1e-12, 1e3),
+    "seed": (0, 2**63 - 1),
+}
+"""Least and greatest value of each number; a token's id has 16 bits."""
+
+
 def pretrain_recipe(changes: Sequence[str]) -> PretrainRecipe:
     """Return the default recipe with `field=value` changes.
 
     Raises:
         UserError: No such field, or a value that it cannot have.
     """
-    kinds: dict[str, Any] = {f.name: type(f.default) for f in fields(PretrainRecipe)}
+    kinds: dict[str, Any] = {f.name: f.type for f in fields(PretrainRecipe)}
     found: dict[str, Any] = {}
     for change in changes:
         name, _, text = change.partition("=")
@@ -190,7 +213,15 @@ def pretrain_recipe(changes: Sequence[str]) -> PretrainRecipe:
                 f"--set {change}: no field {name!r}{did_you_mean(name, kinds, 'there are ' + ', '.join(kinds))}"
             )
         try:
-            found[name] = kinds[name](text)
+            found[name] = _read(kinds[name], text)
         except ValueError:
-            raise UserError(f"--set {change}: {text!r} is no {kinds[name].__name__}") from None
-    return PretrainRecipe(**found)
+            raise UserError(
+                f"--set {change}: {text!r} is no value for {name}, which is {_spell(kinds[name])}"
+            ) from None
+        low, high = PRETRAIN_BOUNDS.get(name, (None, None))
+        if low is not None and high is not None and not low <= found[name] <= high:
+            raise UserError(f"--set {change}: {name} is from {low:,} to {high:,}")
+    made = PretrainRecipe(**found)
+    if made.hidden % made.heads:
+        raise UserError(f"hidden={made.hidden} is not a multiple of heads={made.heads}; change one of them by --set")
+    return made

@@ -140,3 +140,37 @@ def test_the_shipped_checkpoint_has_ids_that_training_never_met():
 
     assert tuple(range(6000, 6256)) == vocabulary.unused
     assert 0 == len(set(vocabulary.regular) & set(vocabulary.unused))
+
+
+@pytest.mark.parametrize(
+    "change, told",
+    [
+        ("layers=0", "--set layers=0: layers is from 1 to 1,000"),
+        ("vocabulary=70000", "--set vocabulary=70000: vocabulary is from 6 to 65,536"),
+        ("masked=2", "--set masked=2: masked is from 1e-06 to 1.0"),
+        ("lr=nan", "--set lr=nan: 'nan' is no value for lr, which is float"),
+        ("lr=-1", "--set lr=-1: lr is from 1e-12 to 1,000.0"),
+        ("precision=fp8", "--set precision=fp8: 'fp8' is no value for precision, which is bf16 or fp32"),
+        ("heads=3", "hidden=128 is not a multiple of heads=3; change one of them by --set"),
+        ("layer=3", "--set layer=3: no field 'layer'; did you mean 'layers'? there are vocabulary, unused, layers, hidden, heads, positions, steps, batch_tokens, length, long_every, masked, lr, warmup, decay, beta2, clip, init_std, precision, seed"),
+    ],
+)  # fmt: skip
+def test_a_recipe_that_cannot_be_is_one_line(change, told):
+    with pytest.raises(UserError) as error:
+        pretrain_recipe([change])
+
+    assert told == str(error.value)
+
+
+def test_a_text_of_a_few_words_is_refused(tmp_path):
+    (tmp_path / "a.txt").write_text("ab ab\n")
+
+    with pytest.raises(DataError) as error:
+        pretrain(
+            Text(learnt=tmp_path / "a.txt", held_out=tmp_path / "a.txt", words=("ab",)),
+            tmp_path / "m",
+            pretrain_recipe(["vocabulary=6"]),
+            print,
+        )
+
+    assert "a.txt has 2 tokens, but 16 are needed at least; give more text" == str(error.value)
