@@ -114,9 +114,7 @@ def test_cka_of_independent_features_is_near_nothing():
 
 
 def test_cka_agrees_with_the_package_pytorch_cka():
-    oracle = pytest.importorskip(
-        "cka", reason="no pytorch-cka (or no matplotlib, which it needs)", exc_type=ImportError
-    )
+    oracle = pytest.importorskip("cka", reason="pytorch-cka is not installed: discbench[test]", exc_type=ImportError)
     x, y = pair(n=80)
 
     expected = oracle.cka_from_features(*(torch.from_numpy(z - z.mean(0)) for z in (x, y))).item()
