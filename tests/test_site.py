@@ -249,6 +249,13 @@ def test_what_is_no_board_is_refused_in_one_line(tmp_path, content, message):
     assert message in made.stderr
 
 
+def test_a_directory_that_is_not_there_is_named_by_the_option_that_gave_it(tmp_path):
+    done = CliRunner().invoke(cli, ["site", "--from", str(tmp_path / "no"), "--out", str(tmp_path / "site")])
+
+    told = f"error: --from {str(tmp_path / 'no')!r} holds no results; give a store, or a directory with leaderboard.json\n"
+    assert (2, told) == (done.exit_code, done.stderr)
+
+
 @pytest.mark.skipif(os.geteuid() == 0, reason="root writes everywhere")
 def test_a_directory_that_cannot_be_written_is_named(made, tmp_path):
     tmp_path.chmod(0o500)

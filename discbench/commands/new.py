@@ -22,7 +22,7 @@ def new() -> None:
 @click.argument("name")
 @INTO
 def new_task(name: str, out: Path) -> None:
-    """Write a package with the task NAME, `discipline.task`: one file, its tests, a README."""
+    """Write a package with the task NAME: one file, its tests, a README. NAME is `discipline.task`."""
     _refuse(name, registry.tasks(registry.plugins(faults=[]), []), "task")
     _say(scaffold.write("task", name, out), f"discbench tasks {name}")
 

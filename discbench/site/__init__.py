@@ -27,8 +27,8 @@ def read(source: Path) -> Record:
     path = source / "leaderboard.json"
     if not path.is_file():
         store = Store(source)
-        made = boards.build(store.results(), store.probes())
-        if not made["entries"] and not made["probes"]:
+        made = boards.build(store.results(), store.probes()) if source.is_dir() else {}
+        if not made.get("entries") and not made.get("probes"):
             raise UserError(
                 f"--from {str(source)!r} holds no results; give a store, or a directory with leaderboard.json"
             )
