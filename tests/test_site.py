@@ -252,7 +252,9 @@ def test_what_is_no_board_is_refused_in_one_line(tmp_path, content, message):
 def test_a_directory_that_is_not_there_is_named_by_the_option_that_gave_it(tmp_path):
     done = CliRunner().invoke(cli, ["site", "--from", str(tmp_path / "no"), "--out", str(tmp_path / "site")])
 
-    told = f"error: --from {str(tmp_path / 'no')!r} holds no results; give a store, or a directory with leaderboard.json\n"
+    told = (
+        f"error: --from {str(tmp_path / 'no')!r} holds no results; give a store, or a directory with leaderboard.json\n"
+    )
     assert (2, told) == (done.exit_code, done.stderr)
 
 
