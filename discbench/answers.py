@@ -1,17 +1,15 @@
 """What a probe of a plugin answered, checked before it is kept."""
 
 import json
-import math
 from collections.abc import Iterator
 from typing import Any
 
+from discbench.foreign import number, quoted
 from discbench.measurement import Probe
 
 PARTS = ("values", "figure", "warnings")
 LARGEST_FIGURE = 1_000_000
 """Characters of a figure as JSON: it lies in every store and board."""
-LINE = 80
-"""Characters that a message quotes of an answer."""
 
 
 def checked(probe: Probe, found: Any) -> dict[str, Any]:  # noqa: ANN401 - a plugin's answer
@@ -24,7 +22,7 @@ def checked(probe: Probe, found: Any) -> dict[str, Any]:  # noqa: ANN401 - a plu
     values = found.get("values") if isinstance(found, dict) else None
     if not isinstance(values, dict) or not values:
         raise TypeError(
-            f"probe {probe.name!r} must return a dict with numbers by name under 'values', found {_short(found)}"
+            f"probe {probe.name!r} must return a dict with numbers by name under 'values', found {quoted(found)}"
         )
     for wrong in _faults(found):
         raise TypeError(f"probe {probe.name!r}: {wrong}")
@@ -40,28 +38,12 @@ def _faults(found: dict[str, Any]) -> Iterator[str]:
     for name, value in found["values"].items():
         if not isinstance(name, str):
             yield f"a value is named {name!r}; names are words"
-        if not _is_value(value):
-            yield f"{name} is {_short(value)}; values are finite numbers or None"
+        if value is not None and number(value) is None:
+            yield f"{name} is {quoted(value)}; values are finite numbers or None"
     warnings = found.get("warnings", [])
     if not isinstance(warnings, list) or not all(isinstance(warning, str) for warning in warnings):
-        yield f"warnings are {_short(warnings)}; a list of sentences was expected"
+        yield f"warnings are {quoted(warnings)}; a list of sentences was expected"
     yield from _strange_figure(found.get("figure"))
-
-
-def _is_value(value: Any) -> bool:  # noqa: ANN401 - whatever a plugin took for a number
-    if value is None:
-        return True
-    if isinstance(value, bool) or not hasattr(value, "__float__"):
-        return False
-    try:
-        return math.isfinite(float(value))
-    except (TypeError, ValueError, OverflowError):  # an array of several, an integer beyond any float
-        return False
-
-
-def _short(value: object) -> str:
-    """Return what was found in one line; an array's own text has several."""
-    return " ".join(repr(value).split())[:LINE]
 
 
 def _strange_figure(figure: object) -> Iterator[str]:

@@ -142,7 +142,7 @@ def majority(task: Task, loaded: Loaded) -> dict[str, float]:
         _, kept = np.unique(np.asarray(loaded.test.groups), return_index=True)
     answers = outputs.argmax(axis=1) if isinstance(task.target, Classes) else outputs[:, 0].astype(np.float64)
     given = {"output": outputs[kept], "prediction": answers[kept]}
-    return {metric.name: float(metric.function(targets[kept], given[metric.needs])) for metric in task.metrics}
+    return {metric.name: metric(targets[kept], given[metric.needs]) for metric in task.metrics}
 
 
 def text(record: Record) -> str:

@@ -2,7 +2,6 @@
 
 import contextlib
 import sys
-import traceback
 from collections.abc import Iterator, Sequence
 from itertools import product
 from typing import Any
@@ -10,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from discbench.errors import DataError, DiscbenchError, PluginError
+from discbench.foreign import raised
 from discbench.mapping import TextTable
 from discbench.types import Row, Splits, Task
 
@@ -29,9 +29,7 @@ def read(task: Task) -> Splits:
     except DiscbenchError:
         raise
     except (Exception, SystemExit) as error:
-        last = traceback.extract_tb(error.__traceback__)[-1]
-        where = f"{last.filename.replace(chr(92), '/').rsplit('/', 1)[-1]}, line {last.lineno}"
-        raise PluginError(f"{task.name}: its load() failed: {' '.join(repr(error).split())} ({where})") from error
+        raise PluginError(f"{task.name}: its load() failed: {raised(error)}") from error
     return checked(task, found)
 
 

@@ -5,12 +5,16 @@ Where a metric is undefined (one class only, constant predictions), it is 0 and 
 answers the same to everything has learnt nothing.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Any, Literal
+from itertools import product
+from typing import Any, Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
+
+from discbench.errors import PluginError
+from discbench.foreign import number, quoted, raised
 
 Array = NDArray[Any]
 Needs = Literal["prediction", "output"]
@@ -23,7 +27,9 @@ class Metric:
 
     name: str
     function: Callable[[Array, Array], float]
-    """Maps (targets, predictions) to a number, in scikit-learn's order of arguments."""
+    """Maps (targets, predictions) to one finite number, in scikit-learn's order of arguments.
+
+    0 where it is undefined."""
     companions: tuple["Metric", ...] = ()
     """What is reported beside it by default."""
     higher_is_better: bool = True
@@ -33,10 +39,70 @@ class Metric:
     of: Of = "anything"
     """The targets that it can score."""
 
+    def __post_init__(self) -> None:
+        """Check that it can be called and stored.
+
+        Raises:
+            PluginError: Its name is empty, its function is none, or it is of an unknown kind.
+        """
+        function: object = self.function
+        if not isinstance(self.name, str) or not self.name:
+            raise PluginError(f"a metric is named by a word, but {self.name!r} was given")
+        if not callable(function):
+            raise PluginError(
+                f"metric {self.name!r}: function maps targets and predictions, but {quoted(function)} was given"
+            )
+        for part, kinds in (("needs", get_args(Needs)), ("of", get_args(Of))):
+            if getattr(self, part) not in kinds:
+                raise PluginError(
+                    f"metric {self.name!r}: {part} is one of {', '.join(kinds)}, but {getattr(self, part)!r} was given"
+                )
+
+    def __call__(self, targets: Array, predictions: Array) -> float:
+        """Return the score of predictions, or of outputs if it needs those.
+
+        Args:
+            targets: Shape (items,).
+            predictions: Shape (items,), or (items, outputs).
+
+        Raises:
+            PluginError: Its function failed, or returned anything but one finite number.
+        """
+        try:
+            found = self.function(targets, predictions)
+        except Exception as error:
+            raise PluginError(f"metric {self.name!r} failed: {raised(error)}") from error
+        value = number(found)
+        if value is None:
+            raise PluginError(f"metric {self.name!r} returned {quoted(found)}; it must return one finite number")
+        return value
+
     def scores(self, classes: int | None) -> bool:
         """Tell whether it can score a target of so many classes, or (None) a number."""
         wanted = {"scalars": classes is None, "classes": classes is not None, "two classes": classes == 2}  # noqa: PLR2004
         return wanted.get(self.of, True)
+
+
+def rehearse(metrics: Iterable[Metric], targets: Array, outputs: int) -> None:
+    """Compute metrics where they tend to be undefined, before a model is trained for them.
+
+    Bootstrap samples of the test items, and models that learn nothing, lead there.
+
+    Args:
+        metrics: Those of a task.
+        targets: Shape (items,).
+        outputs: How many a model gives for an item.
+
+    Raises:
+        PluginError: A metric fails, or is not a number there.
+    """
+    cases = {"items that are all answered alike": targets, "items of one label": targets[targets == targets[0]]}
+    for metric, (case, kept) in product(metrics, cases.items()):
+        given = np.zeros((len(kept), outputs)) if metric.needs == "output" else np.zeros_like(kept)
+        try:
+            metric(kept, given)
+        except PluginError as error:
+            raise PluginError(f"{error} (tried on {case}; a metric is 0 where it is undefined)") from error
 
 
 def _defined(correlation: Callable[[Array, Array], Any], targets: Array, predictions: Array) -> float:

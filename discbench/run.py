@@ -7,7 +7,20 @@ from typing import Any
 
 import numpy as np
 
-from discbench import baselines, dynamics, families, finetune, models, optimizers, ranks, record, rowcache, rows, score
+from discbench import (
+    baselines,
+    dynamics,
+    families,
+    finetune,
+    metrics,
+    models,
+    optimizers,
+    ranks,
+    record,
+    rowcache,
+    rows,
+    score,
+)
 from discbench.checkpoints import Checkpoint
 from discbench.errors import CheckpointError, DiscbenchError, UserError
 from discbench.inputs import Inputs, to_inputs, to_text_inputs
@@ -96,6 +109,7 @@ class Bench:
         table, vocabulary = self.mapped(task, cell, checkpoint)
         kept = {name: self._keep(cell, name, getattr(loaded, name)) for name in rows.SPLITS}
         splits = {name: getattr(loaded, name).take(chosen) for name, chosen in kept.items()}
+        metrics.rehearse(task.metrics, splits["test"].targets, task.target.outputs)
         inputs = {
             n: self.inputs_of(checkpoint, task, split, table, vocabulary, recipe.max_tokens)
             for n, split in splits.items()
@@ -146,6 +160,7 @@ class Bench:
         loaded = self.rows_of(task)
         kept = {name: self._keep(cell, name, getattr(loaded, name)) for name in rows.SPLITS}
         train, validation, test = (getattr(loaded, name).take(chosen) for name, chosen in kept.items())
+        metrics.rehearse(task.metrics, test.targets, task.target.outputs)
 
         def voted(outputs: Any, split: rows.Encoded) -> score.Voted:  # noqa: ANN401
             return score.vote(task.target, outputs, split.targets, split.groups)

@@ -36,7 +36,7 @@ class TaskMetric(evaluate.Metric):
         )
 
     def _compute(self, predictions: Any, references: Any) -> dict[str, float]:  # noqa: ANN401 - evaluate's signature
-        return {self.metric.name: self.metric.function(np.asarray(references), np.asarray(predictions))}
+        return {self.metric.name: self.metric(np.asarray(references), np.asarray(predictions))}
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +93,7 @@ def measure(metrics: tuple[Metric, ...], target: Classes | Scalar, voted: Voted)
 def primary(metric: Metric, voted: Voted) -> float:
     """Return the primary metric, turned so that higher is better."""
     given = voted.outputs if metric.needs == "output" else voted.predictions
-    value = metric.function(voted.targets, given)
+    value = metric(voted.targets, given)
     return value if metric.higher_is_better else -value
 
 
@@ -112,7 +112,7 @@ def resample(metric: Metric, voted: Voted, draws: int = DRAWS) -> list[float]:
     found = []
     for draw in range(draws):
         items = np.random.RandomState(draw).randint(0, len(voted.targets), len(voted.targets))
-        found.append(float(f"{sign * metric.function(voted.targets[items], given[items]):.4g}"))
+        found.append(float(f"{sign * metric(voted.targets[items], given[items]):.4g}"))
     return found
 
 

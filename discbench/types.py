@@ -174,15 +174,25 @@ def _faults(task: Task) -> Iterator[str]:
         yield f"Dataset(load) is a function without arguments, but {load!r:.40} was given"
     if not task.dataset.license:
         yield "Dataset(license=...) names a licence, but it is empty; say 'none stated' where there is none"
-    for metric in task.metrics:
-        if not metric.scores(task.target.outputs if isinstance(task.target, Classes) else None):
-            yield f"metric {metric.name} is of {metric.of}, but the target is {task.target}"
+    yield from _faults_of_metrics(task)
     if task.max_symbols is not None and task.max_symbols < 1:
         yield f"max_symbols is 1 or more, or None, but {task.max_symbols} was given"
     for part in ("chance", "ceiling"):
         value = getattr(task, part)
         if value is not None and not math.isfinite(value):
             yield f"{part} is a finite number or None, but {value} was given"
+
+
+def _faults_of_metrics(task: Task) -> Iterator[str]:
+    also: object = task.also
+    if not isinstance(also, tuple) or not all(isinstance(metric, Metric) for metric in also):
+        yield f"also is a tuple of Metric, but {also!r:.40} was given"
+    names = [metric.name for metric in task.metrics]
+    if len(set(names)) < len(names):
+        yield f"each metric has a name of its own, but {', '.join(names)} were given"
+    for metric in task.metrics:
+        if not metric.scores(task.target.outputs if isinstance(task.target, Classes) else None):
+            yield f"metric {metric.name} is of {metric.of}, but the target is {task.target}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

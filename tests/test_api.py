@@ -6,12 +6,13 @@ import subprocess
 import sys
 import textwrap
 import threading
+from dataclasses import replace
 
 import pytest
 from click.testing import CliRunner
 
 import discbench
-from discbench import Board, Classes, Dataset, RandomTable, Row, Splits, Task, accuracy, evaluate
+from discbench import Board, Classes, Dataset, Metric, RandomTable, Row, Splits, Task, accuracy, evaluate
 from discbench.cli import cli
 from discbench.errors import NoSuchName, PluginError, StoreError, UserError
 from discbench.place import pack, unpack
@@ -162,6 +163,19 @@ def test_a_failed_cell_is_on_the_board_with_its_cause(checkpoint_directory, tmp_
     assert f"failed: {board.cells[0].words}: {failed['cause']}" in repr(board)
     assert "the training loss is nan" in board._repr_html_()
     assert [None] == list(board.to_pandas()["score"])
+
+
+def test_a_metric_that_is_no_number_fails_its_cells_before_they_are_trained(checkpoint_directory, tmp_path):
+    odd = replace(toy("toy.odd"), metric=Metric("odd", lambda *_: None))
+    board = evaluate(
+        checkpoint_directory, odd, seeds=1, inits="scratch", recipe="quick", limit=32, results=tmp_path, stream=io.StringIO()
+    )  # fmt: skip
+
+    told = (
+        "PluginError: metric 'odd' returned None; it must return one finite number"
+        " (tried on items that are all answered alike; a metric is 0 where it is undefined)"
+    )
+    assert [told] == [cell["cause"] for cell in board.failed]
 
 
 @pytest.mark.parametrize(

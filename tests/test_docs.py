@@ -7,11 +7,13 @@ import shlex
 from pathlib import Path
 
 import click
+import numpy as np
 import pytest
 
 import discbench
 from discbench import hookspecs
 from discbench.cli import cli
+from discbench.metrics import rehearse
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
@@ -140,3 +142,13 @@ def test_every_link_between_files_leads_to_a_file(document):
     targets = re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", document.read_text())
 
     assert [target for target in targets if not (document.parent / target).exists()] == []
+
+
+def test_the_metric_of_the_page_on_tasks_is_the_recall():
+    """Its code, run as it stands there."""
+    (code,) = re.findall(r"<!-- metric -->\n```python\n(.*?)```", (DOCS / "add-a-task.md").read_text(), re.DOTALL)
+    made = {}
+    exec(code, made)
+
+    assert 0.5 == made["recall"](np.array([1, 1, 0]), np.array([0, 1, 1]))
+    assert None is rehearse((made["recall"],), np.array([0, 1]), 2)

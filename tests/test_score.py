@@ -59,4 +59,4 @@ def test_constant_answers_are_flagged_as_collapsed():
     assert score.collapsed(Classes(3), flat)
     assert score.collapsed(Scalar(), steady)
     assert not score.collapsed(Scalar(), score.Voted(np.zeros((2, 1)), np.array([0.0, 1.0]), np.array([0.0, 1.0])))
-    assert 0.0 == spearman.function(steady.targets, np.full(3, 1.0))
+    assert 0.0 == spearman(steady.targets, np.full(3, 1.0))

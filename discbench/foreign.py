@@ -1,0 +1,30 @@
+"""What code of a plugin returned or raised, told in one line."""
+
+import math
+import traceback
+
+QUOTED = 80
+"""Characters that a message quotes of a value."""
+
+
+def number(value: object) -> float | None:
+    """Return what may stand for a finite number as one: of Python, NumPy or torch; None if it may not."""
+    if isinstance(value, bool) or not hasattr(value, "__float__"):
+        return None
+    try:
+        found = float(value)
+    except (TypeError, ValueError, OverflowError):  # an array of several, an integer beyond any float
+        return None
+    return found if math.isfinite(found) else None
+
+
+def quoted(value: object) -> str:
+    """Return a value's text without its line breaks, cut off."""
+    return " ".join(repr(value).split())[:QUOTED]
+
+
+def raised(error: BaseException) -> str:
+    """Return an error, and the file and line that it comes from."""
+    last = traceback.extract_tb(error.__traceback__)[-1]
+    file = last.filename.replace("\\", "/").rsplit("/", 1)[-1]
+    return f"{' '.join(repr(error).split())} ({file}, line {last.lineno})"
