@@ -5,6 +5,8 @@ Where a metric is undefined (one class only, constant predictions), it is 0 and 
 answers the same to everything has learnt nothing.
 """
 
+import contextlib
+import sys
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from itertools import product
@@ -69,7 +71,8 @@ class Metric:
             PluginError: Its function failed, or returned anything but one finite number.
         """
         try:
-            found = self.function(targets, predictions)
+            with contextlib.redirect_stdout(sys.stderr):  # stdout is for --json
+                found = self.function(targets, predictions)
         except Exception as error:
             raise PluginError(f"metric {self.name!r} failed: {raised(error)}") from error
         value = number(found)

@@ -1,5 +1,6 @@
 import operator
 import re
+import sys
 from fractions import Fraction
 
 import numpy as np
@@ -129,3 +130,9 @@ def test_the_metrics_that_are_there_are_numbers_everywhere():
 
     assert None is rehearse(classes, np.array([1, 0, 1]), 2)
     assert None is rehearse(numbers, np.array([1.5, 0.5, 1.0]), 1)
+
+
+def test_what_a_metric_prints_is_not_on_stdout(capsys):
+    Metric("chatty", lambda *_: sys.stdout.write("so far\n") / 14)(np.arange(2), np.arange(2))
+
+    assert ("", "so far\n") == capsys.readouterr()
