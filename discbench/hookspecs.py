@@ -38,4 +38,7 @@ def discbench_executors() -> "list[Executor]":  # type: ignore[empty-body]
 
 @hookspec
 def discbench_cell_finished(result: dict[str, Any]) -> None:
-    """Take note of a cell's stored result; called in the main process after each cell, finished or failed."""
+    """Take note of a cell's stored result; called in the main process after each cell, finished or failed.
+
+    A plugin that raises is told as a warning and hears of no more cells of that sweep.
+    """

@@ -5,9 +5,11 @@ is a wrong mean. Only listings go on without it, and they too end with an exit c
 and passed on.
 """
 
+import contextlib
 import fnmatch
 import importlib
 import os
+import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -18,7 +20,8 @@ import pluggy
 
 from discbench import hookspecs
 from discbench.errors import NoSuchName, PluginError, did_you_mean
-from discbench.isolation import BUILTINS, GIVEN, guarded, installed, misfit, way_out
+from discbench.foreign import raised
+from discbench.isolation import BUILTINS, GIVEN, guarded, installed, misfit, tell, way_out
 from discbench.jobs import Executor
 from discbench.measurement import Probe
 from discbench.types import Corpus, Task
@@ -197,6 +200,35 @@ def corpora(manager: pluggy.PluginManager) -> dict[str, Corpus]:
     """Return all pre-training corpora by name, in the order of their names."""
     found = offers(manager, "discbench_corpora", Corpus)
     return {name: found[name][1] for name in sorted(found)}
+
+
+class Audience:
+    """The plugins that hear of finished cells; one that fails is told as a warning and hears of no more.
+
+    A sweep goes on without it: it only takes note, no score depends on it.
+    """
+
+    def __init__(self, manager: pluggy.PluginManager) -> None:
+        implementations = manager.hook.discbench_cell_finished.get_hookimpls()
+        self.listening = {
+            mine.plugin_name: manager.subset_hook_caller(
+                "discbench_cell_finished", [other.plugin for other in implementations if other is not mine]
+            )
+            for mine in implementations
+        }
+
+    def hear(self, result: dict[str, Any]) -> None:
+        """Call each with a cell's stored result; what they print goes to stderr."""
+        for plugin, call in list(self.listening.items()):
+            try:
+                with contextlib.redirect_stdout(sys.stderr):
+                    call(result=result)
+            except (Exception, SystemExit) as error:  # noqa: BLE001 - whatever it raises, the sweep goes on
+                del self.listening[plugin]
+                tell(
+                    f"plugin {plugin!r} failed in discbench_cell_finished(): {raised(error)}; it hears of no more"
+                    f" cells{way_out(plugin)}"
+                )
 
 
 def one(name: str, known: dict[str, T], kind: str) -> T:

@@ -138,11 +138,12 @@ def run(
         todo: The cells still to run.
         executor: By default the local one, or with 0 workers this process.
     """
+    audience = registry.Audience(manager)
 
     def watch(event: Event) -> None:
         progress.watch(event)
-        if event.kind == "end":
-            manager.hook.discbench_cell_finished(result=event.result)
+        if event.kind == "end" and event.result and ranks.first():
+            audience.hear(event.result)
 
     store, chosen = Store(place.results), executor or (LOCAL if workers else INPROCESS)
     if todo:

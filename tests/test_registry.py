@@ -1,5 +1,7 @@
 """Plugins are found, checked, and named when they break their side."""
 
+import re
+import sys
 import types
 
 import pytest
@@ -129,3 +131,36 @@ def test_every_hook_is_documented_and_says_when_it_is_called():
     assert 5 == len(hooks)
     assert all("called" in hook.__doc__ for hook in hooks)
     assert "discbench" == hookspec.project_name
+
+
+def noting(name, note):
+    """A plugin that hears of finished cells."""
+
+    @hookimpl
+    def discbench_cell_finished(result):
+        note(result)
+
+    return name, plugin(discbench_cell_finished=discbench_cell_finished)
+
+
+def test_a_plugin_that_fails_to_take_note_hears_of_no_more_cells_and_is_told(capsys):
+    tried, heard = [], []
+
+    def fail(result):
+        tried.append(result)
+        raise RuntimeError("no\nnetwork")
+
+    audience = registry.Audience(registry.plugins([noting("lost", fail), noting("diary", heard.append)]))
+    for number in (1, 2):
+        audience.hear({"id": number})
+
+    assert ([{"id": 1}], [{"id": 1}, {"id": 2}]) == (tried, heard)
+    out, err = capsys.readouterr()
+    assert ("", "warning: plugin 'lost' failed in discbench_cell_finished(): RuntimeError('no\\nnetwork') (test_registry.py, line LINE); it hears of no more cells; set DISCBENCH_BLOCK=lost to run without it\n") == (out, re.sub(r"line \d+", "line LINE", err))  # fmt: skip
+
+
+def test_what_a_plugin_prints_of_a_cell_is_not_on_stdout(capsys):
+    audience = registry.Audience(registry.plugins([noting("diary", lambda result: sys.stdout.write(f"{result}\n"))]))
+    audience.hear({"id": 1})
+
+    assert ("", "{'id': 1}\n") == capsys.readouterr()
