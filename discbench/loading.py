@@ -1,19 +1,24 @@
-"""A task's `load()`, called and checked: foreign code that may raise, print, or return something else than rows."""
+"""A task's `load()` and a corpus's lines, called and checked: foreign code that may raise or print."""
 
 import contextlib
+import re
 import sys
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
 from itertools import product
 from typing import Any
 
 import numpy as np
 
 from discbench.errors import DataError, DiscbenchError, PluginError
-from discbench.foreign import raised
+from discbench.foreign import quoted, raised
 from discbench.mapping import TextTable
-from discbench.types import Row, Splits, Task
+from discbench.types import Corpus, Row, Splits, Task
 
 SPLITS = ("train", "validation", "test")
+WHOLE = re.compile(r"[a-z0-9]+")
+"""What a tokenizer leaves whole."""
+END = object()
 
 
 def read(task: Task) -> Splits:
@@ -23,14 +28,57 @@ def read(task: Task) -> Splits:
         DataError: A file is missing or broken, or the rows are not of the task's form.
         PluginError: The reader failed, or returned anything but splits of rows.
     """
+    return checked(task, _called(f"{task.name}: its load()", task.dataset.load))
+
+
+def lines(corpus: Corpus, part: str) -> Iterator[str]:
+    """Yield the lines of a corpus; what it prints goes to stderr.
+
+    Args:
+        corpus: What to read.
+        part: `lines` or `held_out`.
+
+    Raises:
+        PluginError: It failed, or gave anything but texts of one line.
+    """
+    whose = f"{corpus.name}: {part}()"
+    found = _called(whose, lambda: iter(getattr(corpus, part)()))
+    while (line := _called(whose, lambda: next(found, END))) is not END:
+        if not isinstance(line, str):
+            raise PluginError(f"{whose} yields text, but it yields {quoted(line)}")
+        if "\n" in line or "\r" in line:
+            raise PluginError(f"{corpus.name}: a line of {part}() ends without a newline, but {line!r:.60} does not")
+        yield line
+
+
+def vocabulary(corpus: Corpus) -> tuple[str, ...]:
+    """Return all words of an artificial language, none of a natural one.
+
+    Raises:
+        PluginError: It failed, gave a word twice, or one that cannot be one token.
+    """
+    function = corpus.vocabulary
+    if function is None:
+        return ()
+    words: tuple[str, ...] = _called(f"{corpus.name}: vocabulary()", lambda: tuple(function()))
+    for word, count in Counter(words).items():
+        if not isinstance(word, str) or not WHOLE.fullmatch(word):
+            raise PluginError(f"{corpus.name}: a word is lower-case letters and digits, but {quoted(word)} is not")
+        if count > 1:
+            raise PluginError(
+                f"{corpus.name}: a word stands in vocabulary() once, but {word!r} stands there {count} times"
+            )
+    return words
+
+
+def _called(whose: str, call: Callable[[], Any]) -> Any:  # noqa: ANN401 - what a plugin gives
     try:
         with contextlib.redirect_stdout(sys.stderr):
-            found = task.dataset.load()
+            return call()
     except DiscbenchError:
         raise
     except (Exception, SystemExit) as error:
-        raise PluginError(f"{task.name}: its load() failed: {raised(error)}") from error
-    return checked(task, found)
+        raise PluginError(f"{whose} failed: {raised(error)}") from error
 
 
 def checked(task: Task, found: Any) -> Splits:  # noqa: ANN401 - what a reader returned

@@ -3,6 +3,7 @@
 import hashlib
 import io
 import os
+import re
 import subprocess
 import sys
 import threading
@@ -25,6 +26,9 @@ from discbench.testing import check_corpus, check_executor, overfits
 from discbench.types import Corpus
 
 MANAGER = registry.plugins()
+
+
+LINE = re.compile(r"line \d+")
 
 
 def corpus(lines, held_out=("z z",), **more):
@@ -116,14 +120,20 @@ def closes(line):
         (
             ["a b"],
             ["a", "b", "z", "a"],
-            "small: a word stands in vocabulary() once, but ['a'] stand there more than once",
+            "small: a word stands in vocabulary() once, but 'a' stands there 2 times",
         ),
-        (["a B"], ["a", "B", "z"], "small: a word is lower-case letters and digits, but ['B'] are not"),
+        (["a B"], ["a", "B", "z"], "small: a word is lower-case letters and digits, but 'B' is not"),
+        (["a b"], ["a", 1], "small: a word is lower-case letters and digits, but 1 is not"),
+        (
+            ["a b"],
+            None,
+            "small: vocabulary() failed: TypeError(\"'NoneType' object is not iterable\") (loading.py, line LINE)",
+        ),
         (["a b", "c"], ["a", "b", "z"], "small: every word of a line is in vocabulary(), but 'c' is not"),
     ],
 )
 def test_a_vocabulary_that_breaks_a_promise_is_told_which(lines, words, told):
-    assert told == broken(check_corpus, corpus(lines, vocabulary=lambda: words))
+    assert told == LINE.sub("line LINE", broken(check_corpus, corpus(lines, vocabulary=lambda: words)))
 
 
 @pytest.mark.parametrize(
@@ -139,6 +149,34 @@ def test_a_vocabulary_that_breaks_a_promise_is_told_which(lines, words, told):
 )
 def test_a_corpus_that_breaks_a_promise_is_told_which(lines, held_out, told):
     assert told == broken(check_corpus, corpus(lines, held_out))
+
+
+def cut_off():
+    """Text from a connection that breaks."""
+    yield "a b"
+    raise OSError("no\nnetwork")
+
+
+def nothing():
+    return None
+
+
+@pytest.mark.parametrize("part", ["lines", "held_out"])
+@pytest.mark.parametrize(
+    ("read", "told"),
+    [
+        (cut_off, "failed: OSError('no\\nnetwork') (test_kit.py, line LINE)"),
+        (nothing, """failed: TypeError("'NoneType' object is not iterable") (loading.py, line LINE)"""),
+    ],
+)
+def test_a_corpus_that_cannot_be_read_is_told_by_the_kit_and_by_the_command(read, told, part, monkeypatch, tmp_path):
+    odd = replace(corpus(["a b", "c d"]), **{part: read})
+    monkeypatch.setattr("discbench.registry.corpora", lambda _: {"small": odd})
+    done = CliRunner().invoke(cli, ["pretrain", "small", "--out", str(tmp_path / "model")])
+
+    assert f"small: {part}() {told}" == LINE.sub("line LINE", broken(check_corpus, odd))
+    assert (3, f"error: small: {part}() {told}\n") == (done.exit_code, LINE.sub("line LINE", done.stderr))
+    assert not list(tmp_path.glob("model/*.txt" if part == "lines" else "model/*held-out.txt"))
 
 
 def test_a_corpus_that_changes_is_told_where():

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from discbench import registry
+from discbench import loading, registry
 from discbench.errors import NoSuchName, UserError, did_you_mean
 from discbench.options import DIRECTORY
 from discbench.recipes import pretrain_recipe
@@ -77,16 +77,17 @@ def _written(corpus: Corpus, out: Path, about: str) -> "Text":
 
     out.mkdir(parents=True, exist_ok=True)
     learnt, kept = out / f"{corpus.id}.txt", out / f"{corpus.id}.held-out.txt"
-    for path, lines in ((learnt, corpus.lines), (kept, corpus.held_out)):
+    words = loading.vocabulary(corpus)
+    for path, part_of in ((learnt, "lines"), (kept, "held_out")):
         if not path.exists():
             part = path.with_suffix(".part")
             with part.open("w", encoding="utf-8") as file:
-                file.writelines(f"{line}\n" for line in lines())
+                file.writelines(f"{line}\n" for line in loading.lines(corpus, part_of))
             part.replace(path)
     return Text(
         learnt=learnt,
         held_out=kept,
-        words=tuple(corpus.vocabulary()) if corpus.vocabulary else (),
+        words=words,
         about=about or f"corpus {corpus.id}, {corpus.about}; {corpus.license}; {corpus.cite}",
         name=corpus.name,
     )

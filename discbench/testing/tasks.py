@@ -3,18 +3,16 @@
 import contextlib
 import io
 import sys
-from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from discbench import rows
-from discbench.errors import DiscbenchError
 from discbench.loading import read
 from discbench.mapping import RandomTable, Vocabulary, draw_table
 from discbench.metrics import rehearse
-from discbench.testing.promises import promise
+from discbench.testing.promises import as_promised, promise
 from discbench.types import Classes, Splits, Task
 
 
@@ -32,7 +30,7 @@ def check_task(task: Task) -> Splits:
         AssertionError: The first promise that is broken, in words.
     """
     before = "torch" in sys.modules
-    with _as_assertion(task):
+    with as_promised(task.name):
         printed = io.StringIO()
         with contextlib.redirect_stderr(printed):  # where `read` sends it
             first, second = read(task), read(task)
@@ -47,15 +45,6 @@ def check_task(task: Task) -> Splits:
         check_mapping(task)
     promise(task.name, "loading it does not import torch", before or "torch" not in sys.modules, "it does")
     return first
-
-
-@contextlib.contextmanager
-def _as_assertion(task: Task) -> Iterator[None]:
-    try:
-        yield
-    except DiscbenchError as error:
-        text = str(error)
-        raise AssertionError(text if text.startswith(task.name) else f"{task.name}: {text}") from error
 
 
 def _check_splits(task: Task, splits: Splits) -> None:
