@@ -283,5 +283,10 @@ def _low_enough(losses: list[float], recipe: Recipe, epoch: int) -> bool:
 
 def _finite(loss: float, step: int) -> float:
     if not np.isfinite(loss):
-        raise CellError(f"the training loss is {loss} at step {step + 1}; try a smaller learning rate (--set lr=...)")
+        advice = (
+            "try a smaller learning rate (--set lr=...)"
+            if step
+            else "no weight has moved yet: the targets or the checkpoint's weights are too large"
+        )
+        raise CellError(f"the training loss is {loss} at step {step + 1}; {advice}")
     return loss

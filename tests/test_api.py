@@ -12,7 +12,7 @@ import pytest
 from click.testing import CliRunner
 
 import discbench
-from discbench import Board, Classes, Dataset, Metric, RandomTable, Row, Splits, Task, accuracy, evaluate
+from discbench import Board, Classes, Dataset, Metric, RandomTable, Row, Scalar, Splits, Task, accuracy, evaluate, rmse
 from discbench.cli import cli
 from discbench.errors import NoSuchName, PluginError, StoreError, UserError
 from discbench.place import pack, unpack
@@ -163,6 +163,21 @@ def test_a_failed_cell_is_on_the_board_with_its_cause(checkpoint_directory, tmp_
     assert f"failed: {board.cells[0].words}: {failed['cause']}" in repr(board)
     assert "the training loss is nan" in board._repr_html_()
     assert [None] == list(board.to_pandas()["score"])
+
+
+def test_targets_that_are_too_large_are_not_blamed_on_the_learning_rate(checkpoint_directory, tmp_path):
+    rows = [Row("ab" * n, 1e30) for n in range(1, 7)]
+    huge = toy("toy.huge", lambda: Splits(train=rows[:2], validation=rows[2:4], test=rows[4:]))
+    board = evaluate(
+        checkpoint_directory, replace(huge, target=Scalar(), metric=rmse), seeds=1, inits="scratch", recipe="quick",
+        results=tmp_path, stream=io.StringIO(),
+    )  # fmt: skip
+
+    told = (
+        "CellError: the training loss is inf at step 1;"
+        " no weight has moved yet: the targets or the checkpoint's weights are too large"
+    )
+    assert [told] == [cell["cause"] for cell in board.failed]
 
 
 def test_a_metric_that_is_no_number_fails_its_cells_before_they_are_trained(checkpoint_directory, tmp_path):
