@@ -7,6 +7,7 @@ import pytest
 
 from discbench.testing import tiny_checkpoint
 
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # read when torch computes first: tests run beside each other
 os.environ["HF_HUB_OFFLINE"] = "1"  # read when the hub client is imported
 NEIGHBOUR = Path(__file__).resolve().parents[2] / "shared" / "data"
 

@@ -71,7 +71,7 @@ BROKEN = {
     "p_hangs": (
         "import time\ntry:\n    time.sleep(60)\nexcept Exception:\n    pass",
         (),
-        "(p_hangs of p_hangs 1) could not be imported: it did not end within 0.7 s (DISCBENCH_PLUGIN_SECONDS)",
+        "(p_hangs of p_hangs 1) could not be imported: it did not end within 2.5 s (DISCBENCH_PLUGIN_SECONDS)",
     ),
     "p_holds": (
         offering("return ['x.y']"),
@@ -84,7 +84,7 @@ BROKEN = {
     "p_slow": (
         offering("import time; time.sleep(60)"),
         (),
-        "failed in discbench_tasks(): it did not end within 0.7 s (DISCBENCH_PLUGIN_SECONDS)",
+        "failed in discbench_tasks(): it did not end within 2.5 s (DISCBENCH_PLUGIN_SECONDS)",
     ),
 }
 
@@ -94,7 +94,7 @@ def test_a_listing_goes_on_and_names_every_broken_plugin_with_the_way_out(site):
         site(name, source, requires)
     site("p_works", good("rna.works"))
 
-    done = discbench(site, "tasks", DISCBENCH_PLUGIN_SECONDS="0.7")
+    done = discbench(site, "tasks", DISCBENCH_PLUGIN_SECONDS="2.5")
 
     imported = [n for n, (_, _, text) in BROKEN.items() if text.startswith("(")]
     asked = [n for n in BROKEN if n not in imported]
@@ -207,20 +207,20 @@ def test_listing_probes_goes_on_too(site):
     assert (3, True) == (done.returncode, "pwcca@1" in done.stdout)
 
 
-def sleep_through_all():
+def sleep_through_all(awake):
     try:
         time.sleep(30)
     except BaseException:  # noqa: BLE001 - as a careless plugin
         time.sleep(30)
+    awake.append("slept its fill")
 
 
 def test_code_that_takes_the_first_interruption_for_its_own_is_interrupted_again():
-    began = time.monotonic()
-
+    awake = []
     with pytest.raises(Overtime), limited(0.05):
-        sleep_through_all()
+        sleep_through_all(awake)
 
-    assert 10 > time.monotonic() - began
+    assert [] == awake
 
 
 def test_a_timer_that_was_set_before_goes_on_afterwards():
