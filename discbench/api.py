@@ -7,7 +7,6 @@ board.gain("builtin:tiny", "formal.factor")
 """
 
 import io
-import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -131,7 +130,7 @@ class Asked:
             given=pack(self.given),
         )
         with progress:
-            share = self.threads or max(1, (os.cpu_count() or 1) // max(crew, ranks.count()))
+            share = self.threads or max(1, sweep.machine_cores() // max(crew, ranks.count()))
             results = sweep.run(
                 prepared,
                 place,

@@ -115,7 +115,9 @@ def _keep(path: Path, notes: list[Notes]) -> None:
 
 def _parallel(archive: Path, names: Sequence[str]) -> list[Notes]:
     chunks = [names[i : i + 16] for i in range(0, len(names), 16)]
-    workers = os.cpu_count() or 1
+    import joblib
+
+    workers = joblib.cpu_count()
     if multiprocessing.current_process().daemon or workers == 1 or len(chunks) == 1:
         return [notes for chunk in chunks for notes in _read(archive, chunk)]
     # forking is safe and cheap while no library has started threads; torch has

@@ -1,6 +1,5 @@
 """A sweep: what was asked -> cells -> those still to run -> an executor -> the results."""
 
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -102,10 +101,16 @@ def _limit_note(task: Task, sizes: tuple[int, ...] | None, request: Request) -> 
     return [f"--limit {request.limit}: {task.name} has at most {max(sizes)} rows in a split, so all of them are used"]
 
 
+def machine_cores() -> int:
+    """Return how many cores this process may use, by its CPU affinity and its container's quota."""
+    import joblib
+
+    return int(joblib.cpu_count())
+
+
 def machine_workers(device: str) -> int:
-    """Return how many cells run at once unless told otherwise; it depends on the machine only, so that bytes repeat."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return min(cores, MOST_WORKERS) if device == "cpu" else 1
+    """Return how many cells run at once unless told otherwise; never by how many are left, so that bytes repeat."""
+    return min(machine_cores(), MOST_WORKERS) if device == "cpu" else 1
 
 
 def split(sweep: Sweep, store: Store) -> tuple[list[Cell], list[Cell]]:

@@ -42,7 +42,11 @@ def prepare(options: dict[str, Any], *, load: bool) -> tuple[Any, Any, Request]:
     type=click.IntRange(0),
     help="Cells at once; by default as many as the machine carries. 0: in this process, as torchrun needs it.",
 )
-@click.option("--threads", type=click.IntRange(1), help="Threads of each worker.")
+@click.option(
+    "--threads",
+    type=click.IntRange(1),
+    help="Threads of each worker; by default the cores that this process may use, shared out.",
+)
 @click.option("--executor", help="Where cells run: local (the default), inprocess, or what a plugin offers.")
 @click.option("--track", help="Log each cell that is run to a tracker: tensorboard, trackio or wandb.")
 @click.option(
