@@ -2,6 +2,7 @@
 
 import math
 import traceback
+from typing import Any
 
 QUOTED = 80
 """Characters that a message quotes of a value."""
@@ -16,6 +17,17 @@ def number(value: object) -> float | None:
     except (TypeError, ValueError, OverflowError):  # an array of several, an integer beyond any float
         return None
     return found if math.isfinite(found) else None
+
+
+def plain(value: Any) -> Any:  # noqa: ANN401 - what a plugin has at hand
+    """Return an array of NumPy, torch or pandas, a number of theirs, or a list of such numbers, as Python's own."""
+    if isinstance(value, str | int | float):
+        return value
+    if hasattr(value, "tolist"):
+        return value.tolist()
+    if isinstance(value, list | tuple) and value and hasattr(value[0], "item"):
+        return [item.item() if hasattr(item, "item") else item for item in value]
+    return value
 
 
 def quoted(value: object) -> str:

@@ -8,8 +8,6 @@ from collections.abc import Callable, Iterator, Sequence
 from itertools import product
 from typing import Any
 
-import numpy as np
-
 from discbench.errors import DataError, DiscbenchError, PluginError
 from discbench.foreign import quoted, raised
 from discbench.mapping import TextTable
@@ -112,7 +110,7 @@ def _faults(task: Task, row: Any) -> Iterator[str]:  # noqa: ANN401 - what a rea
         yield f"a Row was expected, but {_kind(row)}"
         return
     target: Any = row.target
-    if not isinstance(target, int | float | np.integer | np.floating):
+    if not isinstance(target, int | float):
         yield f"a target is a number, but {target!r:.40}"
     if isinstance(task.mapping, TextTable):
         for text in (row.symbols, "" if row.pair is None else row.pair):

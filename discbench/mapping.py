@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from discbench.errors import CheckpointError, PluginError
+from discbench.foreign import plain, quoted
 
 Kind = Literal["random", "shift", "permute", "unused", "identity", "native"]
 KINDS: tuple[Kind, ...] = ("random", "shift", "permute", "unused", "identity", "native")
@@ -25,10 +26,20 @@ class RandomTable:
     """Each symbol of `alphabet` goes to a regular token id of its own, drawn anew for each mapping seed."""
 
     alphabet: Sequence[str] | Sequence[int]
-    """The symbols in a fixed order; a string stands for its characters."""
+    """The symbols in a fixed order, so no set: its order changes from process to process. A string stands for its
+    characters."""
     kind: Kind = "random"
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "alphabet", plain(self.alphabet))
+        given: object = self.alphabet
+        if not isinstance(given, Sequence) or isinstance(given, bytes):
+            raise PluginError(
+                f"an alphabet is a string or a list of symbols, always in one order, but {quoted(given)} was given"
+            )
+        wrong = [symbol for symbol in given if isinstance(symbol, bool) or not isinstance(symbol, str | int)]
+        if wrong:
+            raise PluginError(f"a symbol of an alphabet is a string or an integer, but {quoted(wrong[0])} was given")
         if len(set(self.alphabet)) != len(self.alphabet):
             raise PluginError(f"alphabet {self.alphabet!r} has a symbol twice; each symbol needs one place")
         if not 0 < len(self.alphabet) <= MOST_SYMBOLS:

@@ -22,7 +22,7 @@ from discbench import (
     score,
 )
 from discbench.checkpoints import Checkpoint
-from discbench.errors import CheckpointError, DiscbenchError, UserError
+from discbench.errors import CheckpointError, DiscbenchError, PluginError, UserError
 from discbench.inputs import Inputs, to_inputs, to_text_inputs
 from discbench.mapping import TextTable, Vocabulary, draw_table, draw_text_map, move_specials, table_sha256
 from discbench.measurement import Measurement
@@ -49,6 +49,21 @@ class Bench:
             self._rows[task.id] = rowcache.load(task, self.place.data, unverified=self.place.unverified)
         return self._rows[task.id]
 
+    def rows_for(self, cell: Cell, task: Task) -> rows.Loaded:
+        """Return the rows that a cell is about.
+
+        Raises:
+            PluginError: The task's reader gives others to this process than to the one that planned the cell.
+        """
+        loaded = self.rows_of(task)
+        if loaded.sha256 != cell.rows:
+            raise PluginError(
+                f"{task.name}: load() gives the same rows each time, but those with SHA-256 {cell.rows[:12]}… were"
+                f" planned and {loaded.sha256[:12]}… came in another process; seed its draws and sort what comes out"
+                " of a set, unless its files changed meanwhile"
+            )
+        return loaded
+
     def vocabulary(self, checkpoint: Checkpoint) -> Vocabulary:
         """Return a checkpoint's vocabulary, read once."""
         if checkpoint not in self._vocabularies:
@@ -58,6 +73,8 @@ class Bench:
 
     def check(self, checkpoint: Checkpoint, cells: list[Cell], tasks: dict[str, Task]) -> None:
         """Raise a UserError now for what would make every cell of the checkpoint fail."""
+        for cell in {c.task: c for c in cells}.values():
+            self.rows_for(cell, tasks[cell.task])
         if checkpoint.baseline:
             return
         self._check_recipe(cells[0].recipe)
@@ -105,7 +122,7 @@ class Bench:
             return stored
 
     def _train(self, cell: Cell, checkpoint: Checkpoint, task: Task, report: Report) -> tuple[Result, bytes]:
-        loaded, recipe = self.rows_of(task), Recipe(**cell.recipe)
+        loaded, recipe = self.rows_for(cell, task), Recipe(**cell.recipe)
         table, vocabulary = self.mapped(task, cell, checkpoint)
         kept = {name: self._keep(cell, name, getattr(loaded, name)) for name in rows.SPLITS}
         splits = {name: getattr(loaded, name).take(chosen) for name, chosen in kept.items()}
@@ -157,7 +174,7 @@ class Bench:
 
     def _answer(self, cell: Cell, task: Task) -> tuple[Result, bytes]:
         """Return a baseline's result."""
-        loaded = self.rows_of(task)
+        loaded = self.rows_for(cell, task)
         kept = {name: self._keep(cell, name, getattr(loaded, name)) for name in rows.SPLITS}
         train, validation, test = (getattr(loaded, name).take(chosen) for name, chosen in kept.items())
         metrics.rehearse(task.metrics, test.targets, task.target.outputs)
@@ -245,8 +262,3 @@ class Bench:
         if name != "train":
             return rows.chosen(len(split), cell.limit, 1.0, cell.seed)
         return rows.chosen(len(split), cell.limit, cell.fraction, cell.seed, first=cell.subset == "first")
-
-
-def threads_for(workers: int, cores: int) -> int:
-    """Return the threads of each worker: the same whatever number of cells is left, so that bytes repeat."""
-    return max(1, int(np.floor(cores / max(1, workers))))

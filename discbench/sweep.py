@@ -88,7 +88,7 @@ def _rows(task: Task, directory: Path | None, *, load: bool, unverified: bool) -
     known = plan.rows_of(task, directory)
     if known is not None and not load:
         return known, tuple(note["sizes"]) if note else task.dataset.sizes
-    if generated:
+    if generated and not unverified:
         return str(task.dataset.rows_sha256), task.dataset.sizes
 
     loaded = rowcache.load(task, directory, unverified=unverified)

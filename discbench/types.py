@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from discbench.errors import PluginError
+from discbench.foreign import plain
 from discbench.mapping import RandomTable, TextTable
 from discbench.metrics import Metric
 
@@ -18,13 +19,18 @@ class Row:
     """One example as its publisher gives it."""
 
     symbols: str | Sequence[str] | Sequence[int]
-    """A string of one-character symbols, or a sequence of symbols; for text tasks the text itself."""
+    """A string of one-character symbols, or a sequence of symbols; for text tasks the text itself. An array becomes a
+    list."""
     target: int | float
-    """A class 0..n-1, or a finite number."""
+    """A class 0..n-1, or a finite number. A NumPy number becomes Python's."""
     group: str | None = None
     """The item that this row is a segment of; predictions of one group are put to the vote."""
     pair: str | None = None
     """The second text of a text pair."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "symbols", plain(self.symbols))
+        object.__setattr__(self, "target", plain(self.target))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,6 +2,8 @@
 
 import io
 import json
+import random
+import re
 import subprocess
 import sys
 import textwrap
@@ -40,6 +42,24 @@ def done(checkpoint_directory, tmp_path_factory):
     results, said = tmp_path_factory.mktemp("api") / "results", io.StringIO()
     board = evaluate(checkpoint_directory, ["formal.factor", toy()], seeds=2, results=results, stream=said, **ASKED)
     return results, board, said.getvalue()
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+@pytest.mark.parametrize("model", ["builtin:tiny", "baseline:majority"])
+def test_rows_that_are_drawn_without_a_seed_end_the_sweep_before_training(model, workers, tmp_path):
+    def load():
+        words = ["".join(random.choices("ab", k=40)) for _ in range(12)]
+        rows = [Row(word, i % 2) for i, word in enumerate(words)]
+        return Splits(train=rows[:8], validation=rows[8:10], test=rows[10:])
+
+    with pytest.raises(PluginError) as error:
+        evaluate(model, [toy(load=load)], results=tmp_path, workers=workers, **ASKED)
+
+    assert (
+        "toy.front: load() gives the same rows each time, but those with SHA-256 #… were planned and #… came in another"
+        " process; seed its draws and sort what comes out of a set, unless its files changed meanwhile"
+    ) == re.sub("[0-9a-f]{12}", "#", str(error.value))
+    assert [] == list(tmp_path.rglob("*.json"))
 
 
 def test_evaluate_trains_and_says_so_where_it_is_told_to(done):

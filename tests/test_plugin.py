@@ -4,10 +4,13 @@ import os
 import re
 import subprocess
 import sys
+import threading
 from dataclasses import replace
+from itertools import product
 
 import numpy as np
 import pytest
+import torch
 
 from discbench import (
     Classes,
@@ -267,6 +270,81 @@ def test_a_task_whose_rows_change_between_loads_is_told():
     )
 
     assert broken(of) == "rna.donor: two loads are equal, but they are not"
+
+
+WORDS = tuple(map("".join, product("ACGU", repeat=3)))
+
+
+def from_a_set():
+    words = list(set(WORDS))
+    return Splits(train=[Row(w, i % 2) for i, w in enumerate(words[:40])], validation=[Row(words[40], 0)], test=[Row(words[41], 1)])  # fmt: skip
+
+
+def in_the_order_of_a_set():
+    return Splits(train=[Row(word, 0) for word in set(WORDS[:40])], validation=[Row(WORDS[40], 0)], test=[Row(WORDS[41], 1)])  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "load, found",
+    [
+        (from_a_set, "they are not; seed every draw, and sort what comes out of a set"),
+        (in_the_order_of_a_set, "their order is not; sort them"),
+    ],
+)
+def test_a_task_whose_rows_hang_on_the_order_of_a_set_is_told(load, found):
+    assert f"rna.donor: another process loads the same rows, but {found}" == broken(task(load))
+
+
+def test_a_task_that_loads_only_where_it_was_made_is_told_with_the_cause():
+    here = os.getpid()
+    sentence = broken(task(lambda: ROWS if os.getpid() == here else 1 / 0))
+
+    assert sentence.startswith(
+        "rna.donor: another process loads the same rows, but rna.donor: its load() failed: ZeroDivisionError("
+    )
+
+
+def test_a_task_that_ends_the_process_it_is_loaded_in_is_told_with_the_exit_code():
+    here = os.getpid()
+
+    assert (
+        "rna.donor: another process loads the same rows, but loading them there ended with code 7 (no message)"
+        == broken(task(lambda: ROWS if os.getpid() == here else os._exit(7)))
+    )
+
+
+def test_a_task_that_cannot_be_sent_to_another_process_is_checked_in_this_one():
+    lock = threading.Lock()
+
+    assert ROWS == check_task(task(lambda: ROWS if lock else None))
+
+
+def test_arrays_are_rows_as_lists_are():
+    listed = rows(train=[Row([0, 2], 1), Row([1], 0)], mapping=RandomTable(range(3)), target=Scalar(), metric=rmse)
+    arrays = [Row(np.array([0, 2], np.uint8), np.float32(1)), Row([np.int64(1)], torch.tensor(0))]
+
+    assert arrays == listed.dataset.load().train
+
+
+@pytest.mark.parametrize(
+    "alphabet, told",
+    [
+        ({"A"}, "an alphabet is a string or a list of symbols, always in one order, but {'A'} was given"),
+        (b"ACGU", "an alphabet is a string or a list of symbols, always in one order, but b'ACGU' was given"),
+        (4, "an alphabet is a string or a list of symbols, always in one order, but 4 was given"),
+        (["A", ["C"]], "a symbol of an alphabet is a string or an integer, but ['C'] was given"),
+        ([False, True], "a symbol of an alphabet is a string or an integer, but False was given"),
+    ],
+)
+def test_an_alphabet_without_an_order_or_of_other_things_is_refused(alphabet, told):
+    with pytest.raises(PluginError) as error:
+        RandomTable(alphabet)
+
+    assert told == str(error.value)
+
+
+def test_an_alphabet_may_be_an_array():
+    assert RandomTable([0, 1, 2]) == RandomTable(np.arange(3))
 
 
 def test_the_example_vocabulary_keeps_special_and_regular_ids_apart():

@@ -18,7 +18,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from discbench.errors import DiscbenchError, UserError
+from discbench.errors import DiscbenchError
 from discbench.jobs import Event, Job, Watch
 from discbench.place import Place, unpack
 from discbench.store import FORMAT, Store
@@ -175,7 +175,7 @@ def _perform(job: Job, bench: Any, tasks: dict[str, Any], pipe: Connection) -> A
         return bench.run(job.cell, job.checkpoint, tasks[job.cell.task], lambda *step: _tell(pipe, step))
     try:
         bench.check(job.checkpoint, list(job.checks), tasks)
-    except UserError as error:
+    except DiscbenchError as error:
         return error
     return None
 

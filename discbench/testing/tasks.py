@@ -12,6 +12,7 @@ from discbench import rows
 from discbench.loading import read
 from discbench.mapping import RandomTable, Vocabulary, draw_table
 from discbench.metrics import rehearse
+from discbench.testing.elsewhere import difference
 from discbench.testing.promises import as_promised, promise
 from discbench.types import Classes, Splits, Task
 
@@ -36,6 +37,8 @@ def check_task(task: Task) -> Splits:
             first, second = read(task), read(task)
         promise(task.name, "loading it prints nothing", not printed.getvalue(), f"it prints {printed.getvalue()!r:.60}")
         promise(task.name, "two loads are equal", rows.digest(first) == rows.digest(second), "they are not")
+        elsewhere = difference(task, first)
+        promise(task.name, "another process loads the same rows", not elsewhere, elsewhere)
         _check_splits(task, first)
         for name in rows.SPLITS:
             rows.encode(task, getattr(first, name))
