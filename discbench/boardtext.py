@@ -245,8 +245,14 @@ def _headlines(record: Record, out: Console) -> None:
         out.print(
             f"\nadaptability of {row['checkpoint']} (mean gain over scratch; {way_of(row)}): "
             f"[bold]{row['adaptability']:+.3f}[/bold], {over_seeds}{over_rows}, {row['n']} seeds ({disciplines})"
-            f"{missing}{marked}{_rank(row)}"
+            f"{missing}{marked}{_rank(row)}{shares(row)}"
         )
+
+
+def shares(row: Record) -> str:
+    """Return what a headline counts of tasks whose score is an error, in words; "" where there are none."""
+    told = ", ".join(f"{name} {share:+.3f}" for name, share in row["shares"].items())
+    return f"; errors count by the share of scratch's error that is gone: {told}" if told else ""
 
 
 def _rank(row: Record) -> str:

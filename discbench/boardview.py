@@ -205,6 +205,8 @@ def _html_row(entry: Record, inits: list[str]) -> list[str]:
 
 
 def _headline(row: Record) -> str:
+    from discbench import boardtext
+
     if row["adaptability"] is None:
         return ""
     bounds = "no interval" if row["low"] is None else f"95 % interval {row['low']:+.3f} to {row['high']:+.3f}"
@@ -212,5 +214,5 @@ def _headline(row: Record) -> str:
     marked = f"; marked {', '.join(row['marks'])}" if row["marks"] else ""
     return (
         f"adaptability of {row['checkpoint']} (mean gain over scratch, {row['recipe']}): {row['adaptability']:+.3f},"
-        f" {bounds}, {row['n']} seeds{missing}{marked}"
+        f" {bounds}, {row['n']} seeds{missing}{marked}{boardtext.shares(row)}"
     )

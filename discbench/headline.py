@@ -43,12 +43,42 @@ def _without_checkpoint(way: str) -> str:
     return json.dumps({k: v for k, v in json.loads(way).items() if k not in {"checkpoint", "revision"}}, sort_keys=True)
 
 
+def counted(entry: Record, init: str = "pretrained") -> Record | None:
+    """Return an entry's gain as means over tasks count it; None where it has none.
+
+    Scores are fractions, and their gains are counted as they are. An error such as RMSE is in its label's unit, and its
+    gain is counted as the share of scratch's error that is gone, seed by seed: degrees and millimetres have no mean.
+    """
+    gain: Record | None = entry["gains"].get(init)
+    if gain is None or entry["about"]["higher_is_better"]:
+        return gain
+    control = {seed: entry["inits"]["scratch"]["scores"][seed] for seed in gain["pairs"]}
+    if min(control.values()) <= 0:
+        return None
+    pairs = {seed: pair / control[seed] for seed, pair in gain["pairs"].items()}
+    rows, scale = gain["rows"], float(np.mean(list(control.values())))
+    return {
+        "mean": float(np.mean(list(pairs.values()))),
+        "pairs": pairs,
+        "rows": rows and {"shared_sd": rows["shared_sd"] / scale},
+    }
+
+
+def by_discipline(means: dict[str, float]) -> dict[str, float]:
+    """Return the mean over the tasks of each discipline of task name -> number."""
+    found: dict[str, list[float]] = defaultdict(list)
+    for name in sorted(means):
+        found[name.split(".")[0]].append(means[name])
+    return {discipline: float(np.mean(values)) for discipline, values in found.items()}
+
+
 def _headline(way: Record, entries: list[Record], asked: set[str]) -> Record:
-    gains = {e["about"]["name"]: e["gain"] for e in entries if e["gain"]}
+    gains = {e["about"]["name"]: gain for e in entries if (gain := counted(e)) is not None}
+    errors = sorted(e["about"]["name"] for e in entries if not e["about"]["higher_is_better"])
     disciplines: dict[str, list[str]] = defaultdict(list)
     for name in sorted(gains):
         disciplines[name.split(".")[0]].append(name)
-    means = {d: float(np.mean([gains[t]["mean"] for t in names])) for d, names in disciplines.items()}
+    means = by_discipline({name: gain["mean"] for name, gain in gains.items()})
     shared = set.intersection(*(set(g["pairs"]) for g in gains.values())) if gains else set()
     by_seed = {s: _mean({t: g["pairs"][s] for t, g in gains.items()}, disciplines) for s in sorted(shared, key=int)}
     bounds = stats.interval(list(by_seed.values()))
@@ -64,6 +94,7 @@ def _headline(way: Record, entries: list[Record], asked: set[str]) -> Record:
         "n": len(by_seed),
         "by_seed": by_seed,
         "disciplines": means,
+        "shares": {name: gains[name]["mean"] for name in errors if name in gains},
         "scores": _scores(entries),
         "tasks": sorted(gains),
         "missing": sorted(asked - set(gains)),
@@ -74,7 +105,11 @@ def _headline(way: Record, entries: list[Record], asked: set[str]) -> Record:
 
 
 def _scores(entries: list[Record]) -> Record:
-    """Return init -> discipline -> mean score over its tasks, as Kao & Lee 2021, table 6; where every task has one."""
+    """Return init -> discipline -> mean score over its tasks, as Kao & Lee 2021, table 6; where every task has one.
+
+    Errors are in units of their own and have no part in it.
+    """
+    entries = [entry for entry in entries if entry["about"]["higher_is_better"]]
     inits = sorted({init for entry in entries for init in entry["inits"]})
     names = sorted({entry["about"]["discipline"] for entry in entries})
     found: Record = {}

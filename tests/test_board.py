@@ -4,6 +4,7 @@ import json
 import math
 
 import jsonschema
+import numpy as np
 import pytest
 from scipy.stats import ttest_rel
 
@@ -143,3 +144,44 @@ def test_a_metric_whose_lower_is_better_gains_when_it_falls():
         r["task"]["higher_is_better"] = False
 
     assert pytest.approx(0.2) == board.build(results)["entries"][0]["gain"]["mean"]
+
+
+def errors(task, pretrained, scratch):
+    """Results of a task that is scored by RMSE, seed by seed."""
+    made = [record(p, seed=s, task=task) for s, p in enumerate(pretrained)]
+    made += [record(c, "scratch", seed=s, task=task) for s, c in enumerate(scratch)]
+    for r in made:
+        r["task"] |= {"higher_is_better": False}
+    return made
+
+
+def test_an_error_counts_in_means_by_the_share_of_scratchs_that_is_gone_whatever_its_unit():
+    degrees = errors("sky.heat", [3.0, 4.0, 2.0], [4.0, 5.0, 4.0])
+    thousandths = errors("sky.heat", [3000.0, 4000.0, 2000.0], [4000.0, 5000.0, 4000.0])
+    others = pairs([0.1] * 3, task="sky.cloud")
+    one, other = (board.build(r + others)["checkpoints"][0] for r in (degrees, thousandths))
+
+    assert {"sky.heat": pytest.approx((0.25 + 0.2 + 0.5) / 3)} == one["shares"]
+    assert pytest.approx(((0.25 + 0.2 + 0.5) / 3 + 0.1) / 2) == one["adaptability"]
+    assert [one["adaptability"], one["low"], one["high"]] == pytest.approx(
+        [other["adaptability"], other["low"], other["high"]]
+    )
+    assert {"sky": pytest.approx(0.6)} == one["scores"]["pretrained"]
+    assert pytest.approx(4000 / 3) == 1000 * board.build(degrees)["entries"][0]["gain"]["mean"]
+
+
+def test_test_rows_spread_an_error_by_the_share_too():
+    made = errors("sky.heat", [3.0, 4.0, 2.0], [4.0, 5.0, 3.0])
+    for r in made:
+        draw = np.random.default_rng(r["cell"]["seed"] + 10 * (r["cell"]["init"] == "scratch"))
+        r["resampled"] = (-r["scores"]["test"]["spearman"] + draw.normal(0, 0.1, 200)).tolist()
+    headline, entry = (board.build(made)[part][0] for part in ("checkpoints", "entries"))
+
+    assert pytest.approx(entry["gain"]["rows"]["shared_sd"] / 4) == headline["rows_sd"]
+
+
+def test_an_error_that_scratch_does_not_make_is_in_no_mean():
+    headline = board.build(errors("sky.heat", [0.1], [0.0]) + pairs([0.2], task="sky.cloud"))["checkpoints"][0]
+
+    assert ({}, ["sky.heat"]) == (headline["shares"], headline["missing"])
+    assert pytest.approx(0.2) == headline["adaptability"]

@@ -203,6 +203,29 @@ def test_stubs_hold_every_task_and_a_group_a_discipline(tmp_path):
     )
 
 
+def test_a_group_that_has_errors_is_the_mean_of_their_shares_of_scratchs():
+    pytest.importorskip("lm_eval", reason="lm-evaluation-harness is not installed: discbench[lm-eval]")
+    from discbench.hosts.lm_eval import SeedTask
+
+    def numbers(task, metric, higher, pretrained, scratch):
+        done = {"status": "finished", "collapsed": False, "marks": []}
+        cells = {i: {**done, "id": i, "score": s} for i, s in (("pretrained", pretrained), ("scratch", scratch))}
+        about = {"metric": metric, "higher_is_better": higher}
+        return SeedTask({"task": task}).process_results({}, [json.dumps({"cells": cells, "about": about})])
+
+    assert 0.25 == numbers("chem.esol", "rmse", False, 1.5, 2.0)["gain_share"]
+    assert 0.5 == numbers("chem.bbbp", "auroc", True, 1.0, 0.5)["gain_share"]
+    assert "gain_share" not in numbers("chem.esol", "rmse", False, 0.5, 0.0)
+    assert "gain_share" not in numbers("dna.splice", "accuracy", True, 1.0, 0.5)
+
+
+def test_the_group_of_chemistry_has_errors_and_that_of_dna_has_none(tmp_path):
+    stubs.write(registry.tasks(registry.plugins()), tmp_path)
+
+    assert "  - metric: gain_share\n" in (tmp_path / "discbench.chem.yaml").read_text()
+    assert "  - metric: gain\n" in (tmp_path / "discbench.dna.yaml").read_text()
+
+
 def test_a_group_of_a_discipline_is_its_mean_gain_as_lm_eval_reads_it(tmp_path):
     pytest.importorskip("lm_eval", reason="lm-evaluation-harness is not installed: discbench[lm-eval]")
     from lm_eval.tasks import TaskManager

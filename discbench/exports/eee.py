@@ -198,7 +198,8 @@ def _headline(selection: Selection, way: Record) -> list[Record]:
             "evaluation_name": "discipline adaptability",
             "source_data": {"dataset_name": ", ".join(found["tasks"]), "source_type": "other"},
             "metric_config": {
-                "evaluation_description": "mean gain over scratch: over tasks of a discipline, then over disciplines",
+                "evaluation_description": "mean gain over scratch, of an error as a share of scratch's:"
+                " over tasks of a discipline, then over disciplines",
                 "metric_id": "discbench.adaptability",
                 "metric_name": "adaptability",
                 "metric_kind": "gain",

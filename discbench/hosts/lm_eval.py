@@ -132,7 +132,9 @@ class SeedTask(Task):
             config: Of the stub: `task`, and in `metadata` the model's arguments, of which `seeds` says how many
                 documents there are.
         """
-        (self.ours,) = registry.select([config["task"]], registry.tasks(registry.plugins()))
+        known = registry.tasks(registry.plugins())
+        (self.ours,) = registry.select([config["task"]], known)
+        self._mixed = self.ours.discipline in seeds.disciplines_with_errors(known.values())
         metadata = dict(config.get("metadata") or {})
         self.seeds = whole("seeds", metadata.get("seeds") or SEEDS)
         # Task.__init__ would make a configuration for text generation and warn of what it lacks
@@ -193,6 +195,8 @@ class SeedTask(Task):
         """Return the numbers of one seed, under the names of all that is made of them."""
         del doc
         found = seeds.values(json.loads(results[0]))
+        share = seeds.share(found, self.ours.metric) if self._mixed else None
+        found |= {} if share is None else {seeds.SHARE: share}
         scores = {f"{name}_seed_sd": value for name, value in found.items() if name in self._columns()}
         bounds = {f"{n}_{end}": found[n] for n in self._gains() if n in found for end in ("low", "high")}
         return {**found, **scores, **bounds}
@@ -201,7 +205,7 @@ class SeedTask(Task):
         """Return how numbers over seeds become one."""
         gains = self._gains()
         return {
-            **dict.fromkeys((*self._columns(), *gains), mean),
+            **dict.fromkeys((*self._columns(), *gains, seeds.SHARE), mean),
             **{f"{name}_seed_sd": _sd for name in self._columns()},
             **{f"{name}_low": _low for name in gains},
             **{f"{name}_high": _high for name in gains},
@@ -213,7 +217,9 @@ class SeedTask(Task):
         gains = self._gains()
         return {
             **dict.fromkeys(self._columns(), self.ours.metric.higher_is_better),
-            **dict.fromkeys((*gains, *(f"{name}_{end}" for name in gains for end in ("low", "high"))), True),
+            **dict.fromkeys(
+                (*gains, seeds.SHARE, *(f"{name}_{end}" for name in gains for end in ("low", "high"))), True
+            ),
             **dict.fromkeys(seeds.COUNTS, False),
         }
 

@@ -1,14 +1,19 @@
 """What every host shows of a task: one document (sample) a seed, with the cells of that seed."""
 
+from collections.abc import Iterable
 from typing import Any
 
 from discbench.board import init_order
 from discbench.boardview import Board
+from discbench.metrics import Metric
 from discbench.plan import NOTHING
 from discbench.store import Result
+from discbench.types import Task
 
 Record = dict[str, Any]
 CONTROL = "scratch"
+SHARE = "gain_share"
+"""The gain, of an error as a share of scratch's: what the mean of a discipline that has errors is made of."""
 COUNTS = ("failed_cells", "collapsed_cells", "marked_cells")
 """Cells that failed, that predict a constant, and that must not be compared with whole, verified ones."""
 MAIN = ("pretrained", NOTHING)
@@ -49,6 +54,14 @@ def gain_column(init: str) -> str:
     return "gain" if init in MAIN else f"gain_{init}"
 
 
+def share(found: dict[str, float], metric: Metric) -> float | None:
+    """Return the gain of one seed as means over tasks count it (`discbench.headline.counted`)."""
+    if "gain" not in found or metric.higher_is_better:
+        return found.get("gain")
+    control = found[column(metric.name, CONTROL)]
+    return found["gain"] / control if control > 0 else None
+
+
 def values(answered: Record) -> dict[str, float]:
     """Return the numbers of one seed: each init's score, its gain over scratch, and `COUNTS`."""
     cells, about = answered["cells"], answered["about"]
@@ -60,3 +73,8 @@ def values(answered: Record) -> dict[str, float]:
         found |= {gain_column(init): pair for init, pair in pairs.items()}
     counts = (len(cells) - len(done), *(sum(bool(c.get(n)) for c in cells.values()) for n in ("collapsed", "marks")))
     return {**found, **dict(zip(COUNTS, counts, strict=True))}
+
+
+def disciplines_with_errors(tasks: Iterable[Task]) -> set[str]:
+    """Return the disciplines of which a task is scored by an error, in its label's unit."""
+    return {task.discipline for task in tasks if not task.control and not task.metric.higher_is_better}

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from discbench.errors import UserError
+from discbench.hosts.seeds import SHARE, disciplines_with_errors
 from discbench.store import write_whole
 from discbench.types import Task
 
@@ -19,17 +20,22 @@ def group_name(discipline: str) -> str:
 def write(tasks: Mapping[str, Task], folder: Path) -> list[Path]:
     """Write a stub for each task and a group for each discipline; return the files.
 
-    A group's number is the mean gain of its tasks, as on the board; tasks that are controls are in no group.
+    A group's number is the mean gain of its tasks, as on the board: an error counts by the share of scratch's that is
+    gone. Tasks that are controls are in no group.
 
     Raises:
         UserError: The folder cannot be written.
     """
     files = {f"{name}.yaml": _stub(name) for name in tasks}
+    mixed = disciplines_with_errors(tasks.values())
     members: dict[str, list[str]] = {}
     for task in tasks.values():
         if not task.control:
             members.setdefault(task.discipline, []).append(task.name)
-    files |= {f"{group_name(discipline)}.yaml": _group(discipline, names) for discipline, names in members.items()}
+    files |= {
+        f"{group_name(discipline)}.yaml": _group(discipline, names, SHARE if discipline in mixed else "gain")
+        for discipline, names in members.items()
+    }
     try:
         for name, text in files.items():
             write_whole(folder / name, text.encode())
@@ -44,12 +50,12 @@ def _stub(name: str) -> str:
     return f"task: {json.dumps(name)}\nclass: !function {CLASS}\n"
 
 
-def _group(discipline: str, names: list[str]) -> str:
+def _group(discipline: str, names: list[str], metric: str) -> str:
     return (
         f"group: {json.dumps(group_name(discipline))}\n"
         f"task: {json.dumps(names)}\n"
         "aggregate_metric_list:\n"
-        "  - metric: gain\n"
+        f"  - metric: {metric}\n"
         "    aggregation: mean\n"
         "    weight_by_size: false\n"
         "metadata:\n"

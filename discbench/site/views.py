@@ -7,7 +7,7 @@ from typing import Any
 from discbench import published
 from discbench.board import init_order
 from discbench.boardtext import way_of
-from discbench.headline import WAY
+from discbench.headline import WAY, by_discipline, counted
 from discbench.site import charts
 
 Record = dict[str, Any]
@@ -97,10 +97,7 @@ def _row(row: Record, board: Record, disciplines: list[str]) -> Record:
         if len(board["checkpoints"]) <= FIRST_ROWS
         else []
     )
-    others = {
-        init: [e["gains"][init]["mean"] for e in mine if e["gains"].get(init) and not e["about"]["control"]]
-        for init in ("reembedded", "frozen")
-    }
+    others = {init: _adaptability(mine, init) for init in ("reembedded", "frozen")}
     return {
         "checkpoint": row["checkpoint"],
         "revision": row["revision"],
@@ -114,10 +111,17 @@ def _row(row: Record, board: Record, disciplines: list[str]) -> Record:
         "rank": row["rank"],
         "inseparable": row["inseparable"],
         "by": [row["disciplines"].get(name) for name in disciplines],
-        "others": {init: sum(values) / len(values) for init, values in others.items() if values},
+        "others": {init: value for init, value in others.items() if value is not None},
         "marks": row["marks"],
         "missing": row["missing"],
     }
+
+
+def _adaptability(entries: list[Record], init: str) -> float | None:
+    """Return the mean gain of an init over tasks of a discipline, then over disciplines."""
+    given = {e["task"]: counted(e, init) for e in entries if e["about"] and not e["about"]["control"]}
+    means = by_discipline({task: gain["mean"] for task, gain in given.items() if gain})
+    return sum(means.values()) / len(means) if means else None
 
 
 def checkpoint(board: Record, name: str, revision: str, *, figures: bool) -> Record:
