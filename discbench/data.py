@@ -288,9 +288,18 @@ def shuffle(rows: Sequence[T], seed: int) -> list[T]:
 
 
 def split(rows: Sequence[Row], *, parts: tuple[float, float, float], seed: int, partial: str = "") -> Splits:
-    """Shuffle once and cut into train, validation and test at int(share * n), as published splits of this kind do."""
+    """Shuffle once and cut into train, validation and test at int(share * n), as published splits of this kind do.
+
+    Rows that have groups are shuffled and cut by group: segments of one item on both sides would be a leak.
+    """
     if abs(sum(parts) - 1) > 1e-9:  # noqa: PLR2004 - rounding
         raise DataError(f"split parts {parts} add up to {sum(parts)}; give shares that add up to 1")
-    order = shuffle(rows, seed)
+    items: dict[object, list[Row]] = {}
+    for number, row in enumerate(rows):
+        items.setdefault(number if row.group is None else row.group, []).append(row)
+    order = shuffle(list(items.values()), seed)
     first, second = int(parts[0] * len(order)), int(round(parts[0] + parts[1], 9) * len(order))
-    return Splits(train=order[:first], validation=order[first:second], test=order[second:], partial=partial)
+    train, validation, test = (
+        [row for item in part for row in item] for part in (order[:first], order[first:second], order[second:])
+    )
+    return Splits(train=train, validation=validation, test=test, partial=partial)

@@ -173,6 +173,17 @@ def test_an_archive_never_writes_outside_its_folder(tmp_path, make, monkeypatch)
     assert list(tmp_path.rglob("outside.txt")) == []
 
 
+def test_split_keeps_segments_of_one_item_on_one_side_and_cuts_at_shares_of_items():
+    rows = [Row("ACGT"[i % 4] * (i % 7 + 1), 0, group=f"piece {i // (i % 5 + 1)}") for i in range(400)]
+    cut = data.split(rows, parts=(0.5, 0.25, 0.25), seed=3)
+    pieces = [{row.group for row in part} for part in (cut.train, cut.validation, cut.test)]
+    count = len({row.group for row in rows})
+
+    assert [count // 2, int(0.75 * count) - count // 2] == [len(pieces[0]), len(pieces[1])]
+    assert count == sum(map(len, pieces)) == len(set.union(*pieces))
+    assert sorted(map(repr, rows)) == sorted(map(repr, [*cut.train, *cut.validation, *cut.test]))
+
+
 def test_split_shuffles_once_and_cuts_at_the_whole_parts():
     rows = [Row("A" * (i + 1), 0) for i in range(3190)]
     cut = data.split(rows, parts=(0.90, 0.05, 0.05), seed=100)

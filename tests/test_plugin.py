@@ -179,6 +179,7 @@ def test_a_task_that_keeps_its_promises_gives_its_rows():
         (task(Splits(train=[Row("ACGU", 2), Row("CCGU", 1)], validation=ROWS.validation, test=ROWS.test)), "rna.donor: labels are 0..1, but [2.0] occur; is it the right file?"),
         (task(sizes=(3, 1, 1)), "rna.donor: its splits have (3, 1, 1) rows, but they have (2, 1, 1)"),
         (task(Splits(train=[Row("A", 0, "x"), Row("C", 1, "x")], validation=ROWS.test, test=ROWS.validation)), "rna.donor: segments of one item share a label, but those of 'x' do not"),
+        (rows(train=[Row("A", 0, "x"), Row("C", 1, "y")], test=[Row("G", 1, "y")]), "rna.donor: no item has segments in train and in test unless Dataset(overlap=...) says why, but 1 have, 'y' for one; see discbench.data.split"),
         (task(lambda: 1 / 0), "rna.donor: its load() failed: ZeroDivisionError('division by zero') (test_plugin.py, line LINE)"),
         (task(lambda: {"train": []}), "rna.donor: load() returns Splits, but a dict was found; see discbench.data.split"),
         (task(lambda: (sys.stdout.write("reading\n"), ROWS)[1]), "rna.donor: loading it prints nothing, but it prints 'reading\\nreading\\n'"),

@@ -75,6 +75,13 @@ def _check_splits(task: Task, splits: Splits) -> None:
 
 
 def _check_groups(task: Task, splits: Splits) -> None:
+    learnt, asked = ({row.group for row in part} - {None} for part in (splits.train, splits.test))
+    promise(
+        task.name,
+        "no item has segments in train and in test unless Dataset(overlap=...) says why",
+        not learnt & asked or bool(task.dataset.overlap),
+        f"{len(learnt & asked)} have, {min(learnt & asked, key=str, default=None)!r} for one; see discbench.data.split",
+    )
     for name in rows.SPLITS:
         labels: dict[str | None, Any] = {}
         for row in getattr(splits, name):
