@@ -104,6 +104,7 @@ class Asked:
         """
         store = Store(self.results)
         store.check_writable()
+        sweep.check_definitions(prepared, store)
         if ranks.count() > 1 and self.workers != 0 and self.executor != INPROCESS.name:
             raise UserError(
                 f"torchrun started {ranks.count()} processes: give --workers 0, so that they share each cell"

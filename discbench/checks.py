@@ -66,6 +66,7 @@ def about(record: Record, task: Task) -> Found:
     facts = {
         "name": task.name,
         "discipline": task.discipline,
+        "definition": plan.definition(task),
         "metric": task.metric.name,
         "higher_is_better": task.metric.higher_is_better,
         "chance": task.chance,

@@ -109,6 +109,22 @@ class Request:
             raise UserError("--seeds 0: no seed, no cell; give 1 or more")
 
 
+def definition(task: Task) -> str:
+    """Return a short hash of what a score of the task is made of, its rows apart: symbols, cut, target, metric.
+
+    It is in no cell's id, where the version stands for it; it tells when a version was not raised.
+    """
+    mapping = task.mapping
+    parts = [
+        [mapping.max_tokens, mapping.map_specials] if isinstance(mapping, TextTable) else list(mapping.alphabet),
+        task.max_symbols,
+        str(task.target),
+        [task.metric.name, task.metric.needs, task.metric.higher_is_better],
+        task.scored_on_validation,
+    ]
+    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:12]
+
+
 def rows_of(task: Task, directory: Path | None) -> str | None:
     """Return the SHA-256 of the rows that a task would be run on, if it is known without reading them."""
     note = rowcache.summary(task, directory)

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 
 from discbench import finetune, rows
-from discbench.plan import Cell
+from discbench.plan import Cell, definition
 from discbench.store import FORMAT, Result
 from discbench.types import Task
 
@@ -59,6 +59,7 @@ def head(cell: Cell, task: Task) -> Result:
         "task": {
             "name": task.name,
             "discipline": task.discipline,
+            "definition": definition(task),
             "metric": task.metric.name,
             "higher_is_better": task.metric.higher_is_better,
             "chance": task.chance,

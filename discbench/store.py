@@ -10,6 +10,7 @@ import os
 import re
 import tempfile
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -115,6 +116,12 @@ class Store:
         for path in sorted(self.root.glob("*/*/*/*.json")):
             if not path.parent.name.startswith(PROBES):
                 yield read_result(path)
+
+    def examples(self, task: str) -> Iterator[Result]:
+        """Yield a finished result of the task (`name@version`) of each checkpoint that has one."""
+        for folder in sorted(self.root.glob(f"*/*/{folder_name(task)}")):
+            results = map(read_result, sorted(folder.glob("*.json")))
+            yield from islice((result for result in results if result["status"] == "finished"), 1)
 
     def probe_path(self, measurement: Measurement) -> Path:
         """Return where a measurement's result is, or would be."""

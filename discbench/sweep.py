@@ -95,6 +95,27 @@ def _rows(task: Task, directory: Path | None, *, load: bool, unverified: bool) -
     return loaded.sha256, loaded.sizes
 
 
+def check_definitions(sweep: Sweep, store: Store) -> None:
+    """See that stored results of the sweep's tasks were made by the same definitions of them.
+
+    Raises:
+        PluginError: A task was changed and its version was not: its old scores would pass for new ones.
+    """
+    for task in sweep.tasks.values():
+        for result in store.examples(task.id):
+            said, metric = result["task"].get("definition"), result["task"]["metric"]
+            if metric != task.metric.name or said not in {None, plan.definition(task)}:
+                what = (
+                    f"is scored by {task.metric.name}, but results in {str(store.root)!r} by {metric}"
+                    if metric != task.metric.name
+                    else f"has other symbols, another cut, target or scoring than results in {str(store.root)!r}"
+                )
+                raise PluginError(
+                    f"{task.id} {what}; raise its version, so that old scores do not pass for new ones, or give another"
+                    " --results"
+                )
+
+
 def _limit_note(task: Task, sizes: tuple[int, ...] | None, request: Request) -> list[str]:
     if request.limit is None or sizes is None or request.limit < max(sizes):
         return []

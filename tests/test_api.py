@@ -14,7 +14,21 @@ import pytest
 from click.testing import CliRunner
 
 import discbench
-from discbench import Board, Classes, Dataset, Metric, RandomTable, Row, Scalar, Splits, Task, accuracy, evaluate, rmse
+from discbench import (
+    Board,
+    Classes,
+    Dataset,
+    Metric,
+    RandomTable,
+    Row,
+    Scalar,
+    Splits,
+    Task,
+    accuracy,
+    evaluate,
+    matthews,
+    rmse,
+)
 from discbench.cli import cli
 from discbench.errors import NoSuchName, PluginError, StoreError, UserError
 from discbench.place import pack, unpack
@@ -42,6 +56,38 @@ def done(checkpoint_directory, tmp_path_factory):
     results, said = tmp_path_factory.mktemp("api") / "results", io.StringIO()
     board = evaluate(checkpoint_directory, ["formal.factor", toy()], seeds=2, results=results, stream=said, **ASKED)
     return results, board, said.getvalue()
+
+
+@pytest.mark.parametrize(
+    "change, found",
+    [
+        ({"max_symbols": 3}, "has other symbols, another cut, target or scoring than results in 'RESULTS'"),
+        (
+            {"mapping": RandomTable("abc")},
+            "has other symbols, another cut, target or scoring than results in 'RESULTS'",
+        ),
+        ({"target": Classes(3)}, "has other symbols, another cut, target or scoring than results in 'RESULTS'"),
+        ({"metric": matthews}, "is scored by matthews, but results in 'RESULTS' by accuracy"),
+    ],
+)
+def test_a_task_that_changed_without_its_version_is_told_before_old_scores_pass_for_new_ones(change, found, tmp_path):
+    evaluate("baseline:majority", [toy()], results=tmp_path, seeds=1)
+    with pytest.raises(PluginError) as error:
+        evaluate("builtin:tiny", [replace(toy(), **change)], results=tmp_path, **ASKED)
+
+    assert (
+        f"toy.front@1 {found}; raise its version, so that old scores do not pass for new ones, or give another --results"
+        == str(error.value).replace(str(tmp_path), "RESULTS")
+    )
+    raised = evaluate("baseline:majority", [replace(toy(), **change, version=2)], results=tmp_path, seeds=1)
+    assert (1, 0) == (raised.trained, raised.kept)
+
+
+def test_what_no_score_is_made_of_may_change_without_a_new_version(tmp_path):
+    evaluate("baseline:majority", [toy()], results=tmp_path, seeds=1)
+    again = evaluate("baseline:majority", [replace(toy(), about="b in front?", chance=0.5)], results=tmp_path, seeds=1)
+
+    assert (0, 1) == (again.trained, again.kept)
 
 
 @pytest.mark.parametrize("workers", [0, 1])

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from discbench import ranks, show
+from discbench import ranks, show, sweep
 from discbench.api import Asked
 from discbench.errors import ExitCode
 from discbench.options import DIRECTORY, REQUEST, data_directory, request_of, what_options
@@ -120,6 +120,7 @@ def plan_(**options: Any) -> None:  # noqa: ANN401
 
     _, prepared, _ = prepare(options, load=False)
     store, directory = Store(options["results"]), data_directory(options["data_dir"])
+    sweep.check_definitions(prepared, store)
     rows = []
     for cell in prepared.cells:
         amount = work(cell, prepared.tasks[cell.task], directory)
