@@ -83,7 +83,8 @@ def checked(task: Task, found: Any) -> Splits:  # noqa: ANN401 - what a reader r
     """Return what a reader returned if it is rows in three splits.
 
     Raises:
-        DataError: A split is empty, or some rows have a group or a second text and others have none.
+        DataError: A split is empty, some rows have a group or a second text and others have none, or segments of one
+            item differ in their label.
         PluginError: It is something else.
     """
     if not isinstance(found, Splits):
@@ -101,7 +102,16 @@ def checked(task: Task, found: Any) -> Splits:  # noqa: ANN401 - what a reader r
     for name, part in product(SPLITS, ("group", "pair")):
         if len({getattr(row, part) is not None for row in getattr(found, name)}) > 1:
             raise DataError(f"{task.name}: all rows of {name} have a {part} or none has, but some have none")
+    for name in SPLITS:
+        _check_labels(task, getattr(found, name))
     return found
+
+
+def _check_labels(task: Task, rows: Sequence[Row]) -> None:
+    labels: dict[str | None, int | float] = {}
+    for row in rows:
+        if row.group is not None and labels.setdefault(row.group, row.target) != row.target:
+            raise DataError(f"{task.name}: segments of one item share a label, but those of {row.group!r} do not")
 
 
 def _faults(task: Task, row: Any) -> Iterator[str]:  # noqa: ANN401 - what a reader calls a row

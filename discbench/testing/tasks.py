@@ -4,7 +4,6 @@ import contextlib
 import io
 import sys
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 
@@ -82,11 +81,6 @@ def _check_groups(task: Task, splits: Splits) -> None:
         not learnt & asked or bool(task.dataset.overlap),
         f"{len(learnt & asked)} have, {min(learnt & asked, key=str, default=None)!r} for one; see discbench.data.split",
     )
-    for name in rows.SPLITS:
-        labels: dict[str | None, Any] = {}
-        for row in getattr(splits, name):
-            same = row.group is None or labels.setdefault(row.group, row.target) == row.target
-            promise(task.name, "segments of one item share a label", same, f"those of {row.group!r} do not")
 
 
 def _check_answer(task: Task, splits: Splits) -> None:
