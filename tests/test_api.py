@@ -71,7 +71,7 @@ def done(checkpoint_directory, tmp_path_factory):
     ],
 )
 def test_a_task_that_changed_without_its_version_is_told_before_old_scores_pass_for_new_ones(change, found, tmp_path):
-    evaluate("baseline:majority", [toy()], results=tmp_path, seeds=1)
+    evaluate("baseline:majority", [toy()], results=tmp_path, seeds=1, workers=0)
     with pytest.raises(PluginError) as error:
         evaluate("builtin:tiny", [replace(toy(), **change)], results=tmp_path, **ASKED)
 
@@ -79,19 +79,18 @@ def test_a_task_that_changed_without_its_version_is_told_before_old_scores_pass_
         f"toy.front@1 {found}; raise its version, so that old scores do not pass for new ones, or give another --results"
         == str(error.value).replace(str(tmp_path), "RESULTS")
     )
-    raised = evaluate("baseline:majority", [replace(toy(), **change, version=2)], results=tmp_path, seeds=1)
+    raised = evaluate("baseline:majority", [replace(toy(), **change, version=2)], results=tmp_path, seeds=1, workers=0)
     assert (1, 0) == (raised.trained, raised.kept)
 
 
 def test_what_no_score_is_made_of_may_change_without_a_new_version(tmp_path):
-    evaluate("baseline:majority", [toy()], results=tmp_path, seeds=1)
+    evaluate("baseline:majority", [toy()], results=tmp_path, seeds=1, workers=0)
     again = evaluate("baseline:majority", [replace(toy(), about="b in front?", chance=0.5)], results=tmp_path, seeds=1)
 
     assert (0, 1) == (again.trained, again.kept)
 
 
-@pytest.mark.parametrize("workers", [0, 1])
-@pytest.mark.parametrize("model", ["builtin:tiny", "baseline:majority"])
+@pytest.mark.parametrize("model, workers", [("builtin:tiny", 0), ("baseline:majority", 1)])
 def test_rows_that_are_drawn_without_a_seed_end_the_sweep_before_training(model, workers, tmp_path):
     def load():
         words = ["".join(random.choices("ab", k=40)) for _ in range(12)]
