@@ -7,7 +7,8 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import Distribution, EntryPoint, distributions
 from types import FrameType
@@ -114,13 +115,28 @@ def guarded(whose: str, plugin: str, doing: str, call: Callable[[], T]) -> T:
             tell(f"{whose} printed to standard output: {line!r}; plugins must be silent there{way_out(plugin)}")
 
 
-def installed(group: str) -> list[EntryPoint]:
+@dataclass(frozen=True, slots=True)
+class Installed:
+    """An entry point, and what the metadata of its distribution say: they are slow to parse, so it is done once."""
+
+    point: EntryPoint
+    distribution: str
+    version: str
+    requires: tuple[str, ...]
+
+    @property
+    def whose(self) -> str:
+        """The plugin as messages name it."""
+        return f"plugin {self.point.name!r} ({self.point.value} of {self.distribution} {self.version})"
+
+
+def installed(group: str) -> list[Installed]:
     """Return the entry points of a group, in the order of their names.
 
     A distribution whose metadata cannot be read, as while pip replaces it, is tried twice and then told as a warning;
     the others are found all the same.
     """
-    points: dict[tuple[str, str], EntryPoint] = {}
+    points: dict[tuple[str, str], Installed] = {}
     for distribution in distributions():
         try:
             found = _points(distribution, group)
@@ -133,8 +149,8 @@ def installed(group: str) -> list[EntryPoint]:
                     " are missing; install that distribution again"
                 )
                 continue
-        for point in found:
-            points.setdefault((point.name, distribution.metadata["Name"] or ""), point)  # the first on the path counts
+        for each in found:
+            points.setdefault((each.point.name, each.distribution), each)  # the first on the path counts
     return [points[key] for key in sorted(points)]
 
 
@@ -142,7 +158,7 @@ def _folder(distribution: Distribution) -> str:
     return str(getattr(distribution, "_path", "a distribution without a folder"))
 
 
-def _points(distribution: Distribution, group: str) -> list[EntryPoint]:
+def _points(distribution: Distribution, group: str) -> list[Installed]:
     text = distribution.read_text("entry_points.txt")
     if text is None:
         path = getattr(distribution, "_path", None)
@@ -151,19 +167,23 @@ def _points(distribution: Distribution, group: str) -> list[EntryPoint]:
         return []
     if f"[{group}]" not in text:
         return []
-    if distribution.read_text("METADATA") is None and distribution.read_text("PKG-INFO") is None:
+    egg = distribution.read_text("METADATA") is None
+    if egg and distribution.read_text("PKG-INFO") is None:
         raise OSError("METADATA is missing")
-    return list(distribution.entry_points.select(group=group))
+    said = distribution.metadata
+    requires = distribution.requires if egg else said.get_all("Requires-Dist")
+    about = (said["Name"] or "", said["Version"] or "", tuple(requires or ()))
+    return [Installed(point, *about) for point in distribution.entry_points.select(group=group)]
 
 
-def misfit(point: EntryPoint) -> str | None:
-    """Return the versions of discbench that an entry point's distribution asks for, if this one is not among them."""
-    if point.dist is None or "discbench" not in "\n".join(point.dist.requires or ()):
+def misfit(requires: Sequence[str]) -> str | None:
+    """Return the versions of discbench that a distribution asks for, if this one is not among them."""
+    if "discbench" not in "\n".join(requires):
         return None
     from packaging.requirements import InvalidRequirement, Requirement
     from packaging.utils import canonicalize_name
 
-    for text in point.dist.requires or ():
+    for text in requires:
         with contextlib.suppress(InvalidRequirement):
             asked = Requirement(text)
             meant = canonicalize_name(asked.name) == "discbench"

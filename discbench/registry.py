@@ -13,7 +13,6 @@ import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from importlib.metadata import EntryPoint
 from typing import Any, TypeVar
 
 import pluggy
@@ -21,7 +20,7 @@ import pluggy
 from discbench import hookspecs
 from discbench.errors import NoSuchName, PluginError, did_you_mean
 from discbench.foreign import raised
-from discbench.isolation import BUILTINS, GIVEN, guarded, installed, misfit, tell, way_out
+from discbench.isolation import BUILTINS, GIVEN, Installed, guarded, installed, misfit, tell, way_out
 from discbench.jobs import Executor
 from discbench.measurement import Probe
 from discbench.types import Corpus, Task
@@ -80,10 +79,10 @@ def plugins(extra: Sequence[tuple[str, object]] = (), faults: list[str] | None =
     wrong: list[str] = []
     for name, module in BUILTINS.items():
         register(manager, name, importlib.import_module(module))
-    for point in installed(GROUP):
-        if point.name not in blocked():
+    for found in installed(GROUP):
+        if found.point.name not in blocked():
             try:
-                register(manager, point.name, _import(point), _whose(point))
+                register(manager, found.point.name, _import(found), found.whose)
             except PluginError as error:
                 wrong.append(str(error))
     settle(wrong, faults)
@@ -100,19 +99,14 @@ def settle(wrong: Sequence[str], faults: list[str] | None) -> None:
         raise PluginError("\n".join(wrong))
 
 
-def _whose(point: EntryPoint) -> str:
-    of = f" of {point.dist.metadata['Name']} {point.dist.version}" if point.dist is not None else ""
-    return f"plugin {point.name!r} ({point.value}{of})"
-
-
-def _import(point: EntryPoint) -> object:
-    asked = misfit(point)
+def _import(found: Installed) -> object:
+    asked, point = misfit(found.requires), found.point
     if asked is not None:
         raise PluginError(
-            f"{_whose(point)} asks for {asked}, but this is discbench {__version__}; install a version of it that"
+            f"{found.whose} asks for {asked}, but this is discbench {__version__}; install a version of it that"
             f" fits{way_out(point.name).replace('; ', ', or ')}"
         )
-    return guarded(_whose(point), point.name, "could not be imported", point.load)
+    return guarded(found.whose, point.name, "could not be imported", point.load)
 
 
 def register(manager: pluggy.PluginManager, name: str, module: object, whose: str | None = None) -> None:
