@@ -62,18 +62,7 @@ def identity(record: Record, name: str) -> Found:
 
 def about(record: Record, task: Task) -> Found:
     """Check what the result says of its task."""
-    special = task.specialist
-    facts = {
-        "name": task.name,
-        "discipline": task.discipline,
-        "definition": plan.definition(task),
-        "metric": task.metric.name,
-        "higher_is_better": task.metric.higher_is_better,
-        "chance": task.chance,
-        "ceiling": task.ceiling,
-        "control": task.control,
-        "specialist": special and asdict(special),
-    }
+    facts = plan.facts(task)
     for name, said in record["task"].items():
         if name not in facts:
             yield "task", f"it says {shown(name)} of {task.id}, which tasks do not have"

@@ -1,4 +1,4 @@
-"""What code of a plugin returned or raised, told in one line."""
+"""What code of a plugin returned or raised: as Python's own values, or told in one line."""
 
 import math
 import traceback

@@ -2,7 +2,7 @@
 
 import json
 import math
-from collections import defaultdict
+from collections import Counter, defaultdict
 from typing import Any
 
 import numpy as np
@@ -43,6 +43,11 @@ def _without_checkpoint(way: str) -> str:
     return json.dumps({k: v for k, v in json.loads(way).items() if k not in {"checkpoint", "revision"}}, sort_keys=True)
 
 
+def share(gain: float, control: float) -> float | None:
+    """Return which share of scratch's error a gain takes away; None where scratch makes none."""
+    return gain / control if control > 0 else None
+
+
 def counted(entry: Record, init: str = "pretrained") -> Record | None:
     """Return an entry's gain as means over tasks count it; None where it has none.
 
@@ -53,14 +58,13 @@ def counted(entry: Record, init: str = "pretrained") -> Record | None:
     if gain is None or entry["about"]["higher_is_better"]:
         return gain
     control = {seed: entry["inits"]["scratch"]["scores"][seed] for seed in gain["pairs"]}
-    if min(control.values()) <= 0:
+    pairs = {seed: share(pair, control[seed]) for seed, pair in gain["pairs"].items()}
+    if None in pairs.values():
         return None
-    pairs = {seed: pair / control[seed] for seed, pair in gain["pairs"].items()}
-    rows, scale = gain["rows"], float(np.mean(list(control.values())))
     return {
         "mean": float(np.mean(list(pairs.values()))),
         "pairs": pairs,
-        "rows": rows and {"shared_sd": rows["shared_sd"] / scale},
+        "rows": gain["rows"] and {"shared_sd": gain["rows"]["shared_sd"] / float(np.mean(list(control.values())))},
     }
 
 
@@ -72,29 +76,31 @@ def by_discipline(means: dict[str, float]) -> dict[str, float]:
     return {discipline: float(np.mean(values)) for discipline, values in found.items()}
 
 
+def adaptability(gains: dict[str, float]) -> float:
+    """Return the mean over tasks of a discipline, then over disciplines, of task name -> counted gain; not of none."""
+    return float(np.mean(list(by_discipline(gains).values())))
+
+
 def _headline(way: Record, entries: list[Record], asked: set[str]) -> Record:
     gains = {e["about"]["name"]: gain for e in entries if (gain := counted(e)) is not None}
     errors = sorted(e["about"]["name"] for e in entries if not e["about"]["higher_is_better"])
-    disciplines: dict[str, list[str]] = defaultdict(list)
-    for name in sorted(gains):
-        disciplines[name.split(".")[0]].append(name)
-    means = by_discipline({name: gain["mean"] for name, gain in gains.items()})
+    means = {name: gain["mean"] for name, gain in gains.items()}
     shared = set.intersection(*(set(g["pairs"]) for g in gains.values())) if gains else set()
-    by_seed = {s: _mean({t: g["pairs"][s] for t, g in gains.items()}, disciplines) for s in sorted(shared, key=int)}
+    by_seed = {s: adaptability({t: g["pairs"][s] for t, g in gains.items()}) for s in sorted(shared, key=int)}
     bounds = stats.interval(list(by_seed.values()))
-    spread = _row_spread(gains, disciplines)
+    spread = _row_spread(gains)
     both = None if spread is None else stats.interval_of_both(list(by_seed.values()), spread)
     return {
         **way,
-        "adaptability": float(np.mean(list(means.values()))) if means else None,
+        "adaptability": adaptability(means) if means else None,
         "low": bounds and bounds[0],
         "high": bounds and bounds[1],
         "rows_sd": spread,
         "both": both and {"low": both[0], "high": both[1]},
         "n": len(by_seed),
         "by_seed": by_seed,
-        "disciplines": means,
-        "shares": {name: gains[name]["mean"] for name in errors if name in gains},
+        "disciplines": by_discipline(means),
+        "shares": {name: means[name] for name in errors if name in means},
         "scores": _scores(entries),
         "tasks": sorted(gains),
         "missing": sorted(asked - set(gains)),
@@ -121,16 +127,13 @@ def _scores(entries: list[Record]) -> Record:
     return found
 
 
-def _mean(gains: dict[str, float], disciplines: dict[str, list[str]]) -> float:
-    return float(np.mean([np.mean([gains[task] for task in names]) for names in disciplines.values()]))
-
-
-def _row_spread(gains: dict[str, Record], disciplines: dict[str, list[str]]) -> float | None:
+def _row_spread(gains: dict[str, Record]) -> float | None:
     """Return the sd of the adaptability that all seeds share, over test rows; those of two tasks are independent."""
     if not gains or not all(g["rows"] for g in gains.values()):
         return None
-    share = {t: 1 / (len(names) * len(disciplines)) for names in disciplines.values() for t in names}
-    return math.sqrt(sum((share[task] * gain["rows"]["shared_sd"]) ** 2 for task, gain in gains.items()))
+    tasks = Counter(name.split(".")[0] for name in gains)
+    weight = {name: 1 / (tasks[name.split(".")[0]] * len(tasks)) for name in sorted(gains)}
+    return math.sqrt(sum((weight[name] * gain["rows"]["shared_sd"]) ** 2 for name, gain in gains.items()))
 
 
 def _rank(rows: list[Record]) -> None:

@@ -125,6 +125,21 @@ def definition(task: Task) -> str:
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:12]
 
 
+def facts(task: Task) -> dict[str, Any]:
+    """Return what a result says of its task."""
+    return {
+        "name": task.name,
+        "discipline": task.discipline,
+        "definition": definition(task),
+        "metric": task.metric.name,
+        "higher_is_better": task.metric.higher_is_better,
+        "chance": task.chance,
+        "ceiling": task.ceiling,
+        "control": task.control,
+        "specialist": task.specialist and asdict(task.specialist),
+    }
+
+
 def rows_of(task: Task, directory: Path | None) -> str | None:
     """Return the SHA-256 of the rows that a task would be run on, if it is known without reading them."""
     note = rowcache.summary(task, directory)

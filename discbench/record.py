@@ -11,7 +11,7 @@ from typing import Any
 import torch
 
 from discbench import finetune, rows
-from discbench.plan import Cell, definition
+from discbench.plan import Cell, facts
 from discbench.store import FORMAT, Result
 from discbench.types import Task
 
@@ -51,23 +51,7 @@ def _processor() -> str:
 
 def head(cell: Cell, task: Task) -> Result:
     """Return what a result says of its cell and task."""
-    special = task.specialist
-    return {
-        "format": FORMAT,
-        "id": cell.id,
-        "cell": asdict(cell),
-        "task": {
-            "name": task.name,
-            "discipline": task.discipline,
-            "definition": definition(task),
-            "metric": task.metric.name,
-            "higher_is_better": task.metric.higher_is_better,
-            "chance": task.chance,
-            "ceiling": task.ceiling,
-            "control": task.control,
-            "specialist": special and {"name": special.name, "score": special.score, "source": special.source},
-        },
-    }
+    return {"format": FORMAT, "id": cell.id, "cell": asdict(cell), "task": facts(task)}
 
 
 def failure(error: Exception) -> Result:

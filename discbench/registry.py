@@ -62,13 +62,16 @@ def with_given(tasks: Sequence[Task] = (), probes: Sequence[Probe] = ()) -> plug
     return plugins([(GIVEN, Given(tasks=tuple(tasks), probes=tuple(probes)))] if tasks or probes else ())
 
 
-def plugins(extra: Sequence[tuple[str, object]] = (), faults: list[str] | None = None) -> pluggy.PluginManager:
+def plugins(
+    extra: Sequence[tuple[str, object]] = (), faults: list[str] | None = None, *, others: bool = True
+) -> pluggy.PluginManager:
     """Build the manager: built-in plugins, installed ones, then `extra` pairs of name and module.
 
     Args:
         extra: Plugins that are not installed.
         faults: Where to put what is wrong with installed plugins, one line each; they are then left out. Of two with
             one name the first stays: built-in ones, then by distribution.
+        others: Whether to take installed plugins at all.
 
     Raises:
         PluginError: Plugins that cannot be imported, implement no hook, misspell one, take a taken name or ask for
@@ -79,7 +82,7 @@ def plugins(extra: Sequence[tuple[str, object]] = (), faults: list[str] | None =
     wrong: list[str] = []
     for name, module in BUILTINS.items():
         register(manager, name, importlib.import_module(module))
-    for found in installed(GROUP):
+    for found in installed(GROUP) if others else ():
         if found.point.name not in blocked():
             try:
                 register(manager, found.point.name, _import(found), found.whose)

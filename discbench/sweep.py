@@ -102,18 +102,18 @@ def check_definitions(sweep: Sweep, store: Store) -> None:
         PluginError: A task was changed and its version was not: its old scores would pass for new ones.
     """
     for task in sweep.tasks.values():
-        for result in store.examples(task.id):
-            said, metric = result["task"].get("definition"), result["task"]["metric"]
-            if metric != task.metric.name or said not in {None, plan.definition(task)}:
-                what = (
-                    f"is scored by {task.metric.name}, but results in {str(store.root)!r} by {metric}"
-                    if metric != task.metric.name
-                    else f"has other symbols, another cut, target or scoring than results in {str(store.root)!r}"
-                )
-                raise PluginError(
-                    f"{task.id} {what}; raise its version, so that old scores do not pass for new ones, or give another"
-                    " --results"
-                )
+        allowed, where = {None, plan.definition(task)}, repr(str(store.root))
+        for about in (result["task"] for result in store.examples(task.id)):
+            if about["metric"] != task.metric.name:
+                what = f"is scored by {task.metric.name}, but results in {where} by {about['metric']}"
+            elif about.get("definition") not in allowed:
+                what = f"has other symbols, another cut, target or scoring than results in {where}"
+            else:
+                continue
+            raise PluginError(
+                f"{task.id} {what}; raise its version, so that old scores do not pass for new ones, or give another"
+                " --results"
+            )
 
 
 def _limit_note(task: Task, sizes: tuple[int, ...] | None, request: Request) -> list[str]:

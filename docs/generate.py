@@ -7,11 +7,9 @@ The reference of commands and hooks is put into its pages when the documentation
 
 import inspect
 import json
-import os
 import re
 import sys
 from collections.abc import Iterator
-from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +18,6 @@ import click
 import discbench
 from discbench import TextTable, hookspecs, registry
 from discbench.cli import cli
-from discbench.types import Task
 
 README = Path(__file__).parents[1] / "README.md"
 TASKS = Path(__file__).parent / "tasks.md"
@@ -28,20 +25,10 @@ LEADERBOARD = Path(__file__).parent / "leaderboard.md"
 SCHEMA = Path(discbench.__file__).parent / "schemas" / "leaderboard-1.0.schema.json"
 
 
-def builtin_tasks() -> list[Task]:
-    """Return the tasks that come with discbench, whatever plugins are installed beside it."""
-    kept = os.environ.get("DISCBENCH_BLOCK", "")
-    os.environ["DISCBENCH_BLOCK"] = ",".join(entry.name for entry in entry_points(group=registry.GROUP))
-    try:
-        return list(registry.tasks(registry.plugins()).values())
-    finally:
-        os.environ["DISCBENCH_BLOCK"] = kept
-
-
 def tasks_table() -> str:
     """Return the built-in tasks as Markdown."""
     lines = ["| task | asks | symbols | target, metric | train/validation/test |", "|---|---|---|---|---|"]
-    for task in builtin_tasks():
+    for task in registry.tasks(registry.plugins(others=False)).values():
         sizes = "/".join(map(str, task.dataset.sizes)) if task.dataset.sizes else "?"
         symbols = task.mapping.symbols or "text"
         lines.append(f"| `{task.id}` | {task.about} | {symbols} | {task.target}, {task.metric.name} | {sizes} |")
@@ -54,7 +41,7 @@ def details_table() -> str:
         "| task | rows | the paper's counts | symbols | cut after | target, metric | specialist | rows known by hash |",
         "|---|---|---|---|---|---|---|---|",
     ]
-    for task in builtin_tasks():
+    for task in registry.tasks(registry.plugins(others=False)).values():
         data, special = task.dataset, task.specialist
         text = isinstance(task.mapping, TextTable)
         longest = f"{task.mapping.max_tokens} tokens" if isinstance(task.mapping, TextTable) else task.max_symbols

@@ -14,21 +14,7 @@ import pytest
 from click.testing import CliRunner
 
 import discbench
-from discbench import (
-    Board,
-    Classes,
-    Dataset,
-    Metric,
-    RandomTable,
-    Row,
-    Scalar,
-    Splits,
-    Task,
-    accuracy,
-    evaluate,
-    matthews,
-    rmse,
-)
+from discbench import Board, Classes, Dataset, Metric, RandomTable, Row, Scalar, Splits, Task, accuracy, evaluate, rmse
 from discbench.cli import cli
 from discbench.errors import NoSuchName, PluginError, StoreError, UserError
 from discbench.place import pack, unpack
@@ -67,7 +53,7 @@ def done(checkpoint_directory, tmp_path_factory):
             "has other symbols, another cut, target or scoring than results in 'RESULTS'",
         ),
         ({"target": Classes(3)}, "has other symbols, another cut, target or scoring than results in 'RESULTS'"),
-        ({"metric": matthews}, "is scored by matthews, but results in 'RESULTS' by accuracy"),
+        ({"metric": discbench.matthews}, "is scored by matthews, but results in 'RESULTS' by accuracy"),
     ],
 )
 def test_a_task_that_changed_without_its_version_is_told_before_old_scores_pass_for_new_ones(change, found, tmp_path):
@@ -85,7 +71,8 @@ def test_a_task_that_changed_without_its_version_is_told_before_old_scores_pass_
 
 def test_what_no_score_is_made_of_may_change_without_a_new_version(tmp_path):
     evaluate("baseline:majority", [toy()], results=tmp_path, seeds=1, workers=0)
-    again = evaluate("baseline:majority", [replace(toy(), about="b in front?", chance=0.5)], results=tmp_path, seeds=1)
+    same = replace(toy(), about="b in front?", chance=0.5)
+    again = evaluate("baseline:majority", [same], results=tmp_path, seeds=1, workers=0)
 
     assert (0, 1) == (again.trained, again.kept)
 

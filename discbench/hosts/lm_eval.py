@@ -194,9 +194,7 @@ class SeedTask(Task):
     def process_results(self, doc: Mapping[str, Any], results: Sequence[str]) -> dict[str, float]:
         """Return the numbers of one seed, under the names of all that is made of them."""
         del doc
-        found = seeds.values(json.loads(results[0]))
-        share = seeds.share(found, self.ours.metric) if self._mixed else None
-        found |= {} if share is None else {seeds.SHARE: share}
+        found = seeds.values(json.loads(results[0]), shared=self._mixed)
         scores = {f"{name}_seed_sd": value for name, value in found.items() if name in self._columns()}
         bounds = {f"{n}_{end}": found[n] for n in self._gains() if n in found for end in ("low", "high")}
         return {**found, **scores, **bounds}

@@ -5,7 +5,7 @@ from typing import Any
 
 from discbench.board import init_order
 from discbench.boardview import Board
-from discbench.metrics import Metric
+from discbench.headline import share
 from discbench.plan import NOTHING
 from discbench.store import Result
 from discbench.types import Task
@@ -13,7 +13,7 @@ from discbench.types import Task
 Record = dict[str, Any]
 CONTROL = "scratch"
 SHARE = "gain_share"
-"""The gain, of an error as a share of scratch's: what the mean of a discipline that has errors is made of."""
+"""The gain as means count it, of an error as a share of scratch's; a discipline that has errors is averaged by it."""
 COUNTS = ("failed_cells", "collapsed_cells", "marked_cells")
 """Cells that failed, that predict a constant, and that must not be compared with whole, verified ones."""
 MAIN = ("pretrained", NOTHING)
@@ -54,16 +54,13 @@ def gain_column(init: str) -> str:
     return "gain" if init in MAIN else f"gain_{init}"
 
 
-def share(found: dict[str, float], metric: Metric) -> float | None:
-    """Return the gain of one seed as means over tasks count it (`discbench.headline.counted`)."""
-    if "gain" not in found or metric.higher_is_better:
-        return found.get("gain")
-    control = found[column(metric.name, CONTROL)]
-    return found["gain"] / control if control > 0 else None
+def values(answered: Record, *, shared: bool = False) -> dict[str, float]:
+    """Return the numbers of one seed: each init's score, its gain over scratch, and `COUNTS`.
 
-
-def values(answered: Record) -> dict[str, float]:
-    """Return the numbers of one seed: each init's score, its gain over scratch, and `COUNTS`."""
+    Args:
+        answered: Of `answer`.
+        shared: Whether to give `SHARE` too.
+    """
     cells, about = answered["cells"], answered["about"]
     done = {init: cell["score"] for init, cell in cells.items() if cell["status"] == "finished"}
     found: dict[str, float] = {column(about["metric"], init): score for init, score in done.items()} if about else {}
@@ -71,6 +68,8 @@ def values(answered: Record) -> dict[str, float]:
         sign = 1.0 if about["higher_is_better"] else -1.0
         pairs = {init: sign * (score - done[CONTROL]) for init, score in done.items() if init != CONTROL}
         found |= {gain_column(init): pair for init, pair in pairs.items()}
+        counted = found.get("gain") if sign > 0 or "gain" not in found else share(found["gain"], done[CONTROL])
+        found |= {SHARE: counted} if shared and counted is not None else {}
     counts = (len(cells) - len(done), *(sum(bool(c.get(n)) for c in cells.values()) for n in ("collapsed", "marks")))
     return {**found, **dict(zip(COUNTS, counts, strict=True))}
 

@@ -7,7 +7,7 @@ from typing import Any
 from discbench import published
 from discbench.board import init_order
 from discbench.boardtext import way_of
-from discbench.headline import WAY, by_discipline, counted
+from discbench.headline import WAY, adaptability, counted
 from discbench.site import charts
 
 Record = dict[str, Any]
@@ -120,8 +120,8 @@ def _row(row: Record, board: Record, disciplines: list[str]) -> Record:
 def _adaptability(entries: list[Record], init: str) -> float | None:
     """Return the mean gain of an init over tasks of a discipline, then over disciplines."""
     given = {e["task"]: counted(e, init) for e in entries if e["about"] and not e["about"]["control"]}
-    means = by_discipline({task: gain["mean"] for task, gain in given.items() if gain})
-    return sum(means.values()) / len(means) if means else None
+    means = {task: gain["mean"] for task, gain in given.items() if gain}
+    return adaptability(means) if means else None
 
 
 def checkpoint(board: Record, name: str, revision: str, *, figures: bool) -> Record:
