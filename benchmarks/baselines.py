@@ -7,10 +7,12 @@ import sys
 import time
 from functools import partial
 
-from discbench import baselines, registry, rowcache, score
+from discbench.data import rowcache
+from discbench.data.rows import Encoded, Loaded
 from discbench.errors import DataError
-from discbench.rows import Encoded, Loaded
-from discbench.types import Task
+from discbench.plugins import registry
+from discbench.training import baselines, score
+from discbench.values.types import Task
 
 
 def judged(task: Task, outputs: baselines.Outputs, split: Encoded) -> score.Voted:

@@ -16,7 +16,7 @@ import argparse
 import numpy as np
 from scipy.stats import norm, t
 
-from discbench.stats import interval, interval_of_both, interval_of_rows, row_noise
+from discbench.results.stats import interval, interval_of_both, interval_of_rows, row_noise
 
 TRUTH = 0.05
 DRAWS = 200

@@ -14,13 +14,14 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from discbench import models, registry
-from discbench.checkpoints import Checkpoint, locate
-from discbench.inputs import to_inputs
-from discbench.mapping import draw_table
+from discbench.data.rowcache import load
+from discbench.plugins import registry
 from discbench.probes import pwcca
 from discbench.probes.evaluation import evaluating
-from discbench.rowcache import load
+from discbench.training import models
+from discbench.training.inputs import to_inputs
+from discbench.values.checkpoints import Checkpoint, locate
+from discbench.values.mapping import draw_table
 
 SIZES = (1000, 2000, 4000, 8000, 15000)
 

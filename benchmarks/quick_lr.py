@@ -17,11 +17,13 @@ from pathlib import Path
 
 import numpy as np
 
-from discbench import Task, plan
-from discbench.checkpoints import Checkpoint, locate
-from discbench.place import Place
-from discbench.rows import digest
+from discbench import Task
+from discbench.data.rows import digest
+from discbench.sweeps import plan
 from discbench.tasks import formal
+from discbench.values.cells import Cell, Request
+from discbench.values.checkpoints import Checkpoint, locate
+from discbench.values.place import Place
 
 BODY = (3e-4, 1e-3, 3e-3)
 GRID = {"pretrained": BODY, "scratch": BODY, "reembedded": BODY, "frozen": (1e-3, 3e-3, 1e-2, 3e-2, 1e-1)}
@@ -38,7 +40,7 @@ def other_rows() -> list[Task]:
     return found
 
 
-def cells(checkpoint: Checkpoint, tasks: list[Task], seeds: int, inits: list[str]) -> list[tuple[plan.Cell, str]]:
+def cells(checkpoint: Checkpoint, tasks: list[Task], seeds: int, inits: list[str]) -> list[tuple[Cell, str]]:
     """Return every cell of the grid with its task's name."""
     return [
         (cell, task.name)
@@ -50,18 +52,16 @@ def cells(checkpoint: Checkpoint, tasks: list[Task], seeds: int, inits: list[str
             [checkpoint],
             [task],
             {task.name: str(task.dataset.rows_sha256)},
-            plan.Request(
-                inits=(init,), seeds=tuple(range(100, 100 + seeds)), recipe="quick", overrides={"lr": str(rate)}
-            ),
+            Request(inits=(init,), seeds=tuple(range(100, 100 + seeds)), recipe="quick", overrides={"lr": str(rate)}),
         )
     ]
 
 
-def validation(job: tuple[plan.Cell, str], checkpoint: Checkpoint, results: Path) -> float:
+def validation(job: tuple[Cell, str], checkpoint: Checkpoint, results: Path) -> float:
     """Run a cell and return its validation score, 0 at chance and 1 at the ceiling."""
     import torch
 
-    from discbench.run import Bench
+    from discbench.training.run import Bench
 
     torch.set_num_threads(1)
     cell, name = job

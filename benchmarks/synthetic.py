@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from discbench.plan import cell_id
-from discbench.store import Store, as_text, folder_name
+from discbench.results.store import Store, as_text, folder_name
+from discbench.values.cells import cell_id
 
 FAMILIES = ("bert", "roberta", "albert", "electra", "gpt2", "esm")
 DISCIPLINES = ("protein", "dna", "music", "formal", "chem", "glue")

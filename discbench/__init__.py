@@ -6,10 +6,10 @@ other names are all that a plugin needs. None of them imports torch before it is
 
 import typing as _typing
 
-from discbench.hookspecs import hookimpl
-from discbench.mapping import RandomTable, TextTable
-from discbench.measurement import Probe
-from discbench.metrics import (
+from discbench.plugins.hookspecs import hookimpl
+from discbench.values.mapping import RandomTable, TextTable
+from discbench.values.measurement import Probe
+from discbench.values.metrics import (
     Metric,
     accuracy,
     auroc,
@@ -21,23 +21,23 @@ from discbench.metrics import (
     rmse,
     spearman,
 )
-from discbench.types import Classes, Corpus, Dataset, Row, Scalar, Specialist, Splits, Task
-from discbench.version import __version__
+from discbench.values.types import Classes, Corpus, Dataset, Row, Scalar, Specialist, Splits, Task
+from discbench.values.version import __version__
 
 if _typing.TYPE_CHECKING:
     from discbench.api import evaluate
-    from discbench.boardview import Board
-    from discbench.jobs import Event, Executor
-    from discbench.probeapi import probe
-    from discbench.probeview import Measurements
+    from discbench.probing.api import probe
+    from discbench.results.boardview import Board
+    from discbench.results.probeview import Measurements
+    from discbench.values.jobs import Event, Executor
 
 _LATE = {
-    "Board": "discbench.boardview",
-    "Event": "discbench.jobs",
-    "Executor": "discbench.jobs",
-    "Measurements": "discbench.probeview",
+    "Board": "discbench.results.boardview",
+    "Event": "discbench.values.jobs",
+    "Executor": "discbench.values.jobs",
+    "Measurements": "discbench.results.probeview",
     "evaluate": "discbench.api",
-    "probe": "discbench.probeapi",
+    "probe": "discbench.probing.api",
 }
 """Names that are looked up when they are asked for, so that a plugin does not pay for them."""
 

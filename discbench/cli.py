@@ -6,7 +6,6 @@ import click
 
 from discbench.commands import (
     board,
-    compare,
     evaluate,
     export,
     lm_eval,
@@ -19,7 +18,7 @@ from discbench.commands import (
     tasks,
 )
 from discbench.errors import DiscbenchError, UserError, did_you_mean
-from discbench.version import __version__
+from discbench.values.version import __version__
 
 
 class Group(click.Group):
@@ -57,7 +56,7 @@ COMMANDS = (
     tasks.data,
     new.new,
     board.board_,
-    compare.compare_,
+    board.compare_,
     pretrain.pretrain_,
     probe.probe_,
     probe.probes_,

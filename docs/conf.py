@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import discbench
-from discbench import hookspecs
+from discbench.plugins import hookspecs
 
 sys.path.insert(0, str(Path(__file__).parent))
 import generate

@@ -1,10 +1,11 @@
-"""Write into the README, docs/tasks.md and docs/leaderboard.md what a program knows: tables, and figures as printed.
+"""Write into README, ARCHITECTURE, docs/tasks and docs/leaderboard what a program knows: tables, figures as printed.
 
 python docs/generate.py [demo-output.txt [baselines.md]]
 
 The reference of commands and hooks is put into its pages when the documentation is built (`conf.py`).
 """
 
+import importlib
 import inspect
 import json
 import re
@@ -16,13 +17,19 @@ from typing import Any
 import click
 
 import discbench
-from discbench import TextTable, hookspecs, registry
+from discbench import Task, TextTable
 from discbench.cli import cli
+from discbench.plugins import hookspecs, registry
 
-README = Path(__file__).parents[1] / "README.md"
+ROOT = Path(__file__).parents[1]
+DOOR = "(door)"
+ABOUT_DOOR = (
+    "The files of discbench/ itself: __init__ (public names) and api; cli and __main__ above all, errors below all."
+)
+README, ARCHITECTURE = ROOT / "README.md", ROOT / "ARCHITECTURE.md"
 TASKS = Path(__file__).parent / "tasks.md"
 LEADERBOARD = Path(__file__).parent / "leaderboard.md"
-SCHEMA = Path(discbench.__file__).parent / "schemas" / "leaderboard-1.0.schema.json"
+SCHEMA = Path(discbench.__file__).parent / "results" / "schemas" / "leaderboard-1.0.schema.json"
 
 
 def tasks_table() -> str:
@@ -32,6 +39,18 @@ def tasks_table() -> str:
         sizes = "/".join(map(str, task.dataset.sizes)) if task.dataset.sizes else "?"
         symbols = task.mapping.symbols or "text"
         lines.append(f"| `{task.id}` | {task.about} | {symbols} | {task.target}, {task.metric.name} | {sizes} |")
+    return "\n".join(lines)
+
+
+def disciplines_table() -> str:
+    """Return the disciplines of the built-in tasks as Markdown."""
+    found: dict[str, list[Task]] = {}
+    for task in registry.tasks(registry.plugins(others=False)).values():
+        found.setdefault(task.discipline, []).append(task)
+    lines = ["| discipline | tasks | for example |", "|---|---|---|"]
+    for name, members in found.items():
+        shown = min(members, key=lambda task: (not task.dataset.sizes, task.name))
+        lines.append(f"| `{name}` | {len(members)} | `{shown.name}`: {shown.about} |")
     return "\n".join(lines)
 
 
@@ -57,6 +76,37 @@ def details_table() -> str:
         ]
         lines.append("| " + " | ".join(map(str, cells)) + " |")
     return "\n".join(lines)
+
+
+def floors() -> list[list[str]]:
+    """Return the rooms in floors: each uses only rooms on floors before its own."""
+    package = Path(discbench.__file__).parent
+    rooms = {path.parent.name for path in package.glob("*/__init__.py")}
+    texts = {name: (package / name / "__init__.py").read_text(encoding="utf-8") for name in rooms}
+    said = {name: text.rpartition("Uses ")[2] for name, text in texts.items()}
+    uses = {name: set(re.findall(r"`(\w+)`", text)) & rooms for name, text in said.items()}
+    uses |= {name: uses[name] | {DOOR} for name, text in said.items() if "the front door" in text}
+    uses[DOOR] = {"sweeps", "probing"}
+    rooms.add(DOOR)
+    found: list[list[str]] = []
+    while rooms:
+        found.append(sorted(name for name in rooms if not uses[name] & rooms))
+        rooms -= set(found[-1])
+    return found
+
+
+def rooms_picture() -> str:
+    """Return the house as text: a floor a line, the highest first, each room with what it is for."""
+    lines = []
+    for number, floor in reversed(list(enumerate(floors()))):
+        for place, name in enumerate(floor):
+            about = ABOUT_DOOR if name == DOOR else _first_line(f"discbench.{name}")
+            lines.append(f"{'' if place else number:<3}{name:<12} {about}")
+    return "\n".join(["```", *lines, "```"])
+
+
+def _first_line(module: str) -> str:
+    return (importlib.import_module(module).__doc__ or "").split("\n")[0]
 
 
 def fields_tables() -> str:
@@ -130,7 +180,7 @@ def hooks() -> list[str]:
 
 def hooks_reference() -> str:
     """Return Sphinx's directives for every hook."""
-    directives = "\n".join(f".. autofunction:: discbench.hookspecs.{name}" for name in hooks())
+    directives = "\n".join(f".. autofunction:: discbench.plugins.hookspecs.{name}" for name in hooks())
     return f"```{{eval-rst}}\n{directives}\n```"
 
 
@@ -142,14 +192,16 @@ def fill(text: str, name: str, content: str) -> str:
 
 
 def main() -> None:
-    """Rewrite the README, docs/tasks.md and docs/leaderboard.md."""
+    """Rewrite the README, ARCHITECTURE.md, docs/tasks.md and docs/leaderboard.md."""
     fields = fill(LEADERBOARD.read_text(encoding="utf-8"), "fields", fields_tables())
     LEADERBOARD.write_text(fields, encoding="utf-8")
     details = fill(TASKS.read_text(encoding="utf-8"), "details", details_table())
+    details = fill(details, "tasks", tasks_table())
     if len(sys.argv) > 2:  # noqa: PLR2004 - the second file
         details = fill(details, "baselines", Path(sys.argv[2]).read_text(encoding="utf-8").strip())
     TASKS.write_text(details, encoding="utf-8")
-    text = fill(README.read_text(encoding="utf-8"), "tasks", tasks_table())
+    ARCHITECTURE.write_text(fill(ARCHITECTURE.read_text(encoding="utf-8"), "rooms", rooms_picture()), encoding="utf-8")
+    text = fill(README.read_text(encoding="utf-8"), "disciplines", disciplines_table())
     if len(sys.argv) > 1 and sys.argv[1]:
         printed = Path(sys.argv[1]).read_text(encoding="utf-8")
         board = "\n".join(line.rstrip() for line in printed.splitlines()).strip("\n")

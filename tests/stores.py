@@ -6,29 +6,18 @@ from pathlib import Path
 
 import numpy as np
 
-from discbench import (
-    Classes,
-    Dataset,
-    RandomTable,
-    Row,
-    Splits,
-    Task,
-    accuracy,
-    dynamics,
-    finetune,
-    record,
-    registry,
-    rowcache,
-    run,
-    score,
-)
-from discbench.checkpoints import locate
-from discbench.mapping import table_sha256
-from discbench.place import Place
-from discbench.plan import Request, cells, steps_of, steps_per_epoch
-from discbench.recount import kept
-from discbench.rows import SPLITS, digest
-from discbench.store import Store, pack_predictions
+from discbench import Classes, Dataset, RandomTable, Row, Splits, Task, accuracy
+from discbench.data import rowcache
+from discbench.data.rows import SPLITS, digest
+from discbench.plugins import registry
+from discbench.results.store import Store, pack_predictions
+from discbench.submissions.recount import kept
+from discbench.sweeps.plan import cells
+from discbench.training import dynamics, finetune, record, run, score
+from discbench.values.cells import Request, steps_of, steps_per_epoch
+from discbench.values.checkpoints import locate
+from discbench.values.mapping import table_sha256
+from discbench.values.place import Place
 
 VOTED = "test.voted"
 

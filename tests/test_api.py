@@ -17,7 +17,7 @@ import discbench
 from discbench import Board, Classes, Dataset, Metric, RandomTable, Row, Scalar, Splits, Task, accuracy, evaluate, rmse
 from discbench.cli import cli
 from discbench.errors import NoSuchName, PluginError, StoreError, UserError
-from discbench.place import pack, unpack
+from discbench.values.place import pack, unpack
 
 ASKED = {"recipe": "quick", "set": {"epochs": 1}, "limit": 32}
 

@@ -1,25 +1,35 @@
-"""`discbench board`."""
+"""`discbench board` and `discbench compare`."""
 
+import json
 from pathlib import Path
 
 import click
 
-from discbench import show
+from discbench.commands import show
+from discbench.commands.options import DIRECTORY
 from discbench.errors import UserError
-from discbench.options import DIRECTORY
 
 
 @click.command(name="board")
 @click.option("--results", type=DIRECTORY, default=Path("results"), show_default=True, help="The store.")
 @click.option("--out", type=DIRECTORY, help="Write leaderboard.json and its schema here.")
 @click.option("--paper", is_flag=True, help="Set the figures of Kao & Lee 2021 beside, where they have them.")
-def board_(results: Path, out: Path | None, *, paper: bool) -> None:
+@click.option(
+    "--svg", type=DIRECTORY, help="Draw the board here, board-light.svg and board-dark.svg; needs the extra site."
+)
+def board_(results: Path, out: Path | None, svg: Path | None, *, paper: bool) -> None:
     """Build the board of everything in a store."""
-    from discbench import board, boardtext
-    from discbench.store import Store, write_whole
+    from discbench.results import board, boardtext
+    from discbench.results.store import Store, write_whole
 
     store = Store(results)
     made = board.build(store.results(), store.probes())
+    if svg is not None:
+        from discbench.site.pages import pictures
+
+        for path in pictures(made, svg):
+            click.echo(str(path))
+        return
     if out is None:
         boardtext.board(made, show.console(), paper=paper)
         return
@@ -29,3 +39,25 @@ def board_(results: Path, out: Path | None, *, paper: bool) -> None:
     except OSError as error:
         raise UserError(f"--out {str(out)!r} cannot be written ({error.strerror}); choose another directory") from error
     click.echo(f"{out / 'leaderboard.json'}: {len(made['entries'])} entries of {len(made['checkpoints'])} checkpoints")
+
+
+@click.command(name="compare")
+@click.argument("one")
+@click.argument("other")
+@click.option("--results", type=DIRECTORY, default=Path("results"), show_default=True, help="The store.")
+@click.option("--init", default="pretrained", show_default=True, help="Which init to compare.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def compare_(one: str, other: str, results: Path, init: str, *, as_json: bool) -> None:
+    """Compare two checkpoints task by task: ONE minus OTHER, seeds paired, with 95 % intervals.
+
+    Both are read from the store; give NAME, or NAME@REVISION where a store holds several revisions.
+    """
+    from discbench.results import board, boardtext
+    from discbench.results.compare import compare
+    from discbench.results.store import Store
+
+    found = compare(board.build(Store(results).results()), one, other, init)
+    if as_json:
+        click.echo(json.dumps(found, indent=1, sort_keys=True))
+    else:
+        boardtext.comparison(found, show.console())

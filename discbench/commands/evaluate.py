@@ -1,102 +1,40 @@
 """`discbench eval` and `discbench plan`."""
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import click
 
-from discbench import ranks, show, sweep
-from discbench.api import Asked
+from discbench.api import prepare, run
+from discbench.commands import show
+from discbench.commands.options import run_options, what_options
 from discbench.errors import ExitCode
-from discbench.options import DIRECTORY, REQUEST, data_directory, request_of, what_options
-from discbench.plan import Cell, Request, work
-
-
-def _asked(options: dict[str, Any], **more: Any) -> Asked:  # noqa: ANN401 - the fields of Asked
-    return Asked(
-        models=options["models"],
-        patterns=options["patterns"],
-        request=request_of(**{name: options[name] for name in REQUEST}),
-        results=options["results"],
-        data=options["data_dir"],
-        specials=options["specials"],
-        device=options["device"],
-        unverified=options["unverified"],
-        trust_remote_code=options["trust_remote_code"],
-        **more,
-    )
-
-
-def prepare(options: dict[str, Any], *, load: bool) -> tuple[Any, Any, Request]:
-    """Return (plugin manager, sweep, request) of what the options ask for."""
-    asked = _asked(options)
-    return *asked.prepare(load=load), asked.request
+from discbench.sweeps import sweep
+from discbench.sweeps.plan import work
+from discbench.training import ranks
+from discbench.values.asked import Evaluation
+from discbench.values.cells import Cell
 
 
 @click.command(name="eval")
-@what_options
-@click.option(
-    "--workers",
-    type=click.IntRange(0),
-    help="Cells at once; by default as many as the machine carries. 0: in this process, as torchrun needs it.",
-)
-@click.option(
-    "--threads",
-    type=click.IntRange(1),
-    help="Threads of each worker; by default the cores that this process may use, shared out.",
-)
-@click.option("--executor", help="Where cells run: local (the default), inprocess, or what a plugin offers.")
-@click.option("--track", help="Log each cell that is run to a tracker: tensorboard, trackio or wandb.")
-@click.option(
-    "--track-dir", type=DIRECTORY, default=Path("tracking"), show_default=True, help="Where the tracker writes."
-)
-@click.option("--verbose", is_flag=True, help="Let the libraries' own bars and warnings through.")
+@run_options
 @click.pass_context
-def eval_(
-    ctx: click.Context,
-    /,
-    workers: int | None,
-    threads: int | None,
-    executor: str | None,
-    track: str | None,
-    track_dir: Path,
-    *,
-    verbose: bool,
-    **options: Any,  # noqa: ANN401
-) -> None:
+def eval_(ctx: click.Context, /, *, as_json: bool, **options: Any) -> None:  # noqa: ANN401 - the fields of Evaluation
     """Fine-tune checkpoints and their controls on tasks, and print the board."""
-    from discbench import boardtext
+    from discbench.results import boardtext
 
-    more = {"workers": workers, "threads": threads, "executor": executor, "track": track, "track_dir": track_dir}
-    made = _asked(options, verbose=verbose, **more).run()
+    asked = Evaluation(**options)
+    made = run(asked)
     if not ranks.first():
         return
-    if options["as_json"]:
+    if as_json:
         click.echo(made.to_json(), nl=False)
     else:
         boardtext.board(made.record, show.console())
-    closing(made.results, trained=made.trained, kept=made.kept, where=options["results"])
+    closing(made.results, trained=made.trained, kept=made.kept, where=asked.store)
     ctx.exit(ExitCode.CELL_FAILED if made.failed else ExitCode.OK)
-
-
-def carry_out(
-    manager: Any,  # noqa: ANN401 - pluggy's manager
-    prepared: Any,  # noqa: ANN401 - a Sweep
-    options: dict[str, Any],
-    *,
-    workers: int | None,
-    threads: int | None,
-    verbose: bool,
-    settled: Callable[[dict[str, Any] | None], bool] | None = None,
-) -> tuple[Sequence[dict[str, Any]], int, int]:
-    """Run what is still to run of a sweep, with progress on stderr; return (all results, cells run, cells kept).
-
-    Of a search, `settled` tells of results that are not finished and need no second run.
-    """
-    asked = _asked(options, workers=workers, threads=threads, verbose=verbose)
-    return asked.carry_out(manager, prepared, None, settled)
 
 
 def closing(
@@ -114,12 +52,13 @@ def closing(
 
 @click.command(name="plan")
 @what_options
-def plan_(**options: Any) -> None:  # noqa: ANN401
+def plan_(*, as_json: bool, **options: Any) -> None:  # noqa: ANN401 - the fields of Evaluation
     """Print the cells of an evaluation, what is there already, and the work; train nothing."""
-    from discbench.store import Store
+    from discbench.results.store import Store
 
-    _, prepared, _ = prepare(options, load=False)
-    store, directory = Store(options["results"]), data_directory(options["data_dir"])
+    asked = Evaluation(**options)
+    _, prepared = prepare(asked, load=False)
+    store, directory = Store(asked.store), asked.directory
     sweep.check_definitions(prepared, store)
     rows = []
     for cell in prepared.cells:
@@ -135,7 +74,7 @@ def plan_(**options: Any) -> None:  # noqa: ANN401
                 "tokens": amount.tokens,
             }
         )
-    if options["as_json"]:
+    if as_json:
         click.echo(json.dumps(rows, indent=1))
         return
     for note in prepared.notes:

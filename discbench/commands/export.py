@@ -7,8 +7,8 @@ from typing import Any
 
 import click
 
+from discbench.commands.options import DIRECTORY
 from discbench.errors import UserError, did_you_mean
-from discbench.options import DIRECTORY
 
 FORMATS = {
     "lm-eval": ("lm_eval", "to_lm_eval"),
@@ -39,7 +39,7 @@ def export_(
 ) -> None:
     """Write a store's results in another project's format; the same store gives the same bytes."""
     from discbench.exports.selection import select
-    from discbench.store import write_whole
+    from discbench.results.store import write_whole
 
     if form not in FORMATS:
         raise UserError(f"no format {form!r}{did_you_mean(form, FORMATS, 'there are ' + ', '.join(FORMATS))}")

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import click
 
-from discbench import registry
 from discbench.commands.evaluate import closing
+from discbench.commands.options import DIRECTORY
 from discbench.errors import ExitCode, UserError
 from discbench.hosts import stubs
-from discbench.options import DIRECTORY
+from discbench.plugins import registry
 
 
 @click.group(name="lm-eval")

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import click
 
-from discbench import registry, scaffold
+from discbench.commands.options import DIRECTORY
 from discbench.errors import UserError
-from discbench.options import DIRECTORY
+from discbench.plugins import registry, scaffold
 
 INTO = click.option(
     "--out", type=DIRECTORY, default=Path(), show_default="here", help="Where the package's folder is made."

@@ -6,14 +6,15 @@ from typing import TYPE_CHECKING
 
 import click
 
-from discbench import loading, registry
+from discbench.commands.options import DIRECTORY
+from discbench.data import loading
 from discbench.errors import NoSuchName, UserError, did_you_mean
-from discbench.options import DIRECTORY
-from discbench.recipes import pretrain_recipe
-from discbench.types import Corpus
+from discbench.plugins import registry
+from discbench.values.recipes import pretrain_recipe
+from discbench.values.types import Corpus
 
 if TYPE_CHECKING:
-    from discbench.corpus import Text
+    from discbench.pretraining.corpus import Text
 
 
 @click.command(name="pretrain")
@@ -39,19 +40,15 @@ def pretrain_(
     """
     recipe = pretrain_recipe(changes)
     named = _named(corpus, held_out)
-    import torch
-
-    from discbench.corpus import SPECIALS, Text
-    from discbench.pretrain import pretrain
+    from discbench.pretraining.corpus import SPECIALS, Text
+    from discbench.pretraining.pretrain import pretrain
 
     text = (
         _written(named, out, about) if named else Text(learnt=Path(corpus), held_out=Path(str(held_out)), about=about)
     )
     if text.words and not any(change.startswith("vocabulary=") for change in changes):
         recipe = replace(recipe, vocabulary=len(SPECIALS) + len(text.words))
-    if threads:
-        torch.set_num_threads(threads)
-    made = pretrain(text, out, recipe, lambda line: click.echo(line, err=True))
+    made = pretrain(text, out, recipe, lambda line: click.echo(line, err=True), threads=threads)
     losses = made["held_out_loss"]
     click.echo(f"{out}: held-out loss {losses[0]['loss']:.2f} -> {losses[-1]['loss']:.2f} nats")
 
@@ -73,7 +70,7 @@ def _named(corpus: str, held_out: Path | None) -> Corpus | None:
 
 def _written(corpus: Corpus, out: Path, about: str) -> "Text":
     """Write the text of a corpus beside the state, once."""
-    from discbench.corpus import Text
+    from discbench.pretraining.corpus import Text
 
     out.mkdir(parents=True, exist_ok=True)
     learnt, kept = out / f"{corpus.id}.txt", out / f"{corpus.id}.held-out.txt"

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from discbench.options import DIRECTORY
+from discbench.commands.options import DIRECTORY
 
 
 @click.command(name="site")
@@ -13,10 +13,10 @@ from discbench.options import DIRECTORY
 @click.option("--figures/--no-figures", default=None, help="Charts; by default for up to 100 checkpoints.")
 def site_(source: Path, out: Path, *, figures: bool | None) -> None:
     """Write the board as a static site that opens from a file, without a network."""
-    from discbench import site
+    from discbench.site import pages
 
-    board = site.read(source)
-    written = site.build(board, out, figures=figures)
+    board = pages.read(source)
+    written = pages.build(board, out, figures=figures)
     size = sum(path.stat().st_size for path in written) / 1e6
     click.echo(
         f"{out / 'index.html'}: {len(written)} files, {size:.2f} MB, {len(board['checkpoints'])} rows of the board"

@@ -5,11 +5,12 @@ from pathlib import Path
 
 import click
 
-from discbench import registry
-from discbench.checkpoints import locate
+from discbench.commands.options import DIRECTORY, own_option
 from discbench.errors import ExitCode, UserError
-from discbench.findings import Finding
-from discbench.options import DIRECTORY, data_directory
+from discbench.plugins import registry
+from discbench.submissions.findings import Finding
+from discbench.values.asked import data_directory
+from discbench.values.checkpoints import locate
 
 MOST_LINES = 1000
 
@@ -24,8 +25,8 @@ marked_option = click.option(
 @marked_option
 def submit_(results: Path, out: Path, *, allow_marked: bool) -> None:
     """Pack all cells of a store, with predictions and provenance, for others to verify."""
-    from discbench import submit
-    from discbench.store import write_whole
+    from discbench.results.store import write_whole
+    from discbench.submissions import submit
 
     content, manifest = submit.pack(results, allow_marked=allow_marked)
     try:
@@ -37,7 +38,7 @@ def submit_(results: Path, out: Path, *, allow_marked: bool) -> None:
 
 @click.command(name="verify")
 @click.argument("path", type=click.Path(path_type=Path))
-@click.option("--data-dir", type=DIRECTORY, help="Look for data files here first (else DISCBENCH_DATA).")
+@own_option("data_dir")
 @click.option("--fetch", is_flag=True, help="Download rows that are not at hand, each task's from its own source.")
 @click.option(
     "--model",
@@ -69,8 +70,8 @@ def verify_(
 
     One line a finding; exit code 0 if nothing is wrong, 1 if something is, 2 if PATH cannot be read.
     """
-    from discbench.redraw import Tables
-    from discbench.verify import Verifier
+    from discbench.submissions.redraw import Tables
+    from discbench.submissions.verify import Verifier
 
     if not path.exists():
         raise UserError(f"{str(path)!r} does not exist; give a file made by `discbench submit`, or a results directory")

@@ -6,16 +6,18 @@ from pathlib import Path
 
 import click
 
-from discbench import registry, show
-from discbench.checkpoints import builtins
+from discbench.commands import show
+from discbench.commands.options import data_options, own_option
 from discbench.errors import DiscbenchError, ExitCode, NotAtHand
-from discbench.options import DIRECTORY, data_directory, data_options
+from discbench.plugins import registry
+from discbench.values.asked import data_directory
+from discbench.values.checkpoints import builtins
 
 
 @click.command()
 @click.argument("patterns", nargs=-1)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-@click.option("--data-dir", type=DIRECTORY, help="Look for data files here first (else DISCBENCH_DATA).")
+@own_option("data_dir")
 def tasks(patterns: tuple[str, ...], data_dir: Path | None, *, as_json: bool) -> None:
     """List tasks: all, or those that PATTERNS name; of one whole NAME, print the data card (nothing is downloaded)."""
     faults: list[str] = []
@@ -23,7 +25,7 @@ def tasks(patterns: tuple[str, ...], data_dir: Path | None, *, as_json: bool) ->
     tell_faults(faults)
     found = registry.select(patterns, known) if patterns else list(known.values())
     if len(found) == 1 and patterns[0] in {found[0].name, found[0].id}:
-        from discbench import card
+        from discbench.data import card
 
         made = card.card(found[0], data_directory(data_dir))
         click.echo(json.dumps([{**show.task_record(found[0]), "card": made}], indent=1) if as_json else card.text(made))
@@ -76,7 +78,7 @@ def data_verify(patterns: tuple[str, ...], data_dir: Path | None, *, unverified:
 
 
 def _each(patterns: tuple[str, ...], data_dir: Path | None, *, unverified: bool, download: bool) -> None:
-    from discbench import rowcache
+    from discbench.data import rowcache
 
     directory, worst, found, absent = data_directory(data_dir), 0, 0, []
     for task in registry.select(patterns, registry.tasks(registry.plugins())):

@@ -1,1 +1,4 @@
-"""Text to pre-train on, offered as a plugin's would be."""
+"""Built-in corpora: text to pre-train on, offered as a plugin's would be.
+
+Others take nothing. Uses `plugins`, `values`.
+"""

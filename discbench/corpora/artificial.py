@@ -20,8 +20,8 @@ from random import Random
 
 import numpy as np
 
-from discbench.hookspecs import hookimpl
-from discbench.types import Corpus
+from discbench.plugins.hookspecs import hookimpl
+from discbench.values.types import Corpus
 
 KINDS = 29_995
 LINES, HELD_OUT = 100_000, 2_000

@@ -1,8 +1,8 @@
 """The executors of this package, offered as a plugin's would be."""
 
 from discbench.executors import inprocess, local
-from discbench.hookspecs import hookimpl
-from discbench.jobs import Executor
+from discbench.plugins.hookspecs import hookimpl
+from discbench.values.jobs import Executor
 
 LOCAL = Executor(name="local", run=local.run, about="processes on this machine, each a cell at a time")
 INPROCESS = Executor(name="inprocess", run=inprocess.run, about="this process, or all of torchrun's: --workers 0")

@@ -6,9 +6,9 @@ For a cell that is too large for one device, and for a debugger.
 import os
 from collections.abc import Callable, Sequence
 
-from discbench.jobs import Event, Job, Watch
-from discbench.place import Place, unpack
-from discbench.plan import Cell
+from discbench.values.cells import Cell
+from discbench.values.jobs import Event, Job, Watch
+from discbench.values.place import Place, unpack
 
 
 def run(jobs: Sequence[Job], place: Place, workers: int, threads: int, watch: Watch) -> None:  # noqa: ARG001 - one
@@ -21,8 +21,8 @@ def run(jobs: Sequence[Job], place: Place, workers: int, threads: int, watch: Wa
         os.environ.setdefault(name, str(threads))
     import torch
 
-    from discbench import registry
-    from discbench.run import Bench
+    from discbench.plugins import registry
+    from discbench.training.run import Bench
 
     torch.set_num_threads(threads)
     tasks = {task.id: task for task in (*registry.tasks(registry.plugins()).values(), *unpack(place.given))}

@@ -19,9 +19,9 @@ from types import ModuleType
 from typing import Any
 
 from discbench.errors import DiscbenchError
-from discbench.jobs import Event, Job, Watch
-from discbench.place import Place, unpack
-from discbench.store import FORMAT, Store
+from discbench.results.store import FORMAT, Store
+from discbench.values.jobs import Event, Job, Watch
+from discbench.values.place import Place, unpack
 
 
 @dataclass
@@ -156,8 +156,8 @@ def work(pipe: Connection, place: Place, threads: int, log: str) -> None:
         os.environ[name] = str(threads)
     import torch
 
-    from discbench import registry
-    from discbench.run import Bench
+    from discbench.plugins import registry
+    from discbench.training.run import Bench
 
     torch.set_num_threads(threads)
     tasks = {task.id: task for task in (*registry.tasks(registry.plugins()).values(), *unpack(place.given))}

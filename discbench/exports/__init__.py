@@ -1,1 +1,4 @@
-"""Results in other projects' formats: each a pure function of a store, from results to named files."""
+"""Results for others: a store in their formats, each a pure function from results to named files; trackers.
+
+Others take `selection` and one function a format. Uses `plugins`, `results`, `values`.
+"""

@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from discbench.exports.selection import Files, Record, Selection, all_of, finished_at, main_init, words
-from discbench.headline import WAY
-from discbench.store import folder_name
+from discbench.results.headline import WAY
+from discbench.results.store import folder_name
 
-SCHEMA = Path(__file__).parents[1] / "schemas" / "every-eval-ever-0.3.0.schema.json"
+SCHEMA = Path(__file__).parent / "schemas" / "every-eval-ever-0.3.0.schema.json"
 VERSION = "0.3.0"
 RANGES: dict[str, tuple[float | str, float | str]] = {
     **dict.fromkeys(("accuracy", "balanced_accuracy", "f1", "macro_f1", "auroc"), (0.0, 1.0)),

@@ -4,7 +4,7 @@ from typing import Any
 
 from discbench.errors import UserError
 from discbench.exports.selection import Files, Record, Selection, all_of, finished_at, main_init, words
-from discbench.store import folder_name
+from discbench.results.store import folder_name
 
 GAIN = ".gain"
 TASK_TYPE = "text-classification"

@@ -12,10 +12,10 @@ from typing import Any
 
 import numpy as np
 
-from discbench import stats
 from discbench.exports.selection import Files, Record, Selection, all_of, finished_at, slug, words
-from discbench.plan import Cell
-from discbench.store import Store, unpack_predictions
+from discbench.results import stats
+from discbench.results.store import Store, unpack_predictions
+from discbench.values.cells import Cell
 
 NOT_SAFE = re.compile(r"[\"<>:/|\\?*\[\]]+")
 """What lm-evaluation-harness replaces in a model's name."""

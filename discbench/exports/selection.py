@@ -7,9 +7,9 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from discbench import board, headline
 from discbench.errors import UserError
-from discbench.store import Store, folder_name
+from discbench.results import board, headline
+from discbench.results.store import Store, folder_name
 
 Record = dict[str, Any]
 Files = dict[str, bytes]

@@ -5,8 +5,8 @@ import io
 from collections.abc import Sequence
 from typing import Any
 
-from discbench import board, stats
 from discbench.exports.selection import Files, Record, Selection, words
+from discbench.results import board, stats
 
 CELL_FIELDS = (
     "id", "checkpoint", "revision", "task", "discipline", "init", "seed", "mapping", "mapping_seed", "map_specials",

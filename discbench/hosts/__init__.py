@@ -1,1 +1,4 @@
-"""Hosts: other harnesses that ask for our cells. Each is a view over the same store; none runs anything itself."""
+"""Hosts: other harnesses that ask for our cells. Each is a view over the same store; none runs anything itself.
+
+Others take nothing but `stubs`. Uses `data`, `plugins`, `results`, `values`, and the front door.
+"""

@@ -6,7 +6,8 @@ from dataclasses import fields
 from typing import Any
 
 from discbench.errors import NoSuchName, UserError, did_you_mean
-from discbench.recipes import Recipe
+from discbench.values.asked import Evaluation, questions
+from discbench.values.recipes import Recipe
 
 
 def words(name: str, value: object) -> tuple[str, ...]:
@@ -48,28 +49,20 @@ def _text(name: str, value: object) -> str:
     return str(value)
 
 
-OPTIONS: dict[str, Callable[[str, object], object]] = {
-    "inits": words,
-    "seeds": whole,
-    "recipe": _text,
-    "limit": whole,
-    "mapping": _text,
-    "mapping_seeds": _wholes,
-    "map_specials": _yes,
-    "fraction": _number,
-    "subset": _text,
-    "results": _text,
-    "data_dir": _text,
-    "specials": words,
-    "device": _text,
-    "workers": whole,
-    "threads": whole,
-    "executor": _text,
-    "unverified": _yes,
-    "trust_remote_code": _yes,
-    "verbose": _yes,
-    "track": _text,
-    "track_dir": _text,
+READERS: dict[str, Callable[[str, object], object]] = {
+    "words": words,
+    "whole": whole,
+    "wholes": _wholes,
+    "number": _number,
+    "yes": _yes,
+    "text": _text,
+    "folder": _text,
+}
+"""How each kind of field is read from text."""
+OPTIONS = {
+    asked.name: READERS[asked.metadata["kind"]]
+    for asked in questions(Evaluation)
+    if asked.metadata["kind"] and asked.name not in {"model", "tasks"}
 }
 """Keywords of `evaluate` that a host's user may give, and how each is read. All others are fields of the recipe."""
 
@@ -101,3 +94,14 @@ def keywords(given: Mapping[str, object]) -> dict[str, Any]:
     if changes:
         found["set"] = changes
     return found
+
+
+def asked_for(options: Mapping[str, Any]) -> Evaluation:
+    """Return the evaluation that keywords ask for, looked at as far as it can be without a model and a task.
+
+    Raises:
+        UserError: Something in it cannot be.
+    """
+    asked = Evaluation(**options)
+    _ = asked.request  # it checks itself
+    return asked

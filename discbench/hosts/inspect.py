@@ -11,7 +11,6 @@ import logging
 import math
 import threading
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import anyio
@@ -25,15 +24,16 @@ from inspect_ai.scorer import Metric, SampleScore, Score, Scorer, Target, mean, 
 from inspect_ai.solver import Generate, Solver, TaskState, solver
 from rich.markup import escape
 
-from discbench import registry, rowcache, stats
-from discbench.api import REQUEST, evaluate, requested
-from discbench.boardview import Board
-from discbench.checkpoints import locate
+from discbench.api import evaluate
+from discbench.data import rowcache
 from discbench.errors import CellError, DiscbenchError
 from discbench.hosts import seeds
-from discbench.hosts.arguments import keywords
-from discbench.options import data_directory
-from discbench.types import Task as Ours
+from discbench.hosts.arguments import asked_for, keywords
+from discbench.plugins import registry
+from discbench.results import stats
+from discbench.results.boardview import Board
+from discbench.values.checkpoints import locate
+from discbench.values.types import Task as Ours
 
 LOG = logging.getLogger(__name__)
 GATHERING_SECONDS = 0.5
@@ -176,7 +176,7 @@ def offer(ours: Ours) -> Callable[..., Task]:
 
     def build(**given: Any) -> Task:  # noqa: ANN401 - `-T name=value`
         options = {"seeds": SEEDS, **_or_tell(lambda: keywords(given))}
-        _or_tell(lambda: requested(**{name: options[name] for name in REQUEST if name in options}))
+        _or_tell(lambda: asked_for(options))
         if ours.dataset.source:
             _or_tell(lambda: _rows_at_hand(ours, options))
         count = options.pop("seeds")
@@ -197,8 +197,8 @@ def offer(ours: Ours) -> Callable[..., Task]:
 
 def _rows_at_hand(ours: Ours, options: dict[str, Any]) -> None:
     """Say now, in one line, what would fail every sample."""
-    where = data_directory(Path(options["data_dir"]) if "data_dir" in options else None)
-    rowcache.load(ours, where, unverified=options.get("unverified", False))
+    asked = asked_for(options)
+    rowcache.load(ours, asked.directory, unverified=asked.unverified)
 
 
 def _sample(ours: Ours, seed: int) -> Sample:

@@ -20,16 +20,16 @@ from lm_eval.api.task import Task
 from lm_eval.config.task import TaskConfig
 from lm_eval.filters import build_filter_ensemble
 
-from discbench import registry, stats
-from discbench.api import REQUEST as ASKED
-from discbench.api import evaluate, requested
-from discbench.boardview import Board
+from discbench.api import evaluate
 from discbench.errors import UserError
 from discbench.hosts import seeds
-from discbench.hosts.arguments import keywords, whole
+from discbench.hosts.arguments import asked_for, keywords, whole
 from discbench.hosts.stubs import group_name
-from discbench.plan import INITS, NOTHING
-from discbench.types import Task as Ours
+from discbench.plugins import registry
+from discbench.results import stats
+from discbench.results.boardview import Board
+from discbench.values.cells import INITS, NOTHING
+from discbench.values.types import Task as Ours
 
 REQUEST = "finetune"
 """The kind of request that our tasks make and our model answers."""
@@ -80,7 +80,7 @@ class DiscbenchLM(LM):
         self.pretrained = str(pretrained)
         asked = None if device == HARNESS_DEVICE else device
         self.options = keywords({**given, "device": asked})
-        requested(**{name: self.options[name] for name in ASKED if name in self.options})
+        asked_for(self.options)
         self._board: Board | None = None
 
     def finetune(self, requests: Sequence[Instance]) -> list[str]:
@@ -95,7 +95,7 @@ class DiscbenchLM(LM):
 
     def get_model_info(self) -> dict[str, Any]:
         """Return what the harness writes beside the model's arguments."""
-        from discbench.version import __version__
+        from discbench.values.version import __version__
 
         revisions = {r["cell"]["revision"] for r in self._board.results} if self._board else set()
         return {"model_revision": "+".join(sorted(revisions)), "discbench_version": __version__}

@@ -3,12 +3,12 @@
 from collections.abc import Iterable
 from typing import Any
 
-from discbench.board import init_order
-from discbench.boardview import Board
-from discbench.headline import share
-from discbench.plan import NOTHING
-from discbench.store import Result
-from discbench.types import Task
+from discbench.results.board import init_order
+from discbench.results.boardview import Board
+from discbench.results.headline import share
+from discbench.results.store import Result
+from discbench.values.cells import NOTHING
+from discbench.values.types import Task
 
 Record = dict[str, Any]
 CONTROL = "scratch"

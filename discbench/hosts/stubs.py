@@ -6,8 +6,8 @@ from pathlib import Path
 
 from discbench.errors import UserError
 from discbench.hosts.seeds import SHARE, disciplines_with_errors
-from discbench.store import write_whole
-from discbench.types import Task
+from discbench.results.store import write_whole
+from discbench.values.types import Task
 
 CLASS = "discbench.hosts.lm_eval.SeedTask"
 

@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from discbench.hookspecs import hookimpl
-from discbench.measurement import Measured, Measurement, Probe
+from discbench.plugins.hookspecs import hookimpl
+from discbench.values.measurement import Measured, Measurement, Probe
 
 
 def _pwcca(subject: Any, measurement: Measurement) -> Measured:  # noqa: ANN401 - a Subject

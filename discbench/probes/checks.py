@@ -4,8 +4,8 @@ import math
 from typing import Any
 
 from discbench.errors import UserError
-from discbench.measurement import Measurement
-from discbench.probing import Preview, partners
+from discbench.probing.measuring import Preview, partners
+from discbench.values.measurement import Measurement
 
 ENOUGH = 10
 """Tokens for each feature, from which on canonical correlations of unrelated data are small (about 0.2)."""

@@ -9,11 +9,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from discbench.measurement import Measured, Measurement
 from discbench.probes import attention, gradients, isometry, perturbation, pwcca
 from discbench.probes.checks import GROUP
 from discbench.probes.evaluation import encoder_of, evaluating, is_causal
-from discbench.probing import Batch, Subject
+from discbench.probing.measuring import Batch, Subject
+from discbench.values.measurement import Measured, Measurement
 
 BATCH = 16
 BINS = 40

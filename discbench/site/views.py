@@ -4,10 +4,10 @@ import hashlib
 import re
 from typing import Any
 
-from discbench import published
-from discbench.board import init_order
-from discbench.boardtext import way_of
-from discbench.headline import WAY, adaptability, counted
+from discbench.results import published
+from discbench.results.board import init_order
+from discbench.results.boardtext import way_of
+from discbench.results.headline import WAY, adaptability, counted
 from discbench.site import charts
 
 Record = dict[str, Any]

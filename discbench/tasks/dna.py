@@ -8,8 +8,8 @@ from functools import partial
 
 from discbench import Classes, Dataset, RandomTable, Row, Specialist, Task, accuracy, hookimpl
 from discbench.data import fetch, local, open_text, read_parquet, read_rows, split
+from discbench.data.groups import grouped_split
 from discbench.errors import DataError
-from discbench.groups import grouped_split
 
 SPLICE_URL = "https://archive.ics.uci.edu/ml/machine-learning-databases/molecular-biology/splice-junction-gene-sequences/splice.data"
 SPLICE_FILE = "ebbae10c85d3c285e2a2489a37e42bc2ee8d91d15005e391a9962fa3389a114f"

@@ -11,8 +11,8 @@ import numpy as np
 
 from discbench import Classes, Dataset, RandomTable, Row, Splits, Task, accuracy, hookimpl
 from discbench.data import fetch, find_member, local, read_table, unpack
+from discbench.data.midi import members, read_all
 from discbench.errors import DataError
-from discbench.midi import members, read_all
 
 URL = "https://storage.googleapis.com/magentadata/datasets/maestro/v1.0.0/maestro-v1.0.0-midi.zip"
 LENGTH = 128

@@ -58,7 +58,7 @@ def tiny_checkpoint(
     import torch
     from transformers import AutoConfig, AutoModel
 
-    from discbench.models import quietly
+    from discbench.training.models import quietly
 
     specials = {"eos_token_id": 0, "bos_token_id": 0} if model_type in DECODERS else {"pad_token_id": 0}
     named = SHAPES.get(model_type, GENERIC)

@@ -4,9 +4,9 @@ from collections import Counter
 from collections.abc import Sequence
 from itertools import islice
 
-from discbench import loading
+from discbench.data import loading
 from discbench.testing.promises import as_promised, promise
-from discbench.types import Corpus
+from discbench.values.types import Corpus
 
 LINES = 20_000
 """Lines of a corpus that are looked at."""

@@ -6,12 +6,12 @@ import pickle
 import subprocess
 import sys
 
-from discbench import rows
-from discbench.data import current, reading
+from discbench.data import rows
+from discbench.data.files import current, reading
+from discbench.data.loading import read
 from discbench.errors import DataError, PluginError, UserError
-from discbench.loading import read
-from discbench.place import pack, unpack
-from discbench.types import Splits, Task
+from discbench.values.place import pack, unpack
+from discbench.values.types import Splits, Task
 
 CALL = "from discbench.testing.elsewhere import answer; answer()"
 

@@ -8,12 +8,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from discbench.errors import CheckpointError
-from discbench.jobs import Event, Executor, Job
-from discbench.place import Place
-from discbench.plan import Cell
-from discbench.store import Store
+from discbench.results.store import Store
 from discbench.testing.checkpoints import tiny_checkpoint
 from discbench.testing.promises import promise
+from discbench.values.asked import Evaluation
+from discbench.values.cells import Cell
+from discbench.values.jobs import Event, Executor, Job
+from discbench.values.place import Place
 
 
 def check_executor(executor: Executor) -> None:
@@ -60,18 +61,18 @@ def check_executor(executor: Executor) -> None:
 
 def _jobs(model: str) -> list[Job]:
     """Return a look at a checkpoint and six cells, the fourth of which diverges."""
-    from discbench import registry, sweep
-    from discbench.api import requested
+    from discbench.plugins import registry
+    from discbench.sweeps import sweep
 
     manager, jobs = registry.plugins(), []
     for seeds, changes in ((3, {"epochs": 1}), (1, {"epochs": 1, "lr": 1e30})):
-        request = requested(
+        request = Evaluation(
             inits="pretrained" if seeds == 1 else "pretrained,scratch",
             seeds=seeds,
             recipe="quick",
             set=changes,
             limit=16,
-        )
+        ).request
         asked = sweep.prepare(
             manager,
             (model,),

@@ -10,9 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from discbench.loading import read
+from discbench.data.loading import read
 from discbench.testing.promises import promise
-from discbench.types import Classes, Dataset, Row, Splits, Task
+from discbench.values.types import Classes, Dataset, Row, Splits, Task
 
 LEARNT = 0.9
 """What `overfits` demands of a score whose best is 1; an error must fall to a tenth of that of the best constant."""

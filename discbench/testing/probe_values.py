@@ -17,16 +17,16 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from discbench import registry
-from discbench.answers import checked
-from discbench.checkpoints import locate
 from discbench.errors import PluginError, UserError
-from discbench.inputs import Inputs
-from discbench.measurement import Measurement, Probe, Side
-from discbench.place import Place
-from discbench.probing import Given, Subject, subject_of
-from discbench.run import Bench
+from discbench.plugins import registry
+from discbench.probing.answers import checked
+from discbench.probing.measuring import Given, Subject, subject_of
 from discbench.testing.checkpoints import tiny_checkpoint
+from discbench.training.inputs import Inputs
+from discbench.training.run import Bench
+from discbench.values.checkpoints import locate
+from discbench.values.measurement import Measurement, Probe, Side
+from discbench.values.place import Place
 
 TOLERANCE = 1e-5
 ROWS = 16

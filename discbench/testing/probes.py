@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from discbench.errors import PluginError, UserError
-from discbench.measurement import Probe
+from discbench.values.measurement import Probe
 
 Array = NDArray[np.float64]
 Input = Any

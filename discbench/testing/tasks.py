@@ -7,13 +7,13 @@ from dataclasses import replace
 
 import numpy as np
 
-from discbench import rows
-from discbench.loading import read
-from discbench.mapping import RandomTable, Vocabulary, draw_table
-from discbench.metrics import rehearse
+from discbench.data import rows
+from discbench.data.loading import read
 from discbench.testing.elsewhere import difference
 from discbench.testing.promises import as_promised, promise
-from discbench.types import Classes, Splits, Task
+from discbench.values.mapping import RandomTable, Vocabulary, draw_table
+from discbench.values.metrics import rehearse
+from discbench.values.types import Classes, Splits, Task
 
 
 def example_vocabulary(size: int = 2000) -> Vocabulary:

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 from discbench_gfp import discbench_tasks
 
-from discbench import registry
 from discbench.data import reading
+from discbench.plugins import registry
 from discbench.testing import check_task
 
 

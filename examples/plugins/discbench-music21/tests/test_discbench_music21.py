@@ -7,7 +7,7 @@ from dataclasses import replace
 import discbench_music21 as plugin
 import pytest
 
-from discbench import registry
+from discbench.plugins import registry
 from discbench.testing import check_task
 
 

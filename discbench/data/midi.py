@@ -1,0 +1,130 @@
+"""Notes of many MIDI files in one archive, read in parallel and kept.
+
+A file's notes are those of its first instrument, in pretty_midi's order (a note is appended when it ends).
+"""
+
+import hashlib
+import io
+import multiprocessing
+import os
+import sys
+import zipfile
+import zlib
+from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
+from functools import partial
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from discbench.data.files import cache_directory, file_sha256
+from discbench.errors import DataError
+
+LARGEST = 16 << 20
+"""Bytes of one unpacked MIDI file; MAESTRO's longest has less than a megabyte."""
+
+
+class Notes(NamedTuple):
+    """The notes of one file."""
+
+    pitches: NDArray[np.uint8]
+    """(notes,): 0..127."""
+    starts: NDArray[np.float64]
+    """(notes,): seconds."""
+
+
+def parse(content: bytes, name: str) -> Notes:
+    """Read one MIDI file.
+
+    Raises:
+        DataError: It is no MIDI file, or has no instrument.
+    """
+    import pretty_midi
+
+    try:
+        notes = pretty_midi.PrettyMIDI(io.BytesIO(content)).instruments[0].notes
+    except Exception as error:
+        raise DataError(
+            f"{name} is no MIDI file that can be read ({type(error).__name__}: {' '.join(str(error).split())});"
+            " fetch it again"
+        ) from error
+    return Notes(np.array([n.pitch for n in notes], np.uint8), np.array([n.start for n in notes], np.float64))
+
+
+def members(archive: Path) -> dict[str, str]:
+    """Return the archive's MIDI files: path below the top folder -> full name.
+
+    Raises:
+        DataError: It is no zip archive.
+    """
+    try:
+        with zipfile.ZipFile(archive) as file:
+            names = [n for n in file.namelist() if n.lower().endswith((".mid", ".midi"))]
+    except (OSError, zipfile.BadZipFile) as error:
+        raise DataError(f"{archive} is no zip archive ({error}); is it whole? fetch it again") from error
+    return {name.partition("/")[2]: name for name in names}
+
+
+def _read(archive: Path, names: Sequence[str]) -> list[Notes]:
+    with zipfile.ZipFile(archive) as file:
+        return [parse(_content(file, archive, name), f"{archive}: {name}") for name in names]
+
+
+def _content(file: zipfile.ZipFile, archive: Path, name: str) -> bytes:
+    size = file.getinfo(name).file_size
+    if size > LARGEST:
+        raise DataError(f"{archive}: {name} unpacks to {size:,} bytes, which no piano piece has; fetch it again")
+    try:
+        return file.read(name)
+    except (zipfile.BadZipFile, zlib.error, OSError, EOFError) as error:
+        raise DataError(f"{archive}: {name} cannot be unpacked ({error}); fetch the archive again") from error
+
+
+def read_all(archive: Path, names: Sequence[str]) -> list[Notes]:
+    """Return the notes of the named members, in their order; parsed once and kept in the cache."""
+    asked = hashlib.sha256("\n".join(names).encode()).hexdigest()
+    kept = cache_directory() / "midi" / f"{file_sha256(archive)[:16]}-{asked[:16]}.npz"
+    try:
+        return _recall(kept)
+    except (OSError, ValueError, KeyError, zipfile.BadZipFile):
+        _keep(kept, _parallel(archive, names))
+    return _recall(kept)
+
+
+def _recall(path: Path) -> list[Notes]:
+    with np.load(path) as found:
+        cuts = found["cuts"]
+        pairs = zip(np.split(found["pitches"], cuts), np.split(found["starts"], cuts), strict=True)
+        return [Notes(*pair) for pair in pairs]
+
+
+def _keep(path: Path, notes: list[Notes]) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f".{os.getpid()}.{path.name}")
+    cuts = np.cumsum([len(n.pitches) for n in notes])[:-1]
+    np.savez_compressed(
+        part,
+        pitches=np.concatenate([n.pitches for n in notes]),
+        starts=np.concatenate([n.starts for n in notes]),
+        cuts=cuts,
+    )
+    os.replace(part, path)
+
+
+def _parallel(archive: Path, names: Sequence[str]) -> list[Notes]:
+    chunks = [names[i : i + 16] for i in range(0, len(names), 16)]
+    import joblib
+
+    workers = joblib.cpu_count()
+    if multiprocessing.current_process().daemon or workers == 1 or len(chunks) == 1:
+        return [notes for chunk in chunks for notes in _read(archive, chunk)]
+    # forking is safe and cheap while no library has started threads; torch has
+    context = multiprocessing.get_context("spawn" if "torch" in sys.modules else "fork")
+    with ProcessPoolExecutor(workers, mp_context=context) as pool:
+        try:
+            return [notes for found in pool.map(partial(_read, archive), chunks) for notes in found]
+        except DataError:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise

@@ -1,0 +1,202 @@
+"""Rows as arrays: hash, encode, cache, subset.
+
+A dataset is identified by its rows, not by the file they came in: the SHA-256 is over the sorted rows of each split,
+scalars rounded to float32, so that the same rows from JSON, CSV or LMDB hash the same.
+"""
+
+import hashlib
+import json
+import shutil
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from discbench.data.files import cache_directory
+from discbench.data.loading import SPLITS as SPLITS  # noqa: PLC0414 - offered here as well
+from discbench.errors import DataError
+from discbench.values.mapping import RandomTable, shuffled
+from discbench.values.types import Classes, Row, Scalar, Splits, Task
+
+Status = Literal["verified", "unverified"]
+LEAST = 1e-9
+"""Probability of what train rows never held."""
+
+
+@dataclass(frozen=True, slots=True)
+class Encoded:
+    """One split: symbols as places in the alphabet, all rows in one flat array."""
+
+    codes: NDArray[np.uint16]
+    offsets: NDArray[np.int64]
+    """(rows + 1,): row i is codes[offsets[i]:offsets[i + 1]]."""
+    targets: NDArray[Any]
+    """(rows,): int64 classes or float32 scalars."""
+    groups: tuple[str, ...] | None = None
+    texts: tuple[tuple[str, str | None], ...] | None = None
+    """The texts of text tasks, whose symbols a tokenizer makes later."""
+
+    def __len__(self) -> int:
+        return len(self.targets)
+
+    @property
+    def lengths(self) -> NDArray[np.int64]:
+        """(rows,): symbols per row."""
+        return np.diff(self.offsets)
+
+    def take(self, rows: NDArray[np.int64]) -> "Encoded":
+        """Return these rows, in this order."""
+        pieces = [self.codes[self.offsets[r] : self.offsets[r + 1]] for r in rows]
+        return Encoded(
+            codes=np.concatenate(pieces) if pieces else self.codes[:0],
+            offsets=np.concatenate([[0], np.cumsum([len(p) for p in pieces])]).astype(np.int64),
+            targets=self.targets[rows],
+            groups=self.groups and tuple(self.groups[r] for r in rows),
+            texts=self.texts and tuple(self.texts[r] for r in rows),
+        )
+
+
+class Loaded(NamedTuple):
+    """A task's rows, ready to be mapped."""
+
+    train: Encoded
+    validation: Encoded
+    test: Encoded
+    sha256: str
+    status: Status
+    partial: str = ""
+
+    @property
+    def sizes(self) -> tuple[int, int, int]:
+        """Rows of train, validation and test."""
+        return len(self.train), len(self.validation), len(self.test)
+
+
+def canonical(row: Row) -> str:
+    """Return a row as one line of JSON; scalars as the shortest decimal of their float32."""
+    symbols = row.symbols if isinstance(row.symbols, str) else list(row.symbols)
+    target = int(row.target) if isinstance(row.target, int) else float(np.float32(row.target))
+    rest = [row.group, row.pair] if row.group or row.pair else []
+    return json.dumps([symbols, target, *rest], ensure_ascii=False, separators=(",", ":"))
+
+
+def digest(splits: Splits, *, ordered: bool = False) -> str:
+    """Return the SHA-256 that identifies the rows, whatever their container and, unless `ordered`, their order."""
+    whole = hashlib.sha256()
+    for name in SPLITS:
+        lines = [canonical(row) for row in getattr(splits, name)]
+        lines = lines if ordered else sorted(lines)
+        whole.update(f"{name} {len(lines)}\n".encode())
+        for line in lines:
+            whole.update(f"{line}\n".encode())
+    return whole.hexdigest()
+
+
+def encode(task: Task, rows: Sequence[Row]) -> Encoded:
+    """Return the rows as arrays, each cut after the task's `max_symbols`.
+
+    Raises:
+        DataError: A symbol outside the alphabet, or a target that is not of the task's kind.
+    """
+    if not isinstance(task.mapping, RandomTable):
+        codes, offsets, texts = (
+            np.zeros(0, np.uint16),
+            np.zeros(len(rows) + 1, np.int64),
+            tuple((str(r.symbols), r.pair) for r in rows),
+        )
+    else:
+        place = {symbol: i for i, symbol in enumerate(task.mapping.alphabet)}
+        pieces = [[place.get(s, -1) for s in row.symbols[: task.max_symbols]] for row in rows]
+        _check_symbols(task, rows, pieces)
+        codes = np.fromiter((c for piece in pieces for c in piece), dtype=np.uint16)
+        offsets, texts = np.concatenate([[0], np.cumsum([len(p) for p in pieces])]).astype(np.int64), None
+    groups = tuple(str(r.group) for r in rows) if rows and rows[0].group is not None else None
+    return Encoded(codes, offsets, _targets(task, rows), groups, texts)
+
+
+def _check_symbols(task: Task, rows: Sequence[Row], pieces: list[list[int]]) -> None:
+    bad = next((i for i, piece in enumerate(pieces) if -1 in piece or not piece), None)
+    if bad is None:
+        return
+    assert isinstance(task.mapping, RandomTable)
+    strange = sorted({str(s) for s in rows[bad].symbols if s not in set(task.mapping.alphabet)})
+    found = f"{strange} are not" if strange else f"row {bad} has no symbol"
+    raise DataError(f"{task.name}: every symbol is in the alphabet, but {found}; does the reader treat all letters?")
+
+
+def _targets(task: Task, rows: Sequence[Row]) -> NDArray[Any]:
+    values = np.array([row.target for row in rows], dtype=np.float64)
+    if isinstance(task.target, Scalar):
+        if not np.isfinite(values).all():
+            raise DataError(f"{task.name}: labels are finite numbers, but some are not; is the file whole?")
+        return values.astype(np.float32)
+    wrong = set(values.tolist()) - set(map(float, range(task.target.n)))
+    if wrong:
+        raise DataError(
+            f"{task.name}: labels are 0..{task.target.n - 1}, but {sorted(wrong)[:5]} occur; is it the right file?"
+        )
+    return values.astype(np.int64)
+
+
+def chosen(count: int, limit: int | None, fraction: float, seed: int, *, first: bool = False) -> NDArray[np.int64]:
+    """Return which of `count` rows to keep, in file order: a share, then at most `limit` of them.
+
+    The draw sorts row numbers by hash, so it is the same everywhere; `first` takes the first rows instead.
+    """
+    keep = max(1, int(fraction * count)) if fraction < 1 else count
+    if limit is not None:
+        keep = min(keep, limit)
+    order = list(range(count)) if first or keep == count else shuffled(range(count), seed)
+    return np.array(sorted(order[:keep]), dtype=np.int64)
+
+
+def describe(target: Classes | Scalar, targets: NDArray[Any]) -> dict[str, Any]:
+    """Return the label distribution: counts per class, or mean, sd and range."""
+    if isinstance(target, Classes):
+        return {"counts": np.bincount(targets, minlength=target.n).tolist()}
+    values = targets.astype(np.float64)
+    return {
+        "mean": float(values.mean()),
+        "sd": float(values.std()),
+        "min": float(values.min()),
+        "max": float(values.max()),
+    }
+
+
+def fresh_directory(parent: Path) -> Path:
+    """Return a new empty directory beside its final place, for writing whole or not at all."""
+    parent.mkdir(parents=True, exist_ok=True)
+    return Path(tempfile.mkdtemp(dir=parent))
+
+
+def replace_directory(part: Path, final: Path) -> None:
+    """Move a finished directory to its place, whatever was there before."""
+    if final.exists():
+        shutil.rmtree(final, ignore_errors=True)
+    part.replace(final)
+
+
+def prepared_directory() -> Path:
+    """Return where encoded rows are cached."""
+    return cache_directory() / "rows"
+
+
+def constant(task: Task, train: Encoded, rows: int) -> NDArray[np.float32]:
+    """Return the best answer that ignores the input: log shares of train's classes, or its mean; groups count once.
+
+    Returns:
+        (rows, outputs): the same in every row.
+    """
+    targets = train.targets
+    if train.groups is not None:
+        targets = targets[np.unique(np.asarray(train.groups), return_index=True)[1]]
+    if isinstance(task.target, Classes):
+        counts = np.bincount(targets, minlength=task.target.n)
+        one = np.log(np.maximum(counts / len(targets), LEAST))
+    else:
+        one = np.array([targets.astype(np.float64).mean()])
+    return np.tile(one.astype(np.float32), (rows, 1))

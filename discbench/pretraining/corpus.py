@@ -1,0 +1,147 @@
+"""Text as batches for a masked language model: lines -> vocabulary -> one stream of ids -> masked blocks.
+
+Every batch is a function of (seed, step).
+"""
+
+import hashlib
+import lzma
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
+
+from discbench.errors import DataError
+from discbench.values.recipes import PretrainRecipe
+
+SPECIALS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
+PAD, UNK, CLS, SEP, MASK = range(5)
+TO_MASK, TO_RANDOM = 0.8, 0.1
+"""Of the tokens to predict (Devlin et al. 2019, §3.1); the rest stay as they are."""
+LINES_AT_ONCE = 10_000
+
+Tokens = NDArray[np.uint16]
+FEWEST_TOKENS = 16
+"""Of a text: less cannot be cut into blocks."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Text:
+    """What a model learns from, and what is kept from it; both a paragraph a line, a blank line between documents."""
+
+    learnt: Path
+    """Plain or .xz."""
+    held_out: Path
+    words: tuple[str, ...] = ()
+    """All words, each a token; without them a WordPiece vocabulary is learnt."""
+    about: str = ""
+    """What it is and under which licence, for the card."""
+    name: str = ""
+    """Of a corpus that a plugin offers."""
+
+    def __str__(self) -> str:
+        return self.name or self.learnt.name
+
+    @property
+    def command(self) -> str:
+        """What `discbench pretrain` is to be told."""
+        return self.name or f"{self.learnt.name} --held-out {self.held_out.name}"
+
+
+def read_lines(path: Path) -> Iterator[str]:
+    """Yield the lines of a text file, plain or .xz; raise DataError when it is missing or truncated."""
+    try:
+        with lzma.open(path, "rt", encoding="utf-8") if path.suffix == ".xz" else path.open(encoding="utf-8") as file:
+            yield from file
+    except (OSError, EOFError, lzma.LZMAError, UnicodeDecodeError) as error:
+        raise DataError(
+            f"corpus {str(path)!r} cannot be read: {error!r}; give a UTF-8 text file, plain or .xz"
+        ) from error
+
+
+def sha256_of_lines(path: Path) -> str:
+    """Return the SHA-256 of the uncompressed text."""
+    digest = hashlib.sha256()
+    for line in read_lines(path):
+        digest.update(line.encode())
+    return digest.hexdigest()
+
+
+def train_tokenizer(lines: Iterator[str], size: int) -> Tokenizer:
+    """Learn a lower-cased WordPiece vocabulary of `size` entries, the five BERT specials first."""
+    tokenizer = _as_bert(models.WordPiece(unk_token="[UNK]"))  # noqa: S106 - a token of text
+    trainer = trainers.WordPieceTrainer(
+        vocab_size=size, special_tokens=list(SPECIALS), limit_alphabet=400, show_progress=False
+    )
+    tokenizer.train_from_iterator(lines, trainer)
+    tokenizer.post_processor = processors.BertProcessing(("[SEP]", SEP), ("[CLS]", CLS))
+    return tokenizer
+
+
+def word_tokenizer(words: Iterable[str]) -> Tokenizer:
+    """Make every word a token, after the five BERT specials."""
+    vocabulary = {token: number for number, token in enumerate((*SPECIALS, *words))}
+    tokenizer = _as_bert(models.WordPiece(vocabulary, unk_token="[UNK]"))  # noqa: S106 - a token of text
+    tokenizer.add_special_tokens(list(SPECIALS))
+    tokenizer.post_processor = processors.BertProcessing(("[SEP]", SEP), ("[CLS]", CLS))
+    return tokenizer
+
+
+def _as_bert(model: models.WordPiece) -> Tokenizer:
+    tokenizer = Tokenizer(model)
+    tokenizer.normalizer = normalizers.BertNormalizer(lowercase=True)
+    tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    tokenizer.decoder = decoders.WordPiece()
+    return tokenizer
+
+
+def tokenize(lines: Iterator[str], tokenizer: Tokenizer) -> Tokens:
+    """Return one stream of token ids; a blank line (a document's end) becomes [SEP]."""
+    parts: list[Tokens] = []
+    chunk: list[str] = []
+
+    def flush() -> None:
+        encodings = tokenizer.encode_batch([line.strip() for line in chunk], add_special_tokens=False)
+        ids = [[SEP] if not line.strip() else e.ids for line, e in zip(chunk, encodings, strict=True)]
+        parts.append(np.array([i for line in ids for i in line], dtype=np.uint16))
+        chunk.clear()
+
+    for line in lines:
+        chunk.append(line)
+        if len(chunk) == LINES_AT_ONCE:
+            flush()
+    flush()
+    return np.concatenate(parts)
+
+
+def blocks(stream: Tokens, count: int, length: int, rng: np.random.Generator) -> NDArray[np.int64]:
+    """Draw `count` windows of the stream, each `[CLS] length-2 tokens [SEP]`: (count, length)."""
+    starts = rng.integers(0, len(stream) - length, count)
+    body = stream[starts[:, None] + np.arange(length - 2)].astype(np.int64)
+    edge = np.ones((count, 1), dtype=np.int64)
+    return np.concatenate([CLS * edge, body, SEP * edge], axis=1)
+
+
+def mask(
+    ids: NDArray[np.int64], recipe: PretrainRecipe, rng: np.random.Generator
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Return (input ids, positions to predict, their true ids)."""
+    chosen = (rng.random(ids.shape) < recipe.masked) & (ids >= len(SPECIALS))
+    fate = rng.random(ids.shape)
+    noisy = np.where(chosen & (fate < TO_MASK), MASK, ids)
+    random_ids = rng.integers(len(SPECIALS), recipe.vocabulary, ids.shape)
+    noisy = np.where(chosen & (fate >= 1 - TO_RANDOM), random_ids, noisy)
+    return torch.from_numpy(noisy), torch.from_numpy(chosen), torch.from_numpy(ids[chosen])
+
+
+def batch(
+    stream: Tokens, recipe: PretrainRecipe, seed: int, step: int
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Draw the batch that belongs to (seed, step)."""
+    rng = np.random.default_rng((seed, step))
+    length = recipe.positions if step % recipe.long_every == 0 else recipe.length
+    length = min(length, len(stream) // 2)
+    return mask(blocks(stream, max(1, recipe.batch_tokens // length), length, rng), recipe, rng)

@@ -1,0 +1,287 @@
+"""The board as terminal text."""
+
+from typing import Any
+
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.table import Table
+
+from discbench.results import probetext, published
+from discbench.results.board import init_order
+
+Record = dict[str, Any]
+NONE = "\N{EN DASH}"
+PLUS_MINUS = "\N{PLUS-MINUS SIGN}"
+
+
+def board(record: Record, out: Console, *, paper: bool = False) -> None:
+    """Print a board: per task, mean and sd of each init and gain with intervals; every score by seed; learning speed.
+
+    Args:
+        record: As `discbench.results.board.build` makes it.
+        out: Where to.
+        paper: Whether to set the paper's own figures beside, where it has them.
+    """
+    for title, entries in _blocks(record).items():
+        inits = sorted({i for e in entries for i in e["inits"]}, key=init_order)
+        out.print(f"\n[bold]{title}[/bold]")
+        out.print(_means(entries, inits))
+        out.print(_scores(entries, inits))
+        _leaks(entries, out)
+        _table_if_any(_speed(entries), out)
+        _table_if_any(_low_data(entries), out)
+        if paper:
+            _table_if_any(_paper(entries), out)
+    _table_if_any(_variance(record), out)
+    probetext.table(record["probes"], out)
+    _headlines(record, out)
+
+
+def _table_if_any(table: Table, out: Console) -> None:
+    if table.row_count:
+        out.print(table)
+
+
+def _table(*columns: str) -> Table:
+    table = Table(box=SIMPLE_HEAD, pad_edge=False)
+    for place, name in enumerate(columns):
+        table.add_column(name, justify="right" if place else "left")
+    return table
+
+
+def _leaks(entries: list[Record], out: Console) -> None:
+    """Say how much of a score goes when relatives stay on one side, where a task and its `-grouped` twin were run."""
+    named = {e["task"].split("@")[0]: e["inits"] for e in entries}
+    for name in sorted(named):
+        for init, grouped in named.get(f"{name}-grouped", {}).items():
+            by_row = named[name].get(init, {}).get("mean")
+            if by_row is not None and grouped["mean"] is not None:
+                apart = grouped["mean"]
+                out.print(
+                    f"leak in {name}, {init}: {by_row:.3f} split by row, {apart:.3f} with relatives on one side:"
+                    f" {by_row - apart:+.3f}"
+                )
+
+
+def _blocks(record: Record) -> dict[str, list[Record]]:
+    revisions: dict[str, set[str]] = {}
+    for entry in record["entries"]:
+        revisions.setdefault(entry["checkpoint"], set()).add(entry["revision"])
+    blocks: dict[str, list[Record]] = {}
+    for entry in record["entries"]:
+        several = len(revisions[entry["checkpoint"]]) > 1
+        name = entry["checkpoint"] + (f"@{entry['revision']}" if several else "")
+        blocks.setdefault(f"{name}  {way_of(entry)}{_marked(entry)}", []).append(entry)
+    return blocks
+
+
+def way_of(entry: Record) -> str:
+    """Return how a checkpoint was run, in words: mapping, recipe and whatever was changed."""
+    parts = [f"mapping {entry['mapping']}"]
+    if entry["map_specials"]:
+        parts.append("special ids moved")
+    if entry["mapping_seed"] is not None:
+        parts.append(f"mapping seed {entry['mapping_seed']}")
+    parts.append(f"recipe {entry['recipe']}")
+    parts += [f"{field}={value}" for field, value in entry["changed"].items()]
+    if entry["limit"]:
+        parts.append(f"limit {entry['limit']}")
+    if entry["fraction"] < 1:
+        parts.append(f"{entry['fraction']:g} of train, {entry['subset']}")
+    return ", ".join(parts)
+
+
+def _marked(entry: Record) -> str:
+    return f"  \\[{'; '.join(entry['marks'])}]" if entry["marks"] else ""
+
+
+def _means(entries: list[Record], inits: list[str]) -> Table:
+    heads = [f"{init}\nmean {PLUS_MINUS} sd (n)" for init in inits]
+    unused = any(e["unused"] for e in entries)
+    table = _table(
+        "task",
+        "metric (chance)",
+        *heads,
+        *(["unused ids\npretrained"] if unused else []),
+        "gain over scratch\n95 % over seeds",
+        "95 % over seeds\nand test rows",
+    )
+    table.columns[1].justify = "left"
+    for entry in entries:
+        about = entry["about"] or {}
+        chance = "" if about.get("chance") is None else f" ({about['chance']:.2f})"
+        cells = [mean(entry["inits"].get(init)) for init in inits]
+        other = [mean(entry["unused"] and {**entry["unused"], "failed": []})] if unused else []
+        both = (entry["gain"] or {}).get("both")
+        table.add_row(
+            entry["task"],
+            f"{about.get('metric', '?')}{chance}",
+            *cells,
+            *other,
+            gain(entry["gain"]),
+            bounds(both) if both else NONE,
+        )
+    return table
+
+
+def mean(column: Record | None) -> str:
+    """Return an init's mean, standard deviation and count in words."""
+    if not column or not column["n"]:
+        return "failed" if column and column["failed"] else NONE
+    spread = "" if column["sd"] is None else f" {PLUS_MINUS} {column['sd']:.3f}"
+    failed = f", {len(column['failed'])} failed" if column["failed"] else ""
+    return f"{column['mean']:.3f}{spread} ({column['n']}{failed})"
+
+
+def bounds(of: Record) -> str:
+    """Return an interval; its bracket is escaped for rich."""
+    return f"\\[{of['low']:+.3f}, {of['high']:+.3f}]"
+
+
+def gain(record: Record | None) -> str:
+    """Return a gain with its interval, or why there is none."""
+    if record is None:
+        return "needs scratch"
+    if record["low"] is None:
+        return f"{record['mean']:+.3f} (n {record['n']}: no interval)"
+    return f"{record['mean']:+.3f} {bounds(record)}"
+
+
+def _scores(entries: list[Record], inits: list[str]) -> Table:
+    seeds = sorted({s for e in entries for c in e["inits"].values() for s in c["scores"]}, key=int)
+    table = Table(box=SIMPLE_HEAD, pad_edge=False, caption="* constant predictions", caption_justify="left")
+    if not any(c["collapsed"] for e in entries for c in e["inits"].values()):
+        table.caption = None
+    table.add_column("every score, by seed")
+    for init in inits:
+        table.add_column(f"{init}: seed {' '.join(seeds)}")
+    for entry in entries:
+        table.add_row(entry["task"], *(_row(entry["inits"].get(init), seeds) for init in inits))
+    return table
+
+
+def _row(column: Record | None, seeds: list[str]) -> str:
+    if not column:
+        return NONE
+    flat = {str(s) for s in column["collapsed"]}
+    return " ".join(short(column["scores"].get(s)) + ("*" if s in flat else "") for s in seeds)
+
+
+def short(score: float | None) -> str:
+    """Return a score with three decimals and no leading zero; a dash for none."""
+    if score is None:
+        return NONE
+    text = f"{score:.3f}"
+    return text.replace("0.", ".", 1) if text.lstrip("-").startswith("0.") else text
+
+
+def _speed(entries: list[Record]) -> Table:
+    table = _table(
+        "learning speed", "loss\nlevel", "steps\npretrained", "steps\nscratch", "scratch needs", "loss area\nratio"
+    )
+    for entry in entries:
+        ratio = entry["ratio"]
+        if not ratio:
+            continue
+        level = ratio["level"]
+        steps = [entry["inits"][i]["dynamics"]["levels"][level] if level else None for i in ("pretrained", "scratch")]
+        table.add_row(
+            entry["task"],
+            level or NONE,
+            *(NONE if s is None else f"{s:.0f}" for s in steps),
+            "no level that both reach" if ratio["steps"] is None else f"{ratio['steps']:.2f} x",
+            NONE if ratio["area"] is None else f"{ratio['area']:.2f}",
+        )
+    if table.row_count:
+        table.caption = "levels are shares of the loss of the best constant answer"
+        table.caption_justify = "left"
+    return table
+
+
+def _low_data(entries: list[Record]) -> Table:
+    table = _table("few train rows", "share", "validation\npretrained", "validation\nscratch", "gain on validation")
+    for entry in entries:
+        if entry["fraction"] < 1:
+            held = [entry["inits"].get(i, {}).get("validation") for i in ("pretrained", "scratch")]
+            values = [NONE if v is None else f"{v:.3f}" for v in held]
+            table.add_row(entry["task"], f"{entry['fraction']:g}", *values, gain(entry["validation_gain"]))
+        for low in entry["low_data"]:
+            table.add_row(entry["task"], f"{low['fraction']:g} ({low['recipe']})", NONE, NONE, gain(low["gain"]))
+    return table
+
+
+def _paper(entries: list[Record]) -> Table:
+    table = _table(
+        "Kao & Lee 2021", "table", "model", f"published {PLUS_MINUS} sd", "here, pretrained", "here, scratch"
+    )
+    for entry in entries:
+        about = entry["about"] or {}
+        ours = [mean(entry["inits"].get(i)) for i in ("pretrained", "scratch")]
+        for row in published.of_task(about.get("name", ""), entry["mapping"]):
+            spread = "" if row["sd"] is None else f" {PLUS_MINUS} {row['sd']:.3f}"
+            table.add_row(entry["task"], str(row["table"]), row["model"], f"{row['score']:.3f}{spread}", *ours)
+    return table
+
+
+def _variance(record: Record) -> Table:
+    table = _table("where the spread comes from", "init", "grid", "sd of mapping", "sd of seed", "rest")
+    for row in record["variance"]:
+        sds = [f"{row[name]:.3f}" for name in ("mapping_sd", "seed_sd", "rest_sd")]
+        grid = f"{row['mappings']} mappings x {row['seeds']} seeds"
+        table.add_row(f"{row['checkpoint']} {row['task']}", row["init"], grid, *sds)
+    return table
+
+
+def _headlines(record: Record, out: Console) -> None:
+    for row in record["checkpoints"]:
+        if row["adaptability"] is None:
+            continue
+        over_seeds = "no interval" if row["low"] is None else f"95 % interval {row['low']:+.3f} to {row['high']:+.3f}"
+        both = row["both"]
+        over_rows = f" (with test rows {both['low']:+.3f} to {both['high']:+.3f})" if both else ""
+        missing = f"; incomplete, missing {', '.join(row['missing'])}" if row["missing"] else ""
+        marked = f"; marked {', '.join(row['marks'])}, not for comparison with whole runs" if row["marks"] else ""
+        disciplines = ", ".join(f"{name} {mean:+.3f}" for name, mean in row["disciplines"].items())
+        out.print(
+            f"\nadaptability of {row['checkpoint']} (mean gain over scratch; {way_of(row)}): "
+            f"[bold]{row['adaptability']:+.3f}[/bold], {over_seeds}{over_rows}, {row['n']} seeds ({disciplines})"
+            f"{missing}{marked}{_rank(row)}{shares(row)}"
+        )
+
+
+def shares(row: Record) -> str:
+    """Return what a headline counts of tasks whose score is an error, in words; "" where there are none."""
+    told = ", ".join(f"{name} {share:+.3f}" for name, share in row["shares"].items())
+    return f"; errors count by the share of scratch's error that is gone: {told}" if told else ""
+
+
+def _rank(row: Record) -> str:
+    if not row["rank"]:
+        return ""
+    rank, others = row["rank"], row["inseparable"]
+    apart = f", not separable from {', '.join(others)}" if others else ", separable from all others"
+    return f"; rank {rank['place']} (95 % interval {rank['low']} to {rank['high']}){apart}"
+
+
+def comparison(found: Record, out: Console) -> None:
+    """Print what `discbench.results.compare.compare` found."""
+    out.print(
+        f"\n[bold]{found['one']} minus {found['other']}[/bold], init {found['init']}; positive: the first is better"
+    )
+    table = _table(
+        "task",
+        "metric",
+        "first",
+        "second",
+        "difference of scores\n95 % over seeds",
+        "difference of gains\n95 % over seeds",
+    )
+    ways = {way_of(row) for row in found["tasks"]}
+    for row in found["tasks"]:
+        name = row["task"] if len(ways) == 1 else f"{row['task']}  {way_of(row)}"
+        ours = "needs scratch of both" if row["gain"] is None else gain(row["gain"])
+        score = "no shared seed" if row["score"] is None else gain(row["score"])
+        table.add_row(name, row["metric"], f"{row['one']:.3f}", f"{row['other']:.3f}", score, ours)
+    if len(ways) == 1:
+        out.print(min(ways))
+    out.print(table)

@@ -1,0 +1,211 @@
+"""The store: one JSON file a cell, written whole or not at all, predictions beside it.
+
+`RESULTS/<org__model>/<revision>/<task@version>/<cell id>.json` and `<cell id>.predictions.parquet`; of probes
+`RESULTS/<org__model>/<revision>/probe.<probe@version>/<id>.json`.
+"""
+
+import hashlib
+import json
+import os
+import re
+import tempfile
+from collections.abc import Iterator
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from filelock import FileLock
+from numpy.typing import NDArray
+
+from discbench.errors import StoreError
+from discbench.values.cells import Cell, cell_id
+from discbench.values.measurement import Measurement
+
+FORMAT = 1
+PROBES = "probe."
+"""What folders of probes begin with; no discipline is called so."""
+Result = dict[str, Any]
+NUMBERS = re.compile(r"\[(\n[-+\d.eE,\s]*)\]")
+"""A list of numbers as `json` spreads it; a string never holds a bare newline, so none is touched."""
+
+
+def folder_name(text: str) -> str:
+    """Return a name that is safe as one folder: `google/bert` -> `google__bert`."""
+    return re.sub(r"[^\w.@+-]+", "__", text).lstrip(".") or "_"
+
+
+def as_text(record: Result) -> str:
+    """Return a record as JSON with sorted keys, one field a line, lists of numbers on one line."""
+    text = json.dumps(record, indent=1, sort_keys=True, allow_nan=False)
+    return NUMBERS.sub(lambda m: "[" + re.sub(r"\s+", "", m.group(1)) + "]", text) + "\n"
+
+
+def write_whole(path: Path, content: bytes) -> None:
+    """Write a file so that it is there whole or not at all, whatever is killed when."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, part = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=".part")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        Path(part).chmod(0o644)  # mkstemp makes files that only their owner reads
+        os.replace(part, path)
+    except BaseException:
+        Path(part).unlink(missing_ok=True)
+        raise
+
+
+class Store:
+    """A results directory."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    def check_writable(self) -> None:
+        """Raise StoreError unless results can be written here."""
+        try:
+            self.root.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryFile(dir=self.root):
+                pass
+        except OSError as error:
+            raise StoreError(
+                f"--results {str(self.root)!r} cannot be written ({error.strerror}); choose another directory"
+            ) from error
+
+    def path(self, cell: Cell) -> Path:
+        """Return where the cell's result is, or would be."""
+        return (
+            self.root
+            / folder_name(cell.checkpoint)
+            / folder_name(cell.revision)
+            / folder_name(cell.task)
+            / f"{cell.id}.json"
+        )
+
+    def lock(self, cell: Cell) -> FileLock:
+        """Return the lock that whoever runs the cell holds."""
+        folder = self.root / ".locks"
+        folder.mkdir(parents=True, exist_ok=True)
+        return FileLock(folder / f"{cell.id}.lock")
+
+    def get(self, cell: Cell) -> Result | None:
+        """Return the cell's result, finished or failed, or None."""
+        path = self.path(cell)
+        return read_result(path) if path.is_file() else None
+
+    def finished(self, cell: Cell) -> bool:
+        """Tell whether the cell need not be run again."""
+        result = self.get(cell)
+        return result is not None and result["status"] == "finished"
+
+    def put(self, cell: Cell, result: Result, predictions: bytes | None) -> None:
+        """Write a result; predictions first, so that a result that is there is complete."""
+        path = self.path(cell)
+        if predictions is not None:
+            name = f"{cell.id}.predictions.parquet"
+            write_whole(path.with_name(name), predictions)
+            result = {**result, "predictions": {"file": name, "sha256": hashlib.sha256(predictions).hexdigest()}}
+        write_whole(path, as_text(result).encode())
+
+    def results(self) -> Iterator[Result]:
+        """Yield all results in the order of their paths."""
+        if not self.root.is_dir():
+            raise StoreError(f"--results {str(self.root)!r} is no directory; run `discbench eval --results DIR` first")
+        for path in sorted(self.root.glob("*/*/*/*.json")):
+            if not path.parent.name.startswith(PROBES):
+                yield read_result(path)
+
+    def examples(self, task: str) -> Iterator[Result]:
+        """Yield a finished result of the task (`name@version`) of each checkpoint that has one."""
+        for folder in sorted(self.root.glob(f"*/*/{folder_name(task)}")):
+            results = map(read_result, sorted(folder.glob("*.json")))
+            yield from islice((result for result in results if result["status"] == "finished"), 1)
+
+    def probe_path(self, measurement: Measurement) -> Path:
+        """Return where a measurement's result is, or would be."""
+        side = measurement.model
+        folder = self.root / folder_name(side.checkpoint) / folder_name(side.revision)
+        return folder / f"{PROBES}{folder_name(measurement.probe)}" / f"{measurement.id}.json"
+
+    def get_probe(self, measurement: Measurement) -> Result | None:
+        """Return a measurement's result, finished or failed, or None."""
+        path = self.probe_path(measurement)
+        return read_probe(path) if path.is_file() else None
+
+    def put_probe(self, measurement: Measurement, result: Result) -> None:
+        """Write a measurement's result."""
+        write_whole(self.probe_path(measurement), as_text(result).encode())
+
+    def forget_probe(self, measurement: Measurement) -> None:
+        """Remove a measurement's result, if there is one."""
+        self.probe_path(measurement).unlink(missing_ok=True)
+
+    def probes(self) -> Iterator[Result]:
+        """Yield the results of all measurements in the order of their paths."""
+        for path in sorted(self.root.glob(f"*/*/{PROBES}*/*.json")):
+            yield read_probe(path)
+
+
+def read_probe(path: Path) -> Result:
+    """Read one result of a probe.
+
+    Raises:
+        StoreError: It is no such result, or its id is not the hash of what was measured.
+    """
+    try:
+        result: Result = json.loads(path.read_text(encoding="utf-8"))
+        whole = result["id"] == path.stem == cell_id(result["probe"]) and result["format"] == FORMAT
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise StoreError(f"{path} is no result of a probe ({error!r}); remove it to have it measured again") from error
+    if not whole:
+        raise StoreError(f"{path} was altered: its id is not the hash of what was measured; remove it")
+    return result
+
+
+def read_result(path: Path) -> Result:
+    """Read one result.
+
+    Raises:
+        StoreError: It is no result, or its id is not the hash of its cell.
+    """
+    try:
+        result: Result = json.loads(path.read_text(encoding="utf-8"))
+        whole = result["id"] == path.stem == cell_id(result["cell"]) and result["format"] == FORMAT
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise StoreError(f"{path} is no result of a cell ({error!r}); remove it to have the cell run again") from error
+    if not whole:
+        raise StoreError(
+            f"{path} was altered: its id is not the hash of its cell; remove it to have the cell run again"
+        )
+    return result
+
+
+def pack_predictions(rows: NDArray[Any], outputs: NDArray[np.float32], targets: NDArray[Any]) -> bytes:
+    """Return the answers to the test rows as a parquet file: row, outputs, target."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    table = pa.table(
+        {
+            "row": pa.array(rows, pa.int32()),
+            "outputs": pa.array(list(outputs), pa.list_(pa.float32())),
+            "target": pa.array(targets),
+        }
+    )
+    sink = pa.BufferOutputStream()
+    pq.write_table(table, sink, compression="zstd")
+    return bytes(sink.getvalue())
+
+
+def unpack_predictions(path: Path) -> tuple[NDArray[Any], NDArray[np.float32], NDArray[Any]]:
+    """Return (rows, outputs, targets) as they were packed."""
+    import pyarrow.parquet as pq
+
+    try:
+        table = pq.read_table(path)
+        outputs = np.array(table["outputs"].to_pylist(), dtype=np.float32)
+        return table["row"].to_numpy(), outputs, table["target"].to_numpy()
+    except (OSError, ValueError, KeyError) as error:
+        raise StoreError(f"{path} holds no predictions ({error!r}); remove its cell to have it run again") from error

@@ -1,0 +1,137 @@
+"""The static site: a pure function of a board. Same board, same bytes; it opens from a file, without a network."""
+
+import base64
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+from discbench.errors import StoreError, UserError
+from discbench.results import board as boards
+from discbench.results import published
+from discbench.results.store import Store, write_whole
+from discbench.site import charts, views
+
+Record = dict[str, Any]
+HERE = Path(__file__).parent
+FIGURES_UP_TO = 100
+"""With more checkpoints no charts are drawn unless they are asked for: each takes about a twentieth of a second."""
+
+
+def read(source: Path) -> Record:
+    """Return the board of a results store, or of a directory that holds a leaderboard.json.
+
+    Raises:
+        UserError: Neither is there, or the file is of another version.
+    """
+    path = source / "leaderboard.json"
+    if not path.is_file():
+        store = Store(source)
+        made = boards.build(store.results(), store.probes()) if source.is_dir() else {}
+        if not made.get("entries") and not made.get("probes"):
+            raise UserError(
+                f"--from {str(source)!r} holds no results; give a store, or a directory with leaderboard.json"
+            )
+        return made
+    try:
+        made = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise StoreError(f"{path} cannot be read ({error}); make it anew with `discbench board --out`") from error
+    found = (made.get("format"), made.get("version")) if isinstance(made, dict) else None
+    if found != ("discbench-leaderboard", boards.VERSION):
+        raise StoreError(
+            f"{path} is no discbench leaderboard of version {boards.VERSION}; make it anew with `discbench board --out`"
+        )
+    return dict(made)
+
+
+def build(board: Record, out: Path, *, figures: bool | None = None) -> list[Path]:
+    """Write the site and return its files.
+
+    Args:
+        board: As `discbench.results.board.build` makes it.
+        out: Directory to write to.
+        figures: Whether to draw charts; by default for boards of up to `FIGURES_UP_TO` checkpoints.
+
+    Raises:
+        UserError: The packages of the extra `site` are not installed, or `out` cannot be written.
+    """
+    environment = _environment()
+    names = {(e["checkpoint"], e["revision"]) for e in board["entries"]} | {
+        (p["probe"]["model"]["checkpoint"], p["probe"]["model"]["revision"]) for p in board["probes"]
+    }
+    drawn = len(names) <= FIGURES_UP_TO if figures is None else figures
+    pages = {"index.html": ("index.html", views.index(board))}
+    for checkpoint, revision in sorted(names):
+        view = views.checkpoint(board, checkpoint, revision, figures=drawn)
+        pages[views.checkpoint_file(checkpoint, revision)] = ("checkpoint.html", view)
+    for task in sorted({e["task"] for e in board["entries"]}):
+        pages[views.task_file(task)] = ("task.html", views.task(board, task, figures=drawn))
+    written = []
+    try:
+        for name, (template, view) in pages.items():
+            text = environment.get_template(template).render(**view)
+            write_whole(out / name, text.encode())
+            written.append(out / name)
+        write_whole(out / "leaderboard.json", boards.to_bytes(board))
+        write_whole(out / boards.SCHEMA.name, boards.SCHEMA.read_bytes())
+    except OSError as error:
+        raise UserError(f"--out {str(out)!r} cannot be written ({error.strerror}); choose another directory") from error
+    return [*written, out / "leaderboard.json", out / boards.SCHEMA.name]
+
+
+def pictures(board: Record, out: Path) -> list[Path]:
+    """Draw a board of one checkpoint, run one way, for a README: `board-light.svg` and `board-dark.svg`.
+
+    Raises:
+        UserError: The extra `site` is not installed, the board holds something else, or `out` cannot be written.
+    """
+    _environment()
+    ways = {(e["checkpoint"], e["revision"], *(str(e[name]) for name in boards.WAY)) for e in board["entries"]}
+    if len(ways) != 1:
+        raise UserError(
+            f"--svg draws one checkpoint, run one way, but the store holds {len(ways)}; give a store of one evaluation"
+        )
+    paths = {theme: out / f"board-{theme}.svg" for theme in charts.INK}
+    try:
+        for theme, path in paths.items():
+            write_whole(path, charts.board(board["entries"], theme).encode())
+    except OSError as error:
+        raise UserError(f"--svg {str(out)!r} cannot be written ({error.strerror}); choose another directory") from error
+    return list(paths.values())
+
+
+def _environment() -> Any:  # noqa: ANN401 - jinja2's
+    try:
+        import jinja2
+        import vl_convert  # noqa: F401
+    except ImportError as error:
+        raise UserError(
+            f"the site needs the package {error.name!r}, which is not installed; install discbench with its extra:"
+            " pip install 'discbench[site]'"
+        ) from None
+    found = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(HERE / "templates"),
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        undefined=jinja2.StrictUndefined,
+    )
+    style = (HERE / "assets" / "site.css").read_text(encoding="utf-8")
+    script = (HERE / "assets" / "board.js").read_text(encoding="utf-8")
+    policy = (
+        f"default-src 'none'; style-src '{_hash(style)}'; script-src '{_hash(script)}'; img-src data:; base-uri 'none'"
+    )
+    found.globals |= {"style": style, "script": script, "policy": policy, "paper": published.read()["cite"]}
+    found.filters |= {"score": views.score, "signed": views.signed, "interval": views.interval, "data": _data}
+    return found
+
+
+def _hash(text: str) -> str:
+    return "sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
+
+
+def _data(value: object) -> str:
+    """Return JSON that can stand inside a script element."""
+    text = json.dumps(value, sort_keys=True, allow_nan=False, separators=(",", ":"))
+    return text.replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e")

@@ -1,0 +1,205 @@
+"""A sweep: what was asked -> cells -> those still to run -> an executor -> the results."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pluggy
+
+from discbench.data import rowcache
+from discbench.errors import DiscbenchError, PluginError, UserError
+from discbench.executors.builtin import INPROCESS, LOCAL
+from discbench.plugins import registry
+from discbench.results.store import Result, Store
+from discbench.sweeps import plan
+from discbench.sweeps.progress import Progress
+from discbench.training import ranks
+from discbench.values.cells import Cell, Request, definition
+from discbench.values.checkpoints import Checkpoint, locate
+from discbench.values.jobs import Event, Executor, Job
+from discbench.values.place import Place
+from discbench.values.types import Task
+
+MOST_WORKERS = 4
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sweep:
+    """Cells with what belongs to them."""
+
+    checkpoints: dict[str, Checkpoint]
+    """By checkpoint id."""
+    tasks: dict[str, Task]
+    """By task id."""
+    cells: list[Cell]
+    notes: tuple[str, ...] = ()
+    """What the user should know before it runs."""
+
+    def checkpoint(self, cell: Cell) -> Checkpoint:
+        """Return a cell's checkpoint."""
+        return self.checkpoints[f"{cell.checkpoint}@{cell.revision}"]
+
+
+def prepare(
+    manager: pluggy.PluginManager,
+    models: Sequence[str],
+    patterns: Sequence[str],
+    request: Request,
+    *,
+    directory: Path | None,
+    specials: dict[str, int],
+    load: bool,
+    unverified: bool = False,
+    trust_remote_code: bool = False,
+) -> Sweep:
+    """Resolve names to cells.
+
+    Args:
+        manager: The plugins.
+        models: Checkpoint names.
+        patterns: Task names, globs or disciplines.
+        request: The rest of what was asked.
+        directory: The data directory.
+        specials: Special ids given by the user.
+        load: Whether to read (and download) the rows now, so that whatever is wrong with them is told before training.
+        unverified: Accept rows that differ from those that a task names.
+        trust_remote_code: Allow code of the checkpoint's own.
+    """
+    tasks = registry.select(patterns, registry.tasks(manager))
+    found = [locate(name, specials, trust_remote_code=trust_remote_code) for name in models]
+    twice = sorted(
+        {c.name for c in found if sum(c.name == d.name for d in found) > 1 and len({d.id for d in found}) > 1}
+    )
+    if twice and len({c.id for c in found}) != len(found):
+        raise UserError(f"--model {twice[0]!r} is given twice; give it once, or name one of them NAME=PATH")
+    rows, notes = {}, []
+    for task in tasks:
+        sha256, sizes = _rows(task, directory, load=load, unverified=unverified)
+        rows[task.name] = sha256
+        notes += _limit_note(task, sizes, request)
+    return Sweep(
+        checkpoints={c.id: c for c in found},
+        tasks={task.id: task for task in tasks},
+        cells=plan.cells(found, tasks, rows, request),
+        notes=tuple(notes),
+    )
+
+
+def _rows(task: Task, directory: Path | None, *, load: bool, unverified: bool) -> tuple[str, tuple[int, ...] | None]:
+    note = rowcache.summary(task, directory)
+    generated = not task.dataset.source and task.dataset.rows_sha256 is not None
+    known = plan.rows_of(task, directory)
+    if known is not None and not load:
+        return known, tuple(note["sizes"]) if note else task.dataset.sizes
+    if generated and not unverified:
+        return str(task.dataset.rows_sha256), task.dataset.sizes
+
+    loaded = rowcache.load(task, directory, unverified=unverified)
+    return loaded.sha256, loaded.sizes
+
+
+def check_definitions(sweep: Sweep, store: Store) -> None:
+    """See that stored results of the sweep's tasks were made by the same definitions of them.
+
+    Raises:
+        PluginError: A task was changed and its version was not: its old scores would pass for new ones.
+    """
+    for task in sweep.tasks.values():
+        allowed, where = {None, definition(task)}, repr(str(store.root))
+        for about in (result["task"] for result in store.examples(task.id)):
+            if about["metric"] != task.metric.name:
+                what = f"is scored by {task.metric.name}, but results in {where} by {about['metric']}"
+            elif about.get("definition") not in allowed:
+                what = f"has other symbols, another cut, target or scoring than results in {where}"
+            else:
+                continue
+            raise PluginError(
+                f"{task.id} {what}; raise its version, so that old scores do not pass for new ones, or give another"
+                " --results"
+            )
+
+
+def _limit_note(task: Task, sizes: tuple[int, ...] | None, request: Request) -> list[str]:
+    if request.limit is None or sizes is None or request.limit < max(sizes):
+        return []
+    return [f"--limit {request.limit}: {task.name} has at most {max(sizes)} rows in a split, so all of them are used"]
+
+
+def machine_cores() -> int:
+    """Return how many cores this process may use, by its CPU affinity and its container's quota."""
+    import joblib
+
+    return int(joblib.cpu_count())
+
+
+def machine_workers(device: str) -> int:
+    """Return how many cells run at once unless told otherwise; never by how many are left, so that bytes repeat."""
+    return min(machine_cores(), MOST_WORKERS) if device == "cpu" else 1
+
+
+def split(sweep: Sweep, store: Store) -> tuple[list[Cell], list[Cell]]:
+    """Return (cells that are in the store, cells still to run)."""
+    finished = [store.finished(cell) for cell in sweep.cells]
+    kept = [cell for cell, there in zip(sweep.cells, finished, strict=True) if there]
+    return kept, [cell for cell, there in zip(sweep.cells, finished, strict=True) if not there]
+
+
+def run(
+    sweep: Sweep,
+    place: Place,
+    manager: pluggy.PluginManager,
+    *,
+    workers: int,
+    threads: int,
+    progress: Progress,
+    todo: Sequence[Cell],
+    executor: Executor | None = None,
+) -> list[Result]:
+    """Run the cells that are still to run; return the results of all cells of the sweep.
+
+    Args:
+        sweep: What was asked.
+        place: Where and on what.
+        manager: Whose plugins hear of finished cells.
+        workers: Cells at once; 0 runs them in this process.
+        threads: Of each worker.
+        progress: Told of every event.
+        todo: The cells still to run.
+        executor: By default the local one, or with 0 workers this process.
+    """
+    audience = registry.Audience(manager)
+
+    def watch(event: Event) -> None:
+        progress.watch(event)
+        if event.kind == "end" and event.result and ranks.first():
+            audience.hear(event.result)
+
+    store, chosen = Store(place.results), executor or (LOCAL if workers else INPROCESS)
+    if todo:
+        try:
+            chosen.run(jobs(sweep, todo), place, workers, threads, watch)
+        except DiscbenchError:
+            raise
+        except Exception as error:
+            if chosen in (LOCAL, INPROCESS):
+                raise
+            raise PluginError(
+                f"executor {chosen.name!r} failed: {error!r}; what was finished is in the store"
+            ) from error
+    lost = [cell.words for cell in todo if store.get(cell) is None]
+    if lost and ranks.first():
+        raise PluginError(
+            f"executor {chosen.name!r} ended without a result of {len(lost)} of {len(todo)} cells, the first is"
+            f" {lost[0]}; run again for those"
+        )
+    return [result for result in map(store.get, sweep.cells) if result is not None]
+
+
+def jobs(sweep: Sweep, todo: Sequence[Cell]) -> list[Job]:
+    """Return a look at each checkpoint, then its cells."""
+    checks = [
+        Job(checkpoint, checks=tuple(c for c in todo if sweep.checkpoint(c) == checkpoint))
+        for checkpoint in sweep.checkpoints.values()
+        if any(sweep.checkpoint(c) == checkpoint for c in todo)
+    ]
+    return [*checks, *(Job(sweep.checkpoint(cell), cell) for cell in todo)]

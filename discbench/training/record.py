@@ -1,0 +1,77 @@
+"""The parts of a stored result, and what a result says of where it was made."""
+
+import platform
+import time
+from dataclasses import asdict
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from discbench.data import rows
+from discbench.results.store import FORMAT, Result
+from discbench.training import finetune
+from discbench.values.cells import Cell, facts
+from discbench.values.types import Task
+
+LIBRARIES = ("discbench", "torch", "transformers", "accelerate", "datasets", "numpy", "scipy", "scikit-learn")
+
+
+def run_of(began: float, device: str) -> dict[str, Any]:
+    """Return how long it took since `began` (time.monotonic), when, with which versions and on what."""
+    on_card = device != "cpu" and torch.cuda.is_available()
+    return {
+        "seconds": round(time.monotonic() - began, 3),
+        "finished": datetime.now(UTC).isoformat(timespec="seconds"),
+        "versions": {"python": platform.python_version(), **{name: version(name) for name in LIBRARIES}},
+        "hardware": {
+            "device": torch.cuda.get_device_name() if on_card else _processor(),
+            "threads": torch.get_num_threads(),
+            "processes": _processes(),
+        },
+    }
+
+
+def _processes() -> int:
+    return (
+        torch.distributed.get_world_size()
+        if torch.distributed.is_available() and torch.distributed.is_initialized()
+        else 1
+    )
+
+
+def _processor() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return platform.processor() or platform.machine()
+    return next((line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), platform.machine())
+
+
+def head(cell: Cell, task: Task) -> Result:
+    """Return what a result says of its cell and task."""
+    return {"format": FORMAT, "id": cell.id, "cell": asdict(cell), "task": facts(task)}
+
+
+def failure(error: Exception) -> Result:
+    """Return the result of a cell that failed."""
+    cause = " ".join(str(error).split())[:500]
+    return {"status": "failed", "cause": f"{type(error).__name__}: {cause}", "marks": []}
+
+
+def curve_record(curve: finetune.Curve) -> dict[str, Any]:
+    """Return a training curve as it is stored: loss of every step, four digits."""
+    return {
+        "loss": [float(f"{loss:.4g}") for loss in curve.loss],
+        "validation": [[step, value] for step, value in curve.validation],
+        "best_step": curve.best_step,
+    }
+
+
+def marks(cell: Cell, loaded: rows.Loaded) -> list[str]:
+    """Return why a cell must not share a mean with whole ones."""
+    limited = cell.limit is not None and cell.limit < max(loaded.sizes)
+    reasons = {"limited": limited, "partial": bool(loaded.partial), "unverified": loaded.status != "verified"}
+    return [name for name, holds in reasons.items() if holds]

@@ -1,0 +1,253 @@
+"""Run one cell: rows -> mapping -> model -> fine-tuning -> scores -> a result record."""
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+
+from discbench.data import rowcache, rows
+from discbench.errors import CheckpointError, DiscbenchError, PluginError, UserError
+from discbench.results.store import Result, Store, pack_predictions
+from discbench.training import baselines, dynamics, families, finetune, models, optimizers, ranks, record, score
+from discbench.training.inputs import Inputs, to_inputs, to_text_inputs
+from discbench.values import metrics
+from discbench.values.cells import Cell
+from discbench.values.checkpoints import Checkpoint
+from discbench.values.mapping import TextTable, Vocabulary, draw_table, draw_text_map, move_specials, table_sha256
+from discbench.values.measurement import Measurement
+from discbench.values.place import Place
+from discbench.values.recipes import Recipe
+from discbench.values.types import Task
+
+Report = Callable[[int, int, float], None]
+
+
+@dataclass
+class Bench:
+    """Runs cells one after another and keeps what they share."""
+
+    place: Place
+    _rows: dict[str, rows.Loaded] = field(default_factory=dict)
+    _vocabularies: dict[Checkpoint, Vocabulary] = field(default_factory=dict)
+
+    def rows_of(self, task: Task) -> rows.Loaded:
+        """Return a task's rows, read once."""
+        if task.id not in self._rows:
+            self._rows[task.id] = rowcache.load(task, self.place.data, unverified=self.place.unverified)
+        return self._rows[task.id]
+
+    def rows_for(self, cell: Cell, task: Task) -> rows.Loaded:
+        """Return the rows that a cell is about.
+
+        Raises:
+            PluginError: The task's reader gives others to this process than to the one that planned the cell.
+        """
+        loaded = self.rows_of(task)
+        if loaded.sha256 != cell.rows:
+            raise PluginError(
+                f"{task.name}: load() gives the same rows each time, but those with SHA-256 {cell.rows[:12]}… were"
+                f" planned and {loaded.sha256[:12]}… came in another process; seed its draws and sort what comes out"
+                " of a set, unless its files changed meanwhile"
+            )
+        return loaded
+
+    def vocabulary(self, checkpoint: Checkpoint) -> Vocabulary:
+        """Return a checkpoint's vocabulary, read once."""
+        if checkpoint not in self._vocabularies:
+            with models.quietly(verbose=self.place.verbose):
+                self._vocabularies[checkpoint] = models.vocabulary_of(checkpoint)
+        return self._vocabularies[checkpoint]
+
+    def check(self, checkpoint: Checkpoint, cells: list[Cell], tasks: dict[str, Task]) -> None:
+        """Raise a UserError now for what would make every cell of the checkpoint fail."""
+        for cell in {c.task: c for c in cells}.values():
+            self.rows_for(cell, tasks[cell.task])
+        if checkpoint.baseline:
+            return
+        self._check_recipe(cells[0].recipe)
+        vocabulary = self.vocabulary(checkpoint)
+        loaded = next((c for c in cells if c.init != "scratch"), cells[0])
+        model = models.build(checkpoint, loaded.init, 2, 0, vocabulary)  # type: ignore[arg-type]
+        for cell in {c.task: c for c in cells}.values():
+            task = tasks[cell.task]
+            self.mapped(task, cell, checkpoint)
+            shortest, longest = self._lengths(task, vocabulary, cell.recipe["max_tokens"])
+            limit = families.position_limit(model, cell.recipe["max_tokens"])
+            if limit is not None and longest > limit:
+                raise CheckpointError(
+                    f"{task.name} has rows of {longest} tokens, but {checkpoint.name!r} numbers {limit} positions;"
+                    f" {families.advice(model, longest)}"
+                )
+            families.check_padding(model, vocabulary, checkpoint.name, task.name, (shortest, longest))
+
+    def _check_recipe(self, recipe: dict[str, Any]) -> None:
+        optimizers.optimizer_kind(recipe["optimizer"])
+        if recipe["precision"] == "fp16" and self.place.device == "cpu":
+            raise UserError("--set precision=fp16: half precision needs a GPU; on the CPU take precision=bf16 or no")
+
+    def run(self, cell: Cell, checkpoint: Checkpoint, task: Task, report: Report) -> Result:
+        """Train, score and store one cell; return its result. A cell that is in the store is returned as it is."""
+        store = Store(self.place.results)
+        with ranks.only_first(store.lock(cell)):
+            known: Result | None = ranks.of_first(lambda: store.get(cell))
+            if known is not None and known["status"] == "finished":
+                return known
+            began = time.monotonic()
+            try:
+                with models.quietly(verbose=self.place.verbose):
+                    if checkpoint.baseline:
+                        result, predictions = self._answer(cell, task)
+                    else:
+                        result, predictions = self._train(cell, checkpoint, task, report)
+            except Exception as error:  # one cell's failure is recorded, the others go on
+                if ranks.count() > 1 and not isinstance(error, DiscbenchError):
+                    raise  # of this process alone: the others wait for it, until torchrun ends them
+                result, predictions = record.failure(error), None
+            whole = {**record.head(cell, task), **result, "run": record.run_of(began, self.place.device)}
+            ranks.of_first(lambda: store.put(cell, whole, predictions))
+            stored: Result = ranks.of_first(lambda: store.get(cell))
+            return stored
+
+    def _train(self, cell: Cell, checkpoint: Checkpoint, task: Task, report: Report) -> tuple[Result, bytes]:
+        loaded, recipe = self.rows_for(cell, task), Recipe(**cell.recipe)
+        table, vocabulary = self.mapped(task, cell, checkpoint)
+        kept = {name: self._keep(cell, name, getattr(loaded, name)) for name in rows.SPLITS}
+        splits = {name: getattr(loaded, name).take(chosen) for name, chosen in kept.items()}
+        metrics.rehearse(task.metrics, splits["test"].targets, task.target.outputs)
+        inputs = {
+            n: self.inputs_of(checkpoint, task, split, table, vocabulary, recipe.max_tokens)
+            for n, split in splits.items()
+        }
+        model = models.build(checkpoint, cell.init, task.target.outputs, cell.seed, vocabulary)  # type: ignore[arg-type]
+        inputs = {name: replace(split, left=families.pads_left(model)) for name, split in inputs.items()}
+
+        def answers(name: str, outputs: Any) -> score.Voted:  # noqa: ANN401
+            return score.vote(task.target, outputs, splits[name].targets, splits[name].groups)
+
+        trained = finetune.finetune(
+            model,
+            inputs["train"],
+            inputs["validation"],
+            inputs["test"],
+            recipe,
+            cell.seed,
+            device=self.place.device,
+            score=lambda outputs: score.primary(task.metric, answers("validation", outputs)),
+            report=report,
+        )
+        found = answers("test", trained.test)
+        result = {
+            "status": "finished",
+            "scores": {
+                "test": score.measure(task.metrics, task.target, found),
+                "validation": score.measure(task.metrics, task.target, answers("validation", trained.validation)),
+                "test_of_last_state": score.measure(task.metrics, task.target, answers("test", trained.final_test)),
+            },
+            "resampled": score.resample(task.metric, found),
+            "collapsed": score.collapsed(task.target, found),
+            "curve": record.curve_record(trained.curve),
+            "dynamics": dynamics.measure(trained.curve.loss, task.target, inputs["train"].targets),
+            "counts": {
+                **{name: len(split) for name, split in splits.items()},
+                "steps": len(trained.curve.loss),
+                "parameters": sum(p.numel() for p in model.parameters()),
+                "trained_parameters": sum(p.numel() for p in model.parameters() if p.requires_grad),
+            },
+            "mapping_sha256": table_sha256(table),
+            "dataset": {"sha256": loaded.sha256, "status": loaded.status, "partial": loaded.partial},
+            "marks": record.marks(cell, loaded),
+        }
+        return result, pack_predictions(kept["test"], trained.test, splits["test"].targets)
+
+    def _answer(self, cell: Cell, task: Task) -> tuple[Result, bytes]:
+        """Return a baseline's result."""
+        loaded = self.rows_for(cell, task)
+        kept = {name: self._keep(cell, name, getattr(loaded, name)) for name in rows.SPLITS}
+        train, validation, test = (getattr(loaded, name).take(chosen) for name, chosen in kept.items())
+        metrics.rehearse(task.metrics, test.targets, task.target.outputs)
+
+        def voted(outputs: Any, split: rows.Encoded) -> score.Voted:  # noqa: ANN401
+            return score.vote(task.target, outputs, split.targets, split.groups)
+
+        given = baselines.answer(
+            cell.checkpoint,
+            task,
+            train,
+            validation,
+            test,
+            lambda outputs, split: score.primary(task.metric, voted(outputs, split)),
+        )
+        found = voted(given.test, test)
+        scores = score.measure(task.metrics, task.target, found)
+        held = score.measure(task.metrics, task.target, voted(given.validation, validation))
+        result = {
+            "status": "finished",
+            "scores": {"test": scores, "validation": held, "test_of_last_state": scores},
+            "resampled": score.resample(task.metric, found),
+            "collapsed": score.collapsed(task.target, found),
+            "curve": record.curve_record(finetune.Curve()),
+            "dynamics": None,
+            "counts": {
+                **{name: len(chosen) for name, chosen in kept.items()},
+                "steps": 0,
+                "parameters": given.parameters,
+                "trained_parameters": given.parameters,
+            },
+            "chosen": given.chosen,
+            "mapping_sha256": None,
+            "dataset": {"sha256": loaded.sha256, "status": loaded.status, "partial": loaded.partial},
+            "marks": record.marks(cell, loaded),
+        }
+        return result, pack_predictions(kept["test"], given.test, test.targets)
+
+    def _lengths(self, task: Task, vocabulary: Vocabulary, max_tokens: int | None) -> tuple[int, int]:
+        """Return the tokens of the shortest and of the longest row."""
+        around = len(vocabulary.prefix) + len(vocabulary.suffix)
+        if isinstance(task.mapping, TextTable):
+            return around + 1, min(task.mapping.max_tokens, max_tokens or task.mapping.max_tokens)
+        lengths = np.concatenate([getattr(self.rows_of(task), name).lengths for name in rows.SPLITS]) + around
+        shortest, longest = int(lengths.min()), int(lengths.max())
+        return min(shortest, max_tokens or shortest), min(longest, max_tokens or longest)
+
+    def mapped(self, task: Task, cell: Cell | Measurement, checkpoint: Checkpoint) -> tuple[Sequence[int], Vocabulary]:
+        """Return the cell's mapping table, and the special ids to put around its rows."""
+        kind: Any = cell.mapping
+        vocabulary, seed = self.vocabulary(checkpoint), cell.mapping_seed
+        if isinstance(task.mapping, TextTable):
+            table = draw_text_map(replace(task.mapping, map_specials=cell.map_specials), kind, vocabulary, seed)
+            return table, replace(vocabulary, pad=table[vocabulary.pad])
+        if kind == "native":
+            return models.native_table(checkpoint, task.mapping.alphabet, vocabulary), vocabulary
+        moved = move_specials(task.mapping, kind, vocabulary, seed) if cell.map_specials else vocabulary
+        return draw_table(task.mapping, kind, vocabulary, seed), moved
+
+    def inputs_of(
+        self,
+        checkpoint: Checkpoint,
+        task: Task,
+        split: rows.Encoded,
+        table: Sequence[int],
+        vocabulary: Vocabulary,
+        max_tokens: int | None,
+    ) -> Inputs:
+        """Return a split's rows as token ids.
+
+        Raises:
+            CheckpointError: The task is text, and the checkpoint has no tokenizer to read it.
+        """
+        if not isinstance(task.mapping, TextTable):
+            return to_inputs(split, table, vocabulary, max_tokens)
+        tokenizer = models.load_tokenizer(checkpoint)
+        if tokenizer is None:
+            raise CheckpointError(
+                f"{task.name} is text, but model {checkpoint.name!r} has no usable tokenizer to read it"
+            )
+        keep = min(task.mapping.max_tokens, max_tokens or task.mapping.max_tokens)
+        return to_text_inputs(tokenizer, split, table, vocabulary, keep)
+
+    def _keep(self, cell: Cell, name: str, split: rows.Encoded) -> Any:  # noqa: ANN401
+        if name != "train":
+            return rows.chosen(len(split), cell.limit, 1.0, cell.seed)
+        return rows.chosen(len(split), cell.limit, cell.fraction, cell.seed, first=cell.subset == "first")

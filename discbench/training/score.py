@@ -1,0 +1,124 @@
+"""Scores: raw outputs -> predictions -> vote over groups -> metrics.
+
+Each metric runs as an `evaluate.Metric` of our own, so it combines with others of that library; none needs the hub.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import datasets
+import evaluate
+import numpy as np
+from numpy.typing import NDArray
+
+from discbench.values.metrics import Metric
+from discbench.values.types import Classes, Scalar
+
+Array = NDArray[Any]
+
+
+class TaskMetric(evaluate.Metric):
+    """A `discbench.Metric` as an `evaluate.Metric`; `compute(predictions=, references=)` gives {name: value}."""
+
+    def __init__(self, metric: Metric, target: Classes | Scalar) -> None:
+        self.metric = metric
+        self.target = target
+        super().__init__(config_name=metric.name, keep_in_memory=True)
+
+    def _info(self) -> evaluate.MetricInfo:
+        kind = datasets.Value("int64" if isinstance(self.target, Classes) else "float64")
+        raw = datasets.List(datasets.Value("float64")) if self.metric.needs == "output" else kind
+        return evaluate.MetricInfo(
+            description=self.metric.about,
+            citation="",
+            inputs_description="predictions and references, one a row",
+            features=datasets.Features({"predictions": raw, "references": kind}),
+        )
+
+    def _compute(self, predictions: Any, references: Any) -> dict[str, float]:  # noqa: ANN401 - evaluate's signature
+        return {self.metric.name: self.metric(np.asarray(references), np.asarray(predictions))}
+
+
+@dataclass(frozen=True, slots=True)
+class Voted:
+    """One prediction an item: of a row, or of a group of rows."""
+
+    outputs: Array
+    """(items, outputs): of a group, the mean of its rows'."""
+    predictions: Array
+    """(items,)."""
+    targets: Array
+    """(items,)."""
+
+
+def predictions_of(target: Classes | Scalar, outputs: Array) -> Array:
+    """Return the class with the greatest output, the first on ties, or the number."""
+    return outputs.argmax(axis=1) if isinstance(target, Classes) else outputs[:, 0].astype(np.float64)
+
+
+def vote(target: Classes | Scalar, outputs: Array, targets: Array, groups: tuple[str, ...] | None) -> Voted:
+    """Give each item one prediction.
+
+    Classes: the majority over all rows of a group, ties settled by the greater mean probability. Numbers: the mean.
+    """
+    predictions = predictions_of(target, outputs)
+    if groups is None:
+        return Voted(outputs, predictions, targets)
+    names, member = np.unique(np.asarray(groups), return_inverse=True)
+    items = [np.flatnonzero(member == i) for i in range(len(names))]
+    mean = np.array([outputs[rows].mean(axis=0) for rows in items])
+    answers = np.array([_elect(target, outputs[rows], predictions[rows]) for rows in items])
+    return Voted(mean, answers, np.array([targets[rows[0]] for rows in items]))
+
+
+def _elect(target: Classes | Scalar, outputs: Array, predictions: Array) -> float | int:
+    if not isinstance(target, Classes):
+        return float(predictions.mean())
+    shifted = np.exp(outputs - outputs.max(axis=1, keepdims=True))
+    probability = (shifted / shifted.sum(axis=1, keepdims=True)).mean(axis=0)
+    votes = np.bincount(predictions, minlength=target.n)
+    return int(np.lexsort((probability, votes))[-1])
+
+
+def measure(metrics: tuple[Metric, ...], target: Classes | Scalar, voted: Voted) -> dict[str, float]:
+    """Return every metric of the task by name."""
+    found: dict[str, float] = {}
+    for metric in metrics:
+        given = voted.outputs if metric.needs == "output" else voted.predictions
+        computed = TaskMetric(metric, target).compute(predictions=given.tolist(), references=voted.targets.tolist())
+        found |= {name: float(value) for name, value in computed.items()}
+    return found
+
+
+def primary(metric: Metric, voted: Voted) -> float:
+    """Return the primary metric, turned so that higher is better."""
+    given = voted.outputs if metric.needs == "output" else voted.predictions
+    value = metric(voted.targets, given)
+    return value if metric.higher_is_better else -value
+
+
+DRAWS = 200
+"""Resamples of the test items; the standard error of a standard error is then about 5 %."""
+
+
+def resample(metric: Metric, voted: Voted, draws: int = DRAWS) -> list[float]:
+    """Return the primary metric on bootstrap samples of the test items, turned so that higher is better.
+
+    The items of sample b depend on b and on the number of items only, so that two models' scores on sample b are on the
+    same items and their difference is a paired one. Drawn by NumPy's frozen `RandomState`.
+    """
+    given = voted.outputs if metric.needs == "output" else voted.predictions
+    sign = 1.0 if metric.higher_is_better else -1.0
+    found = []
+    for draw in range(draws):
+        items = np.random.RandomState(draw).randint(0, len(voted.targets), len(voted.targets))
+        found.append(float(f"{sign * metric(voted.targets[items], given[items]):.4g}"))
+    return found
+
+
+def collapsed(target: Classes | Scalar, voted: Voted) -> bool:
+    """Tell whether the model answers (nearly) the same to everything."""
+    if isinstance(target, Classes):
+        return len(np.unique(voted.predictions)) == 1
+    spread, wanted = float(np.std(voted.predictions)), float(np.std(voted.targets))
+    return spread < 1e-3 * wanted  # a thousandth of the labels' spread

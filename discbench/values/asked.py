@@ -1,0 +1,369 @@
+"""What a user asks for: `Evaluation` and `Probing`, the one list of names that Python, command line and hosts share.
+
+Each field says its help, how its text is read, and which option it is; `asking` makes a function of the same arguments.
+"""
+
+import inspect
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import KW_ONLY, Field, dataclass, field, fields
+from pathlib import Path
+from typing import IO, Any, ParamSpec, TypeVar
+
+from discbench.errors import UserError
+from discbench.values.cells import Request
+from discbench.values.mapping import KINDS
+from discbench.values.measurement import Probe
+from discbench.values.recipes import RECIPES, recipe_for
+from discbench.values.types import Task
+
+Given = ParamSpec("Given")
+Asked = TypeVar("Asked")
+Answer = TypeVar("Answer")
+INITS = ("pretrained", "scratch")
+
+
+def _asked(default: Any, about: str, kind: str, **option: Any) -> Any:  # noqa: ANN401 - as dataclasses.field
+    """Return a field with its help, the kind of text that gives it (see `hosts.arguments`), and its option's own.
+
+    `python` is the help where Python's words differ from the command line's.
+    """
+    return field(default=default, metadata={"about": about, "kind": kind, **option})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Surroundings:
+    """What evaluating and probing ask alike: where files are, and what a checkpoint may do."""
+
+    mapping: str | None = _asked(None, f"Instead of each task's own: one of {', '.join(KINDS)}.", "text")
+    results: str | Path = _asked("results", "The store.", "folder")
+    data_dir: str | Path | None = _asked(None, "Look for data files here first (else DISCBENCH_DATA).", "folder")
+    unverified: bool = _asked(
+        default=False, about="Accept rows other than those a task names; their scores are marked.", kind="yes"
+    )
+    specials: Sequence[str] = _asked(
+        (),
+        "Special ids of a checkpoint without a tokenizer: cls=2.",
+        "words",
+        flag="--special",
+        metavar="cls|sep|pad=ID",
+    )
+    trust_remote_code: bool = _asked(default=False, about="Run code that comes with a checkpoint.", kind="yes")
+    device: str | None = _asked(None, "cpu or cuda; by default what is there.", "text")
+    verbose: bool = _asked(default=False, about="Let the libraries' own bars and warnings through.", kind="yes")
+    stream: IO[str] | None = _asked(None, "Where progress is written; stderr by default.", "")
+
+    @property
+    def store(self) -> Path:
+        """The store's directory."""
+        return Path(self.results)
+
+    @property
+    def directory(self) -> Path | None:
+        """The data directory, by option or environment.
+
+        Raises:
+            UserError: It does not exist.
+        """
+        return data_directory(self.data_dir)
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluation(Surroundings):
+    """All that an evaluation needs to know; `discbench eval`, `discbench.evaluate` and the hosts come to this."""
+
+    model: str | Path | Sequence[str | Path] = _asked(
+        (),
+        "Hugging Face id[@revision], directory, NAME=DIRECTORY or builtin:tiny. Repeatable.",
+        "words",
+        required=True,
+        python="Hugging Face id[@revision], directory, NAME=DIRECTORY or builtin:tiny; several in a list.",
+    )
+    tasks: str | Task | Sequence[str | Task] = _asked(
+        (),
+        "Names, globs or disciplines, commas between.",
+        "words",
+        required=True,
+        python="Names, globs or disciplines; a `Task` made on the spot is a task as well.",
+    )
+    _: KW_ONLY
+    inits: str | Sequence[str] = _asked(INITS, "Of pretrained, scratch, reembedded, frozen.", "words", commas=True)
+    seeds: int | Sequence[int] = _asked(
+        3, "How many seeds, from 0.", "whole", python="How many seeds, from 0; or which."
+    )
+    recipe: str = _asked("paper", f"One of {', '.join(RECIPES)}.", "text")
+    set: Mapping[str, object] | Sequence[str] = _asked(
+        (),
+        "Change a field of the recipe. Repeatable.",
+        "",
+        flag="--set",
+        metavar="FIELD=VALUE",
+        python='Fields of the recipe to change: {"epochs": 1}.',
+    )
+    mapping_seeds: str | Sequence[int] = _asked(
+        "",
+        "Of the mapping tables, crossed with the seeds; by default each run's own seed draws its table.",
+        "wholes",
+        flag="--mapping-seed",
+        metavar="N[,N]",
+        commas=True,
+    )
+    map_specials: bool | None = _asked(
+        None,
+        "Whether the table moves [CLS], [SEP] and padding too; by default as each task says (symbols: kept).",
+        "yes",
+        flag="--map-specials/--keep-specials",
+    )
+    fraction: float = _asked(1.0, "Share of the train rows.", "number")
+    subset: str = _asked("drawn", "Which share: drawn for each seed, or the first rows.", "text")
+    limit: int | None = _asked(None, "At most so many rows of every split; such scores are marked.", "whole")
+    workers: int | None = _asked(
+        None,
+        "Cells at once; by default as many as the machine carries. 0: in this process, as torchrun needs it.",
+        "whole",
+        least=0,
+    )
+    threads: int | None = _asked(
+        None,
+        "Threads of each worker; by default the cores that this process may use, shared out.",
+        "whole",
+        least=1,
+    )
+    executor: str | None = _asked(
+        None, "Where cells run: local (the default), inprocess, or what a plugin offers.", "text"
+    )
+    track: str | None = _asked(None, "Log each cell that is run to a tracker: tensorboard, trackio or wandb.", "text")
+    track_dir: str | Path = _asked("tracking", "Where the tracker writes.", "folder")
+
+    @property
+    def models(self) -> tuple[str, ...]:
+        """The checkpoints' names."""
+        return tuple(map(str, listed(self.model)))
+
+    @property
+    def patterns(self) -> tuple[str, ...]:
+        """The tasks' names and globs, those of `given` too."""
+        return tuple(t.id if isinstance(t, Task) else t for t in listed(self.tasks))
+
+    @property
+    def given(self) -> tuple[Task, ...]:
+        """Tasks that no plugin offers."""
+        return tuple(t for t in listed(self.tasks) if isinstance(t, Task))
+
+    @property
+    def request(self) -> Request:
+        """What is asked for beyond models and tasks, checked.
+
+        Raises:
+            UserError: Something in it cannot be.
+        """
+        if self.limit is not None and self.limit < 1:
+            raise UserError(f"--limit {self.limit}: no row, no score; give 1 or more")
+        seeds, changes = seeds_of(self.seeds), _changes(self.set)
+        if isinstance(self.seeds, int) and self.seeds < 1:
+            raise UserError(f"--seeds {self.seeds}: no seed, no cell; give 1 or more")
+        inits = _names(self.inits)
+        if not inits:
+            raise UserError("--inits is empty; give pretrained, scratch, reembedded or frozen, commas between")
+        made = Request(
+            inits=inits,
+            seeds=seeds,
+            recipe=self.recipe,
+            overrides=changes,
+            limit=self.limit,
+            mapping=self.mapping,
+            mapping_seeds=_mapping_seeds(self.mapping_seeds),
+            map_specials=self.map_specials,
+            fraction=self.fraction,
+            subset=self.subset,
+        )
+        for init in made.inits:
+            recipe_for(made.recipe, init, made.overrides)
+        return made
+
+
+@dataclass(frozen=True, slots=True)
+class Probing(Surroundings):
+    """All that measuring needs to know; `discbench probe` and `discbench.probe` come to this."""
+
+    model: str | Path = _asked("", "As of eval.", "text", required=True)
+    tasks: str | Task | Sequence[str | Task] = _asked(
+        (),
+        "Names, globs or disciplines, commas between.",
+        "words",
+        required=True,
+        python="Names, globs or disciplines; a `Task` made on the spot is a task as well.",
+    )
+    _: KW_ONLY
+    probes: str | Probe | Sequence[str | Probe] = _asked(
+        (),
+        "Names or globs, commas between; by default all that apply.",
+        "words",
+        python="Names or globs, by default all that apply; a `Probe` made on the spot is measured anew by every call.",
+    )
+    against: str | None = _asked(
+        None, "Another model, or an init of the same one: scratch (the default) or reembedded.", "text"
+    )
+    init: str = _asked("pretrained", "Of the models that are named.", "text")
+    rows: int | None = _asked(None, "So many test rows; by default as each probe says.", "whole", least=1)
+    layers: str | Sequence[int] = _asked(
+        (-1,),
+        "Commas between; 0 is the input, -1 the last layer.",
+        "wholes",
+        commas=True,
+        python="0 is the input, -1 the last layer.",
+    )
+    seeds: int | Sequence[int] = _asked(
+        1,
+        "How many seeds, from 0: of rows, mapping, inits, heads.",
+        "whole",
+        python="How many, from 0; or which: of rows, mapping, inits, heads.",
+    )
+    max_tokens: int | None = _asked(None, "Cut rows to so many tokens, special ones included.", "whole", least=3)
+    as_published: bool = _asked(default=False, about="The paper's own recipe; see `discbench probes`.", kind="yes")
+
+    @property
+    def patterns(self) -> tuple[str, ...]:
+        """The tasks' names and globs, those of `given` too."""
+        return tuple(t.name if isinstance(t, Task) else t for t in listed(self.tasks))
+
+    @property
+    def given(self) -> tuple[Task, ...]:
+        """Tasks that no plugin offers."""
+        return tuple(t for t in listed(self.tasks) if isinstance(t, Task))
+
+    @property
+    def chosen(self) -> tuple[str, ...]:
+        """The probes' names and globs, those of `given_probes` too; empty for all that apply."""
+        return tuple(p.name if isinstance(p, Probe) else p for p in listed(self.probes))
+
+    @property
+    def given_probes(self) -> tuple[Probe, ...]:
+        """Probes that no plugin offers."""
+        return tuple(p for p in listed(self.probes) if isinstance(p, Probe))
+
+    @property
+    def drawn(self) -> tuple[int, ...]:
+        """The seeds.
+
+        Raises:
+            UserError: There is none.
+        """
+        found = seeds_of(self.seeds)
+        if not found:
+            raise UserError(f"--seeds {self.seeds}: no seed, no measurement; give 1 or more")
+        return found
+
+    @property
+    def places(self) -> tuple[int, ...]:
+        """The layers.
+
+        Raises:
+            UserError: One is no whole number.
+        """
+        if not isinstance(self.layers, str):
+            return tuple(self.layers)
+        try:
+            return tuple(dict.fromkeys(int(part) for part in self.layers.split(",")))
+        except ValueError:
+            raise UserError(
+                f"--layers {self.layers!r}: whole numbers with commas between were expected, such as 0,3,-1"
+            ) from None
+
+
+def questions(kind: type[Surroundings]) -> "list[Field[Any]]":
+    """Return the fields of a kind of question, what it asks for first and its surroundings last."""
+    common = {f.name for f in fields(Surroundings)}
+    return sorted(fields(kind), key=lambda f: f.name in common)
+
+
+def asking(kind: Callable[Given, Asked]) -> Callable[[Callable[[Asked], Answer]], Callable[Given, Answer]]:
+    """Return a decorator: a function of one `kind` becomes one of that kind's own arguments, and documents them."""
+
+    def decorate(answer: Callable[[Asked], Answer]) -> Callable[Given, Answer]:
+        def call(*given: Given.args, **named: Given.kwargs) -> Answer:
+            bound.bind(*given, **named)  # a wrong name is told as one of this function
+            return answer(kind(*given, **named))
+
+        asked = questions(kind)  # type: ignore[arg-type] # the class, called as its constructor
+        own = inspect.signature(kind)
+        order = [own.parameters[f.name] for f in asked]
+        returns = inspect.signature(answer).return_annotation
+        needed = [p.replace(default=inspect.Parameter.empty) for p in order if p.name in {"model", "tasks"}]
+        bound = own.replace(
+            parameters=[*needed, *(p for p in order if p.name not in {"model", "tasks"})], return_annotation=returns
+        )
+        call.__signature__ = bound  # type: ignore[attr-defined] # what inspect reads
+        told = "\n".join(f"    {f.name}: {f.metadata.get('python', f.metadata['about'])}" for f in asked)
+        call.__name__ = call.__qualname__ = answer.__name__
+        call.__module__ = answer.__module__
+        call.__doc__ = inspect.cleandoc(answer.__doc__ or "").replace("Returns:\n", f"Args:\n{told}\n\nReturns:\n", 1)
+        return call
+
+    return decorate
+
+
+def listed(one_or_more: Any) -> tuple[Any, ...]:  # noqa: ANN401 - a value or a sequence of them
+    """Return values as a tuple: a name, a path, a task and a probe are one value each."""
+    return (one_or_more,) if isinstance(one_or_more, str | Path | Task | Probe) else tuple(one_or_more)
+
+
+def seeds_of(given: int | Sequence[int]) -> tuple[int, ...]:
+    """Return so many seeds from 0, or those that are named.
+
+    Raises:
+        UserError: One that is no whole number from 0.
+    """
+    if isinstance(given, int):
+        return tuple(range(given))
+    strange = [seed for seed in given if isinstance(seed, bool) or not isinstance(seed, int) or seed < 0]
+    if strange:
+        raise UserError(f"seed {strange[0]!r}: whole numbers from 0 were expected")
+    return tuple(dict.fromkeys(given))
+
+
+def data_directory(given: str | Path | None) -> Path | None:
+    """Return the data directory, by option or environment.
+
+    Raises:
+        UserError: It does not exist.
+    """
+    text = given or os.environ.get("DISCBENCH_DATA")
+    named = Path(text) if text else None
+    if named is not None and not named.is_dir():
+        raise UserError(f"data directory {str(named)!r} does not exist; correct --data-dir or DISCBENCH_DATA")
+    return named
+
+
+def device_of(given: str | None) -> str:
+    """Return `cpu`, or `cuda` where a device is there."""
+    if given is not None and given not in {"cpu", "cuda"}:
+        raise UserError(f"--device {given!r}: cpu or cuda was expected")
+    there = Path("/dev/nvidia0").exists()
+    if given == "cuda" and not there:
+        raise UserError("--device cuda: this machine shows no NVIDIA device; leave --device out")
+    return given or ("cuda" if there else "cpu")
+
+
+def _names(given: str | Sequence[str]) -> tuple[str, ...]:
+    parts = given.split(",") if isinstance(given, str) else given
+    return tuple(dict.fromkeys(name.strip() for name in parts if name.strip()))
+
+
+def _changes(given: Mapping[str, object] | Sequence[str]) -> dict[str, str]:
+    if isinstance(given, Mapping):
+        return {field: str(value) for field, value in given.items()}
+    parts = [(change, *change.partition("=")) for change in given]
+    for change, _, sign, _ in parts:
+        if not sign:
+            raise UserError(f"--set {change!r}: FIELD=VALUE was expected, for example --set lr=5e-5")
+    return {field: value for _, field, _, value in parts}
+
+
+def _mapping_seeds(given: str | Sequence[int]) -> tuple[int, ...]:
+    if not isinstance(given, str):
+        return tuple(given)
+    parts = [part.strip() for part in given.split(",") if part.strip()]
+    if not all(part.isdigit() for part in parts):
+        raise UserError(f"--mapping-seed {given!r}: whole numbers from 0 with commas between were expected")
+    return tuple(dict.fromkeys(int(part) for part in parts))

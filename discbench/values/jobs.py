@@ -1,0 +1,57 @@
+"""What executors are given and what they tell: values."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from discbench.errors import PluginError
+from discbench.values.cells import Cell
+from discbench.values.checkpoints import Checkpoint
+from discbench.values.place import Place
+from discbench.values.types import WORD
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """Something that a cell's watcher may want to know."""
+
+    kind: Literal["start", "step", "end"]
+    cell: Cell
+    step: int = 0
+    steps: int = 0
+    loss: float = 0.0
+    result: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A cell to run, or (`checks`) a checkpoint to look at before any cell of it is run."""
+
+    checkpoint: Checkpoint
+    cell: Cell | None = None
+    checks: tuple[Cell, ...] = ()
+
+
+Watch = Callable[[Event], None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Executor:
+    """A way to run cells: on this machine, on a cluster. `discbench.testing.check_executor` tries what it promises."""
+
+    name: str
+    """One word in lower case."""
+    run: Callable[[Sequence[Job], Place, int, int, Watch], None]
+    """`run(jobs, place, workers, threads, watch)`.
+
+    Checks come before cells: what one raises (a `DiscbenchError`) is raised, and no cell is started. Each cell is told
+    by one event `start`, any number of events `step` and one event `end` with its result, which is in the store of
+    `place.results` by then. A cell that fails has a result too and does not stop the others. When `run` returns or is
+    interrupted, nothing of it goes on. `discbench.executors.inprocess.run([job], place, 1, threads, watch)` does one
+    job in the process that calls it.
+    """
+    about: str = ""
+
+    def __post_init__(self) -> None:
+        if not WORD.fullmatch(self.name):
+            raise PluginError(f"executor name {self.name!r} is not one word in lower case")

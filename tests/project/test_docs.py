@@ -1,0 +1,156 @@
+"""What the documents say of the program is what the program says."""
+
+import fnmatch
+import importlib.util
+import re
+import shlex
+from pathlib import Path
+
+import click
+import numpy as np
+import pytest
+
+import discbench
+from discbench.cli import cli
+from discbench.plugins import hookspecs
+from discbench.values.metrics import rehearse
+
+ROOT = Path(__file__).parents[2]
+DOCS = ROOT / "docs"
+PAGES = sorted(str(path.relative_to(DOCS).with_suffix("")) for path in DOCS.rglob("*.md"))
+DOCUMENTS = sorted([*DOCS.rglob("*.md"), *ROOT.glob("*.md")])
+
+
+def generated():
+    spec = importlib.util.spec_from_file_location("generate", DOCS / "generate.py")
+    generate = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(generate)
+    return generate
+
+
+def leaves(command, words=()):
+    """All commands that are no groups, by their words."""
+    if not isinstance(command, click.Group):
+        return {words: command}
+    return {k: v for name, member in command.commands.items() for k, v in leaves(member, (*words, name)).items()}
+
+
+def blocks(text):
+    """The shell lines of a page, continuation lines joined."""
+    joined = "\n".join(re.findall(r"```(?:console|bash)\n(.*?)```", text, re.DOTALL)).replace("\\\n", " ")
+    return [line.removeprefix("$ ") for line in joined.splitlines()]
+
+
+def test_the_tables_of_tasks_of_rooms_and_of_the_boards_fields_are_current():
+    generate = generated()
+
+    assert generate.disciplines_table() in (ROOT / "README.md").read_text()
+    assert generate.rooms_picture() in (ROOT / "ARCHITECTURE.md").read_text()
+    assert generate.tasks_table() in (ROOT / "docs" / "tasks.md").read_text()
+    assert generate.details_table() in (ROOT / "docs" / "tasks.md").read_text()
+    assert generate.fields_tables() in (ROOT / "docs" / "leaderboard.md").read_text()
+
+
+def test_every_room_stands_in_the_architecture():
+    text = (ROOT / "ARCHITECTURE.md").read_text()
+    rooms = {f"{path.stem}`" for path in (ROOT / "discbench").glob("*.py")} - {"__init__`", "__main__`"}
+    rooms |= {f"{path.parent.name}/" for path in (ROOT / "discbench").glob("*/__init__.py")}
+
+    assert sorted(room for room in rooms if f"`{room}" not in text) == []
+
+
+def test_the_public_names_are_those_of_the_list():
+    assert sorted(discbench.__all__) == discbench.__all__
+    assert {name for name in vars(discbench) if not name.startswith("_")} - set(discbench.__all__) <= {
+        "hookspecs", "mapping", "metrics", "types", "errors",
+        *(path.stem for path in (ROOT / "discbench").iterdir()),
+    }  # fmt: skip
+
+
+def test_every_hook_is_in_the_contributing_guide_or_the_hookspecs_docstring():
+    hooks = [name for name in vars(hookspecs) if name.startswith("discbench_")]
+
+    assert len(hooks) == 5
+    assert "discbench_tasks" in (ROOT / "CONTRIBUTING.md").read_text()
+
+
+def test_the_reference_of_commands_has_every_command_and_every_option():
+    text = generated().commands_reference()
+    sections = dict(part.split("\n", 1) for part in f"\n{text}\n".split("\n## ")[1:])
+
+    assert {"discbench " + " ".join(words) for words in leaves(cli)} <= set(sections)
+    for words, command in leaves(cli).items():
+        named = set(re.findall(r"--[a-z-]+", sections["discbench " + " ".join(words)]))
+        wanted = {opt for p in command.params if isinstance(p, click.Option) for opt in (*p.opts, *p.secondary_opts)}
+
+        assert wanted <= named, words
+        assert f"discbench {' '.join(words)} [OPTIONS]" in sections["discbench " + " ".join(words)]
+
+
+def test_the_reference_of_hooks_has_every_hook_and_each_says_when_it_is_called():
+    hooks = {name: value for name, value in vars(hookspecs).items() if name.startswith("discbench_")}
+    text = generated().hooks_reference()
+
+    assert [f"discbench.plugins.hookspecs.{name}" for name in hooks] == re.findall(r"autofunction:: (\S+)", text)
+    assert [name for name, hook in hooks.items() if "called" not in hook.__doc__] == []
+
+
+@pytest.mark.parametrize("page", ["commands", "hooks"])
+def test_a_reference_page_has_the_place_that_its_reference_is_put_into(page):
+    text = (DOCS / "reference" / f"{page}.md").read_text()
+
+    assert "all of it" in generated().fill(text, page, "all of it")
+
+
+def test_the_reference_of_the_api_has_every_public_name():
+    text = (DOCS / "reference" / "api.md").read_text() + (DOCS / "reference" / "hooks.md").read_text()
+    named = set(re.findall(r"discbench\.(\w+)\s", text)) | set(re.findall(r"`@discbench\.(\w+)`", text))
+
+    assert set(discbench.__all__) - {"__version__"} <= named
+
+
+def test_every_page_is_in_one_toctree():
+    text = (DOCS / "index.md").read_text()
+    listed = [
+        line
+        for block in re.findall(r"```\{toctree\}\n(.*?)```", text, re.DOTALL)
+        for line in block.splitlines()
+        if line and not line.startswith(":")
+    ]
+    times = {page: sum(fnmatch.fnmatchcase(page, pattern) for pattern in listed) for page in PAGES}
+
+    assert {page: int(page != "index") for page in PAGES} == times
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_every_command_in_a_document_is_one_that_the_program_takes(document):
+    for line in blocks(document.read_text()):
+        words = shlex.split(line.split("&&")[-1], comments=True)
+        words = words[words.index("discbench") + 1 :] if "discbench" in words else []
+        if not words or words[0].startswith("-"):
+            continue
+        command, rest = cli, words
+        while isinstance(command, click.Group):
+            assert rest[0] in command.commands, line
+            command, rest = command.commands[rest[0]], rest[1:]
+        known = {opt for param in command.params for opt in (*param.opts, *param.secondary_opts)} | {"--help"}
+        takes_all = command.context_settings.get("ignore_unknown_options", False)
+
+        assert takes_all or {word.split("=")[0] for word in rest if word.startswith("--")} <= known, line
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_every_link_between_files_leads_to_a_file(document):
+    targets = re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", document.read_text())
+
+    assert [target for target in targets if not (document.parent / target).exists()] == []
+
+
+def test_the_metric_of_the_page_on_tasks_is_the_recall():
+    """Its code, run as it stands there."""
+    (code,) = re.findall(r"<!-- metric -->\n```python\n(.*?)```", (DOCS / "add-a-task.md").read_text(), re.DOTALL)
+    made = {}
+    exec(code, made)
+
+    assert 0.5 == made["recall"](np.array([1, 1, 0]), np.array([0, 1, 1]))
+    assert None is rehearse((made["recall"],), np.array([0, 1]), 2)

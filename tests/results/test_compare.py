@@ -1,0 +1,80 @@
+"""Two checkpoints, task by task."""
+
+import json
+
+import pytest
+from click.testing import CliRunner
+from scipy.stats import ttest_rel
+from test_board import pairs, record
+
+from discbench.cli import cli
+from discbench.errors import NoSuchName, UserError
+from discbench.results import board
+from discbench.results.compare import compare
+
+
+def test_a_difference_of_scores_is_that_of_a_paired_t_test():
+    a, b = [0.61, 0.72, 0.55], [0.50, 0.58, 0.49]
+    results = [record(s, seed=i, checkpoint=n) for n, scores in (("a", a), ("b", b)) for i, s in enumerate(scores)]
+    found = compare(board.build(results), "a", "b")["tasks"][0]
+    expected = ttest_rel(a, b).confidence_interval(0.95)
+
+    assert (expected.low, expected.high) == pytest.approx((found["score"]["low"], found["score"]["high"]))
+    assert found["gain"] is None
+
+
+def test_a_difference_of_gains_takes_each_ones_own_scratch():
+    results = pairs([0.1, 0.2, 0.3], checkpoint="a", control=0.2) + pairs([0.1, 0.1, 0.1], checkpoint="b", control=0.6)
+    found = compare(board.build(results), "a", "b")["tasks"][0]
+
+    assert pytest.approx(0.1) == found["gain"]["mean"]
+    assert pytest.approx(-0.3) == found["score"]["mean"]
+
+
+def test_lower_is_better_is_turned():
+    results = [record(0.9, checkpoint="a"), record(0.4, checkpoint="b")]
+    for r in results:
+        r["task"]["higher_is_better"] = False
+
+    assert pytest.approx(-0.5) == compare(board.build(results), "a", "b")["tasks"][0]["score"]["mean"]
+
+
+def test_entries_of_another_recipe_are_not_compared():
+    results = [record(0.9, checkpoint="a"), record(0.4, checkpoint="b", recipe={"name": "quick", "lr": 1e-3})]
+
+    with pytest.raises(UserError, match="'a' and 'b' share no task"):
+        compare(board.build(results), "a", "b")
+
+
+def test_a_name_of_two_revisions_is_asked_for():
+    results = [record(0.9, checkpoint="a"), record(0.9, checkpoint="a", revision="s"), record(0.4, checkpoint="b")]
+
+    with pytest.raises(UserError) as error:
+        compare(board.build(results), "a", "b")
+    assert "'a' has 2 revisions here; give one of a@r, a@s" == str(error.value)
+    assert 0.9 == compare(board.build(results), "a@r", "b")["tasks"][0]["one"]
+
+
+def test_an_unknown_name_is_guessed():
+    with pytest.raises(NoSuchName) as error:
+        compare(board.build([record(0.9, checkpoint="bert")]), "brt", "bert")
+    assert "no results of 'brt'; did you mean 'bert'? there are bert" == str(error.value)
+
+
+@pytest.fixture
+def store(tmp_path):
+    for result in pairs([0.1, 0.2, 0.3], checkpoint="a") + pairs([0.1, 0.1, 0.2], checkpoint="b"):
+        folder = tmp_path / result["cell"]["checkpoint"] / "r" / "task"
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / f"{result['id']}.json").write_text(json.dumps(result))
+    return tmp_path
+
+
+def test_the_command_prints_a_table_or_json(store):
+    text = CliRunner().invoke(cli, ["compare", "a", "b", "--results", str(store)])
+    record = json.loads(CliRunner().invoke(cli, ["compare", "a", "b", "--results", str(store), "--json"]).stdout)
+
+    assert 0 == text.exit_code
+    assert "a@r minus b@r" in text.stdout
+    assert "+0.067" in text.stdout
+    assert pytest.approx(0.2 / 3) == record["tasks"][0]["gain"]["mean"]

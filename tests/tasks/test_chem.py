@@ -1,0 +1,72 @@
+"""The chemistry readers take MoleculeNet's tables."""
+
+import pytest
+
+from discbench.data import reading, rowcache
+from discbench.errors import DataError
+from discbench.tasks import chem
+
+TASKS = {task.name: task for task in chem.discbench_tasks()}
+
+
+@pytest.mark.parametrize(
+    ("name", "sizes", "labels"), [("chem.bbbp", (1640, 205, 205), {0, 1}), ("chem.esol", (898, 112, 113), None)]
+)
+def test_the_published_rows_are_verified(real_data, name, sizes, labels):
+    loaded = rowcache.load(TASKS[name], real_data, download=False)
+
+    assert (sizes, "verified") == (loaded.sizes, loaded.status)
+    assert labels is None or labels == set(loaded.test.targets.tolist())
+
+
+def test_a_molecule_that_is_written_twice_is_one_row(tmp_path):
+    (tmp_path / "moleculenet").mkdir()
+    lines = "".join(f"{i},m{i},{i % 2},C{'C' * (i % 10)}O \r\n" for i in range(20))
+    (tmp_path / "moleculenet" / "BBBP.csv").write_bytes(f"num,name,p_np,smiles\r\n{lines}".encode())
+    with reading(tmp_path, download=False):
+        splits = chem.load("bbbp")
+
+    assert (8, 1, 1) == (len(splits.train), len(splits.validation), len(splits.test))
+    assert {"C" * (i + 1) + "O" for i in range(10)} == {
+        row.symbols for part in (splits.train, splits.validation, splits.test) for row in part
+    }
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ("num,p_np\n1,1\n", "has no column 'smiles' or 'p_np'; it has"),
+        ("num,name,p_np,smiles\n1,a,yes,CC\n", "label 'yes' is not a number"),
+        ('num,name,p_np,smiles\n1,"a,1,CC\n', "cannot be read"),
+    ],
+)
+def test_a_table_of_another_form_is_told_in_one_line(tmp_path, text, line):
+    (tmp_path / "moleculenet").mkdir()
+    (tmp_path / "moleculenet" / "BBBP.csv").write_text(text)
+
+    with reading(tmp_path, download=False), pytest.raises(DataError, match=line):
+        chem.load("bbbp")
+
+
+UPSTREAM = {
+    "bace": ("bace.csv", "mol,CID,Class,Model,pIC50", "C{0}N,B{1},{2},Train,9.1"),
+    "freesolv": ("SAMPL.csv", "iupac,smiles,expt,calc", "name,C{0}N,-{1}.5,-1.0"),
+    "lipophilicity": ("Lipophilicity.csv", "CMPD_CHEMBLID,exp,smiles", "CHEMBL{1},{1}.54,C{0}N"),
+    "esol": (
+        "ESOL_delaney-processed.csv",
+        "Compound ID,ESOL predicted log solubility in mols per litre,measured log solubility in mols per litre,smiles",
+        '"a, {1}",-1.0,-{1}.25,C{0}N ',
+    ),
+}
+
+
+@pytest.mark.parametrize("name", UPSTREAM)
+def test_each_set_is_read_from_its_own_columns(tmp_path, name):
+    file, head, line = UPSTREAM[name]
+    (tmp_path / "moleculenet").mkdir()
+    body = "".join(line.format("C" * i, i, i % 2) + "\n" for i in range(20))
+    (tmp_path / "moleculenet" / file).write_text(f"{head}\n{body}")
+    loaded = rowcache.load(TASKS[f"chem.{name}"], tmp_path, download=False, unverified=True)
+
+    assert ((16, 2, 2), "unverified") == (loaded.sizes, loaded.status)
+    assert 2 + 19 == max(part.lengths.max() for part in loaded[:3])
