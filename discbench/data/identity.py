@@ -1,7 +1,7 @@
 """What identifies a dataset: its rows in an order of their own, whatever file, container or order they came in.
 
-Each row is one canonical line of JSON. A split is ordered by the SHA-256 of its rows' lines, so that places in it, draws,
-batches and stored predictions mean the same rows wherever they are loaded. The dataset's SHA-256 is over those.
+Each row is one canonical line of JSON. A split is ordered by the SHA-256 of its rows' lines, so that places in it,
+draws, batches and stored predictions mean the same rows wherever they are loaded. The dataset's SHA-256 is over those.
 """
 
 import hashlib

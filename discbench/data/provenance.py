@@ -75,7 +75,7 @@ opened = Watch().watching
 
 
 def described(load: Callable[..., Any]) -> str:
-    """Return a hash of a function, of what is bound to it (arguments, enclosed values, an instance) and of its files."""
+    """Return a hash of a function, its files and what is bound to it: arguments, enclosed values, an instance."""
     return hashlib.sha256(repr(list(_parts(load))).encode("utf-8", "surrogatepass")).hexdigest()
 
 

@@ -1,7 +1,7 @@
 """Rows as arrays: hash, encode, cache, subset.
 
-A dataset is identified by its rows, not by the file they came in (see `identity`): the same rows from JSON, CSV or LMDB,
-in any order, hash the same and stand at the same places here.
+A dataset is identified by its rows, not by the file they came in (see `identity`): the same rows from JSON, CSV or
+LMDB, in any order, hash the same and stand at the same places here.
 """
 
 import shutil
@@ -156,8 +156,8 @@ def numbers_of(task: Task, train: Encoded) -> NDArray[np.int64]:
     """
     if train.numbers is None:
         raise UserError(
-            f"--subset first: the rows of {task.name} have no order of their publisher's that a first share could follow;"
-            " take --subset drawn"
+            f"--subset first: the rows of {task.name} have no order of their publisher's that a first share could"
+            " follow; take --subset drawn"
         )
     return train.numbers
 

@@ -14,6 +14,7 @@ import numpy as np
 from discbench.errors import StoreError
 from discbench.results import curves, headline, probetext, stats
 from discbench.results.headline import Record
+from discbench.values.cells import Cell
 
 VERSION = "1.0"
 SCHEMA = Path(__file__).parent / "schemas" / "leaderboard-1.0.schema.json"
@@ -136,9 +137,9 @@ def _check_once(finished: list[Record]) -> None:
             fields = mine["recipe"].keys() | its["recipe"].keys()
             differ = sorted(f for f in fields if mine["recipe"].get(f) != its["recipe"].get(f))
             raise StoreError(
-                f"results {one['id']} and {other['id']} are both of {mine['checkpoint']} {mine['task']} {mine['init']} seed"
-                f" {mine['seed']} by recipe {mine['recipe']['name']!r} and differ in its {', '.join(differ)}: a seed counts"
-                " once; remove the older of the two, or keep them in stores of their own"
+                f"results {one['id']} and {other['id']} are both of {Cell(**mine).words} by recipe"
+                f" {mine['recipe']['name']!r} and differ in its {', '.join(differ)}: a seed counts once; remove the"
+                " older of the two, or keep them in stores of their own"
             )
 
 

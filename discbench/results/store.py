@@ -79,8 +79,8 @@ def probe_place(measured: Result) -> str:
 class Store:
     """A results directory.
 
-    A result counts where its cell's path is, and once: a record of ours anywhere else, such as in a copied folder, is an
-    error that names it.
+    A result counts where its cell's path is, and once: a record of ours anywhere else, such as in a copied folder, is
+    an error that names it.
 
     Args:
         root: The directory.

@@ -29,8 +29,8 @@ class Row:
     pair: str | None = None
     """The second text of a text pair."""
     number: int | None = None
-    """Its place in its publisher's order, where the task's source takes first rows (`--subset first`); it identifies the
-    rows as their symbols do. Without it the order in which rows are given means nothing."""
+    """Its place in its publisher's order, where the task's source takes first rows (`--subset first`); it identifies
+    the rows as their symbols do. Without it the order in which rows are given means nothing."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "symbols", plain(self.symbols))
@@ -118,8 +118,8 @@ class Dataset:
         found = self.rows_sha256
         if found is not None and not (isinstance(found, str) and SHA256.fullmatch(found)):
             raise PluginError(
-                f"Dataset(rows_sha256={quoted(found)}): 64 hexadecimal digits in lower case were expected; `discbench tasks"
-                " NAME` prints them"
+                f"Dataset(rows_sha256={quoted(found)}): 64 hexadecimal digits in lower case were expected; `discbench"
+                " tasks NAME` prints them"
             )
 
 

@@ -95,6 +95,10 @@ def give(letter):
     return splits_of(letter() if callable(letter) else letter)
 
 
+def enclosing(letter):
+    return lambda: give(letter)
+
+
 class Reader:
     """Its text is its address."""
 
@@ -111,7 +115,7 @@ class Reader:
         (partial(give, "A"), partial(give, "C")),
         (partial(give, letter="A"), partial(give, letter="C")),
         (partial(give, lambda: "A"), partial(give, lambda: "C")),
-        ((lambda letter: lambda: give(letter))("A"), (lambda letter: lambda: give(letter))("C")),
+        (enclosing("A"), enclosing("C")),
         (lambda letter="A": give(letter), lambda letter="C": give(letter)),
         (Reader("A").load, Reader("C").load),
     ],
