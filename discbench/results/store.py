@@ -145,13 +145,11 @@ class Store:
         """
         if not self.root.is_dir():
             raise StoreError(f"--results {str(self.root)!r} is no directory; run `discbench eval --results DIR` first")
-        found = []
         for path in sorted(self.root.rglob("*.json")):
-            if len(path.relative_to(self.root).parts) == DEPTH:
-                found += [] if path.parent.name.startswith(PROBES) else [path]
-            elif RECORD.fullmatch(path.name):
+            if len(path.relative_to(self.root).parts) != DEPTH and RECORD.fullmatch(path.name):
                 raise StoreError(_astray(path))
-        return found
+        there = sorted(self.root.glob("*/*/*/*.json"))  # folders may be links to another disk
+        return [path for path in there if not path.parent.name.startswith(PROBES)]
 
     def _read(self, path: Path) -> Result:
         result = read_result(path)

@@ -1,6 +1,6 @@
 import json
-import os
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -136,7 +136,7 @@ def test_a_record_of_another_name_or_of_no_place_is_named(tmp_path):
     copy = shutil.copy(store.path(cell()), store.path(cell()).with_name("copy.json"))
     with pytest.raises(StoreError, match=r"copy\.json is a result out of its place: it counts as .* only"):
         list(store.results())
-    os.remove(copy)
+    Path(copy).unlink()
     deep = tmp_path / "old" / "org__model" / "abc" / "dna.splice@1"
     deep.mkdir(parents=True)
     shutil.copy(store.path(cell()), deep)
