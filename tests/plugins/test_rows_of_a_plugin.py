@@ -1,4 +1,5 @@
-"""What rows are made from is more than the file that was handed out: a mended reader never meets its old rows."""
+"""Rows of an installed plugin, by the command line, in Python and through a host: whatever order they come in they are the
+same cells, and a mended reader never meets its old rows."""
 
 import json
 import os
@@ -69,29 +70,53 @@ def site(tmp_path):
     return package
 
 
-def run(site, *words):
-    """Run Python with the plugin installed."""
+def run(site, *words, hashes="0"):
+    """Run Python with the plugin installed, with the hashes of strings that belong to a seed."""
     home = site.parents[1]
     own = [str(site.parent), *os.environ.get("PYTHONPATH", "").split(os.pathsep)]
-    env = {**os.environ, "PYTHONPATH": os.pathsep.join(own), "DISCBENCH_DATA": str(home / "data")}
+    env = {
+        **os.environ,
+        "PYTHONPATH": os.pathsep.join(own),
+        "DISCBENCH_DATA": str(home / "data"),
+        "PYTHONHASHSEED": hashes,
+    }
     done = subprocess.run([sys.executable, *map(str, words)], capture_output=True, text=True, check=False, env=env)
     assert 0 == done.returncode, done.stderr
     return done.stdout
 
 
-def by_command(site, results):
-    words = ["--model", "baseline:majority", "--tasks", "rna", "--results", results, "--workers", "0"]
-    return run(site, "-m", "discbench", "eval", *words)
+def by_command(site, results, model="baseline:majority", hashes="0"):
+    words = [
+        "--model",
+        model,
+        "--tasks",
+        "rna",
+        "--results",
+        results,
+        "--workers",
+        "0",
+        "--limit",
+        "20",
+        "--seeds",
+        "2",
+    ]
+    return run(site, "-m", "discbench", "eval", *words, hashes=hashes)
 
 
-def by_python(site, results):
-    return run(site, "-c", f"import discbench; discbench.evaluate('baseline:majority', 'rna', results={str(results)!r}, workers=0)")  # fmt: skip
+def by_python(site, results, model="baseline:majority", hashes="0"):
+    asked = f"discbench.evaluate({model!r}, 'rna', results={str(results)!r}, workers=0, limit=20, seeds=2)"
+    return run(site, "-c", f"import discbench; {asked}", hashes=hashes)
 
 
-def by_lm_eval(site, results):
+def by_lm_eval(site, results, model="baseline:majority", hashes="0"):
     pytest.importorskip("lm_eval", reason="lm-evaluation-harness is not installed: discbench[lm-eval]")
-    given = f"pretrained=baseline:majority,results={results},workers=0"
-    return run(site, "-m", "discbench", "lm-eval", "run", "--tasks", "rna.donor", "--model_args", given)
+    given = f"pretrained={model},results={results},workers=0,limit=20,seeds=2"
+    words = ["--tasks", "rna.donor", "--model_args", given]
+    return run(site, "-m", "discbench", "lm-eval", "run", *words, hashes=hashes)
+
+
+def rows_of(results):
+    return {json.loads(path.read_text())["cell"]["rows"] for path in results.glob("*/*/*/*.json")}
 
 
 def hash_of(site):
@@ -105,19 +130,48 @@ def hash_of(site):
 def test_after_a_label_bug_is_mended_cells_are_new_and_the_printed_hash_too(site, tmp_path, asked, what):
     results = tmp_path / "results"
     asked(site, results)
-    (old,) = [json.loads(path.read_text()) for path in results.glob("*/*/*/*.json")]
-    assert old["cell"]["rows"] == hash_of(site)
-    asked(site, results)
-    assert 1 == len(list(results.glob("*/*/*/*.json")))
+    (old,) = rows_of(results)
+    assert old == hash_of(site)
 
     name, text = MENDED[what]
     (site / name).write_text(text)
     new = hash_of(site)
     asked(site, results)
 
-    assert new != old["cell"]["rows"]
-    assert {old["cell"]["rows"], new} == {
-        json.loads(path.read_text())["cell"]["rows"] for path in results.glob("*/*/*/*.json")
-    }
+    assert new != old
+    assert {old, new} == rows_of(results)
     board = json.loads(run(site, "-c", f"import discbench; print(discbench.Board.read({str(results)!r}).to_json())"))
-    assert [1, 1] == [entry["inits"]["none"]["n"] for entry in board["entries"]]
+    assert sorted([old, new]) == sorted(entry["rows"] for entry in board["entries"])
+
+
+IN_A_SET = """
+from itertools import product
+
+from discbench import Row, Splits
+
+WORDS = sorted(map("".join, product("ACGU", repeat=4)))
+
+
+def load():
+    parts = (WORDS[::2], WORDS[1::4], WORDS[3::4])
+    train, validation, test = ([Row(word, int(word < "G")) for word in set(part)] for part in parts)
+    return Splits(train=train, validation=validation, test=test)
+"""
+
+
+def outcomes(results):
+    """What each cell says, and the bytes of its predictions."""
+    records = [json.loads(path.read_text()) for path in sorted(results.glob("*/*/*/*.json"))]
+    answers = [path.read_bytes() for path in sorted(results.glob("*/*/*/*.parquet"))]
+    return [{name: value for name, value in record.items() if name != "run"} for record in records], answers
+
+
+@pytest.mark.parametrize("asked", [by_command, by_python, by_lm_eval])
+def test_rows_that_come_out_of_a_set_are_the_same_cells_with_the_same_answers(site, tmp_path, asked):
+    (site / "reader.py").write_text(IN_A_SET)
+    for hashes in "12":
+        asked(site, tmp_path / hashes, "baseline:kmer", hashes)
+    one, other = outcomes(tmp_path / "1"), outcomes(tmp_path / "2")
+
+    assert 2 == len(one[0]) == len(one[1])
+    assert one == other
