@@ -30,12 +30,12 @@ def tasks():
 
 
 def load_voted():
-    rows = [Row("ab" * (1 + i % 5), i // 3 % 2, group=f"item{i // 3}") for i in range(180)]
+    rows = [Row("ab" * (1 + i % 5), i // 3 % 2, group=f"item{i // 3}", number=i) for i in range(180)]
     return Splits(train=rows[:90], validation=rows[90:120], test=rows[120:])
 
 
 def voted_task():
-    """Sixty items of three rows each."""
+    """Sixty items of three rows each, in an order of their own."""
     dataset = Dataset(load_voted, license="CC0-1.0", cite="", rows_sha256=digest(load_voted()))
     return Task(name=VOTED, version=1, dataset=dataset, mapping=RandomTable("ab"), target=Classes(2), metric=accuracy)
 
@@ -72,7 +72,9 @@ def result_of(cell, task, random):
     """Return (result, predictions) of a run that answers at random."""
     checkpoint, bench = tiny()
     loaded = rows_of(task.name)
-    taken = {n: kept({**cell.recipe, **_fields(cell)}, n, len(getattr(loaded, n))) for n in SPLITS}
+    taken = {
+        n: kept({**cell.recipe, **_fields(cell)}, n, len(getattr(loaded, n)), loaded.train.numbers) for n in SPLITS
+    }
     splits = {n: getattr(loaded, n).take(taken[n]) for n in SPLITS}
 
     def voted(name):

@@ -177,7 +177,7 @@ def _plan(
         limit=min(asked.rows or probe.rows, len(loaded.test)),
         layers=asked.places if probe.layers else (-1,),
         as_published=published,
-        draw="first" if published else "hash",
+        draw="first" if published and loaded.test.numbers is not None else "hash",
         max_tokens=asked.max_tokens,
         specials=tuple(sorted(parse_specials(tuple(asked.specials)).items())),
     )

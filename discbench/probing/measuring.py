@@ -217,7 +217,8 @@ def _given(checkpoint: Checkpoint, measurement: Measurement, task: Task, bench: 
     """Return the drawn rows as a checkpoint reads them, and its vocabulary."""
     table, vocabulary = bench.mapped(task, measurement, checkpoint)
     test, seed = bench.rows_of(task).test, measurement.mapping_seed
-    split = test.take(rows.chosen(len(test), measurement.limit, 1.0, seed, first=measurement.draw == "first"))
+    numbers = test.numbers if measurement.draw == "first" else None
+    split = test.take(rows.chosen(len(test), measurement.limit, 1.0, seed, numbers=numbers))
     inputs = bench.inputs_of(checkpoint, task, split, table, vocabulary, measurement.max_tokens)
     around = (0, 0) if isinstance(task.mapping, TextTable) else (len(vocabulary.prefix), len(vocabulary.suffix))
     return Given(inputs, around), vocabulary

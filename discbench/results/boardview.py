@@ -1,11 +1,13 @@
 """`Board`: the board of some results as a value that shows itself in a terminal and in a notebook."""
 
+import warnings
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from discbench.errors import NoSuchName, UserError, did_you_mean
+from discbench.plugins import registry
 from discbench.results import board
 from discbench.results.board import init_order
 from discbench.results.store import Result, Store
@@ -57,12 +59,15 @@ class Board:
 
     @classmethod
     def read(cls, results: str | Path = "results") -> Self:
-        """Build the board of everything in a store.
+        """Build the board of everything in a store, with the marks that cells earn by what installed tasks name now.
 
         Raises:
             StoreError: It is no store, or a result in it was altered.
         """
-        store = Store(Path(results))
+        faults: list[str] = []
+        store = Store(Path(results), registry.named_rows(faults))
+        for fault in faults:
+            warnings.warn(f"{fault}; its cells keep the marks that they were stored with", stacklevel=2)
         return cls.of(store.results(), store.probes())
 
     @property

@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,15 +19,19 @@ FIGURES_UP_TO = 100
 """With more checkpoints no charts are drawn unless they are asked for: each takes about a twentieth of a second."""
 
 
-def read(source: Path) -> Record:
+def read(source: Path, named: Mapping[str, str | None] | None = None) -> Record:
     """Return the board of a results store, or of a directory that holds a leaderboard.json.
+
+    Args:
+        source: The directory.
+        named: As of `Store`.
 
     Raises:
         UserError: Neither is there, or the file is of another version.
     """
     path = source / "leaderboard.json"
     if not path.is_file():
-        store = Store(source)
+        store = Store(source, named)
         made = boards.build(store.results(), store.probes()) if source.is_dir() else {}
         if not made.get("entries") and not made.get("probes"):
             raise UserError(

@@ -6,11 +6,12 @@ import json
 import shlex
 import zipfile
 from collections import defaultdict
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from discbench.errors import StoreError, UserError
-from discbench.results.store import PROBES, read_result
+from discbench.results.store import Store, place
 from discbench.submissions import claims, intake
 from discbench.submissions.findings import shown
 from discbench.values.cells import NOTHING
@@ -22,17 +23,21 @@ MOMENT = (1980, 1, 1, 0, 0, 0)
 LEVEL = 6
 
 
-def pack(root: Path, *, allow_marked: bool = False) -> tuple[bytes, Record]:
+def pack(
+    root: Path, named: Mapping[str, str | None] | None = None, *, allow_marked: bool = False
+) -> tuple[bytes, Record]:
     """Return (archive, manifest) of all cells of a store; the same store gives the same bytes.
+
+    Args:
+        root: The store.
+        named: As of `Store`.
+        allow_marked: Whether marked cells are taken.
 
     Raises:
         StoreError: There is no store, or a file of it is damaged.
         UserError: It holds what cannot be accepted: no cell, failed or marked cells, runs without a control.
     """
-    if not root.is_dir():
-        raise StoreError(f"--results {str(root)!r} is no directory; run `discbench eval --results DIR` first")
-    paths = [p for p in sorted(root.glob("*/*/*/*.json")) if not p.parent.name.startswith(PROBES)]
-    results = {path.relative_to(root).as_posix(): read_result(path) for path in paths}
+    results = {place(result["cell"]): result for result in Store(root, named).results()}
     check(results, allow_marked=allow_marked)
     files: dict[str, bytes] = {}
     cells = []

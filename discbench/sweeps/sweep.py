@@ -7,6 +7,7 @@ from pathlib import Path
 import pluggy
 
 from discbench.data import rowcache
+from discbench.data.rows import numbers_of
 from discbench.errors import DiscbenchError, PluginError, UserError
 from discbench.executors.builtin import INPROCESS, LOCAL
 from discbench.plugins import registry
@@ -76,6 +77,8 @@ def prepare(
     for task in tasks:
         sha256, sizes = _rows(task, directory, load=load, unverified=unverified)
         rows[task.name] = sha256
+        if load and request.subset == "first" and request.fraction < 1:
+            numbers_of(task, rowcache.load(task, directory, unverified=unverified).train)
         notes += _limit_note(task, sizes, request)
     return Sweep(
         checkpoints={c.id: c for c in found},
@@ -174,7 +177,7 @@ def run(
         if event.kind == "end" and event.result and ranks.first():
             audience.hear(event.result)
 
-    store, chosen = Store(place.results), executor or (LOCAL if workers else INPROCESS)
+    store, chosen = Store(place.results, named(sweep)), executor or (LOCAL if workers else INPROCESS)
     if todo:
         try:
             chosen.run(jobs(sweep, todo), place, workers, threads, watch)
@@ -193,6 +196,11 @@ def run(
             f" {lost[0]}; run again for those"
         )
     return [result for result in map(store.get, sweep.cells) if result is not None]
+
+
+def named(sweep: Sweep) -> dict[str, str | None]:
+    """Return the SHA-256 that each task of the sweep names for its rows, by task id."""
+    return {task.id: task.dataset.rows_sha256 for task in sweep.tasks.values()}
 
 
 def jobs(sweep: Sweep, todo: Sequence[Cell]) -> list[Job]:

@@ -113,7 +113,7 @@ class Bench:
     def _train(self, cell: Cell, checkpoint: Checkpoint, task: Task, report: Report) -> tuple[Result, bytes]:
         loaded, recipe = self.rows_for(cell, task), Recipe(**cell.recipe)
         table, vocabulary = self.mapped(task, cell, checkpoint)
-        kept = {name: self._keep(cell, name, getattr(loaded, name)) for name in rows.SPLITS}
+        kept = {name: self._keep(cell, task, name, getattr(loaded, name)) for name in rows.SPLITS}
         splits = {name: getattr(loaded, name).take(chosen) for name, chosen in kept.items()}
         metrics.rehearse(task.metrics, splits["test"].targets, task.target.outputs)
         inputs = {
@@ -164,7 +164,7 @@ class Bench:
     def _answer(self, cell: Cell, task: Task) -> tuple[Result, bytes]:
         """Return a baseline's result."""
         loaded = self.rows_for(cell, task)
-        kept = {name: self._keep(cell, name, getattr(loaded, name)) for name in rows.SPLITS}
+        kept = {name: self._keep(cell, task, name, getattr(loaded, name)) for name in rows.SPLITS}
         train, validation, test = (getattr(loaded, name).take(chosen) for name, chosen in kept.items())
         metrics.rehearse(task.metrics, test.targets, task.target.outputs)
 
@@ -247,7 +247,8 @@ class Bench:
         keep = min(task.mapping.max_tokens, max_tokens or task.mapping.max_tokens)
         return to_text_inputs(tokenizer, split, table, vocabulary, keep)
 
-    def _keep(self, cell: Cell, name: str, split: rows.Encoded) -> Any:  # noqa: ANN401
+    def _keep(self, cell: Cell, task: Task, name: str, split: rows.Encoded) -> Any:  # noqa: ANN401
         if name != "train":
             return rows.chosen(len(split), cell.limit, 1.0, cell.seed)
-        return rows.chosen(len(split), cell.limit, cell.fraction, cell.seed, first=cell.subset == "first")
+        numbers = rows.numbers_of(task, split) if cell.subset == "first" else None
+        return rows.chosen(len(split), cell.limit, cell.fraction, cell.seed, numbers=numbers)

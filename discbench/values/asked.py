@@ -115,7 +115,9 @@ class Evaluation(Surroundings):
         flag="--map-specials/--keep-specials",
     )
     fraction: float = _asked(1.0, "Share of the train rows.", "number")
-    subset: str = _asked("drawn", "Which share: drawn for each seed, or the first rows.", "text")
+    subset: str = _asked(
+        "drawn", "Which share: drawn for each seed, or the first rows by their publisher's numbers.", "text"
+    )
     limit: int | None = _asked(None, "At most so many rows of every split; such scores are marked.", "whole")
     workers: int | None = _asked(
         None,

@@ -37,7 +37,7 @@ class Cell:
     fraction: float
     """Share of the train rows."""
     subset: str
-    """Which share: `drawn` for each seed, or the `first` rows of the file for all."""
+    """Which share: `drawn` for each seed, or for all the `first` rows by their publisher's numbers."""
     limit: int | None
     """At most so many rows of every split."""
     recipe: dict[str, Any]

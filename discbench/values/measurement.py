@@ -95,8 +95,8 @@ class Measurement:
     """0 is what enters the first layer, -1 the last; the same numbers in both models."""
     as_published: bool
     draw: str = "hash"
-    """`hash`: the rows are drawn by the mapping seed, as `--limit` of eval draws them. `first`: the first ones of the
-    file, as the paper takes them; files are often sorted by class."""
+    """`hash`: the rows are drawn by the mapping seed, as `--limit` of eval draws them. `first`: the first ones by
+    their publisher's numbers, where they have some, as the paper takes them; files are often sorted by class."""
     max_tokens: int | None = None
     specials: tuple[tuple[str, int], ...] = ()
 

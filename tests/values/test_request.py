@@ -1,6 +1,7 @@
 """What the options of mappings and of few rows ask for, and what becomes of it in a cell."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -63,18 +64,18 @@ def test_moved_specials_stand_around_the_rows_and_in_the_padding(tiny, factor):
     assert 3 == len({*other.prefix, *other.suffix, other.pad} - set(table) - {0, 1, 2, 3, 4})
 
 
-def test_a_share_is_drawn_for_each_seed_or_is_the_first_rows_for_all(tiny, factor):
+def test_a_share_is_drawn_for_each_seed_or_is_the_first_rows_by_number_for_all(tiny, factor):
     bench, count = Bench(Place(results=None)), 1024
-    train = bench.rows_of(factor).train
-    drawn = [bench._keep(c, "train", train) for c in cells(tiny, factor, fraction=0.05)]
-    first = [bench._keep(c, "train", train) for c in cells(tiny, factor, fraction=0.05, subset="first")]
+    train = replace(bench.rows_of(factor).train, numbers=np.arange(count)[::-1])
+    drawn = [bench._keep(c, factor, "train", train) for c in cells(tiny, factor, fraction=0.05)]
+    first = [bench._keep(c, factor, "train", train) for c in cells(tiny, factor, fraction=0.05, subset="first")]
 
     assert [51, 51, 51, 51] == [len(rows) for rows in (*drawn, *first)]
     assert drawn[0].tolist() != drawn[1].tolist()
-    assert list(range(51)) == first[0].tolist() == first[1].tolist()
+    assert list(range(count - 51, count)) == first[0].tolist() == first[1].tolist()
     assert count == len(train)
     assert 256 == len(
-        bench._keep(cells(tiny, factor, fraction=0.05)[0], "validation", bench.rows_of(factor).validation)
+        bench._keep(cells(tiny, factor, fraction=0.05)[0], factor, "validation", bench.rows_of(factor).validation)
     )
 
 
