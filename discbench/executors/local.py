@@ -137,7 +137,7 @@ def _bury(worker: Worker, crew: list[Worker], place: Place, watch: Watch) -> Non
 
 
 def _advice(code: int | None) -> str:
-    """Return what to do about a dead process: only one that the system has killed is taken to have had too little memory."""
+    """Return what to do about a dead process: of one that the system has killed, memory is the likely reason."""
     return "; out of memory? try fewer --workers" if code == -signal.SIGKILL else ""
 
 

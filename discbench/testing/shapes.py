@@ -33,8 +33,8 @@ SMALL: MappingProxyType[str, int] = MappingProxyType(
     | _all(0, "tag_pad_id subs_pad_id")
 )
 """What a field of this name becomes, wherever a configuration has it."""
-DERIVED = frozenset({"head_dim", "num_key_value_heads", "num_kv_heads"})
-"""Fields that a configuration computes from others where they are None, with a head's usual width in mind."""
+DERIVED = frozenset({"head_dim", "num_key_value_heads", "num_kv_heads", "num_experts_per_tok", "topk_group", "n_group"})
+"""Fields that are set where they are None as well: computed from others with a large model in mind, or not at all."""
 SPECIAL: MappingProxyType[str, int | None] = MappingProxyType(
     {"bos_token_id": 2, "cls_token_id": 2, "sep_token_id": 3, "eos_token_id": 3, "mask_token_id": 4}
     | {"pad_token_id": 0, "decoder_start_token_id": 3}
@@ -54,6 +54,7 @@ OWN: MappingProxyType[str, dict[str, Any]] = MappingProxyType(
         "longformer": {"attention_window": 8},
         "reformer": {
             "axial_pos_shape": [8, 8],
+            "max_position_embeddings": 64,
             "axial_pos_embds_dim": [8, 8],
             "attn_layers": ["local", "lsh"],
             "local_attn_chunk_length": 8,
@@ -100,9 +101,8 @@ def is_decoder(config: Any) -> bool:  # noqa: ANN401
     from transformers import AutoModelForSequenceClassification
     from transformers.modeling_layers import GenericForSequenceClassification
 
-    shared = issubclass(
-        AutoModelForSequenceClassification._model_mapping[type(config)], GenericForSequenceClassification
-    )  # noqa: SLF001
+    classifier = AutoModelForSequenceClassification._model_mapping[type(config)]  # noqa: SLF001
+    shared = issubclass(classifier, GenericForSequenceClassification)
     return (shared and not config.is_encoder_decoder) or config.model_type in POOLS_LAST
 
 

@@ -1,5 +1,6 @@
 """What differs between architectures: where the head is, which side is padded, how far positions reach."""
 
+from collections.abc import Iterator
 from typing import Any
 
 from torch import nn
@@ -34,7 +35,7 @@ def head_of(model: nn.Module, outputs: int) -> tuple[str, nn.Linear]:
     ]
     if not found:
         raise CheckpointError(
-            f"{type(model).__name__} has no linear head of {outputs} outputs; it cannot be fine-tuned"
+            f"{type(model).__name__} has no linear head of {outputs} outputs outside its body; it cannot be fine-tuned"
         )
     return found[-1]
 
@@ -42,12 +43,23 @@ def head_of(model: nn.Module, outputs: int) -> tuple[str, nn.Linear]:
 def position_table(model: nn.Module) -> int | None:
     """Return how many tokens the model's table of absolute positions can number; None if it has no table."""
     declared = declared_length(model)
-    for name, module in model.named_modules():
+    for name, module in text_modules(model):
         if name.rsplit(".", 1)[-1] in POSITION_TABLES and isinstance(module, nn.Embedding):
             # RoBERTa's kind numbers positions from behind the padding id
             skipped = 0 if module.padding_idx is None else int(module.padding_idx) + 1
             return min(module.num_embeddings, declared or module.num_embeddings) - skipped
     return None
+
+
+def text_modules(model: Any) -> Iterator[tuple[str, nn.Module]]:  # noqa: ANN401
+    """Yield the model's modules by name, without those of a part that reads no text, as a vision tower."""
+    text, other = {type(part) for part in text_parts(model.config)}, []
+    for name, module in model.named_modules():
+        config = getattr(module, "config", None)
+        if hasattr(config, "sub_configs") and type(config) not in text:
+            other.append(f"{name}.")
+        if not any(f"{name}.".startswith(start) for start in other):
+            yield name, module
 
 
 def declared_length(model: Any) -> int | None:  # noqa: ANN401 - transformers' model classes

@@ -275,8 +275,8 @@ def _pretrained(checkpoint: Checkpoint, config: Any, seed: int) -> tuple[Any, se
     except Exception as error:
         raise _unreadable(checkpoint, error) from error
     fresh = {key[0] if isinstance(key, tuple) else key for key in (*info["missing_keys"], *info["mismatched_keys"])}
-    _check_body(checkpoint, model, fresh)
     name, head = head_of(model, config.num_labels)
+    _check_body(checkpoint, model, fresh)
     if f"{name}.weight" not in fresh:  # it was fine-tuned before, to as many classes of its own
         torch.manual_seed(seed)
         head.load_state_dict(_fresh(checkpoint, config).get_submodule(name).state_dict())

@@ -90,11 +90,10 @@ class Bench:
             ) from error
 
     def _look(self, checkpoint: Checkpoint, cells: list[Cell], tasks: dict[str, Task]) -> None:
-        """Try a checkpoint on each task, the longest rows first; every init that is asked is built once."""
-        vocabulary, inits = self.vocabulary(checkpoint), dict.fromkeys(c.init for c in cells)
-        tried = min(inits, key=list(models.INITS).index)
-        for init in (*(other for other in inits if other != tried), tried):
-            model = models.build(checkpoint, init, 2, 0, vocabulary)  # type: ignore[arg-type]
+        """Try a checkpoint on each task, the longest rows first, then build each further init that is asked, once."""
+        vocabulary, inits = self.vocabulary(checkpoint), {cell.init for cell in cells}
+        tried: models.Init = "scratch" if inits == {"scratch"} else "pretrained"
+        model = models.build(checkpoint, tried, 2, 0, vocabulary)
         each = {c.task: c for c in cells}.values()
         lengths = {c.task: self._lengths(tasks[c.task], vocabulary, c.recipe["max_tokens"]) for c in each}
         for cell in sorted(each, key=lambda c: -lengths[c.task][1]):
@@ -107,6 +106,10 @@ class Bench:
                     f" {families.advice(model, longest)}"
                 )
             soundness.look(soundness.Subject(model, vocabulary, checkpoint.name, task.name, shortest, longest))
+        del model
+        for init in models.INITS:
+            if init in inits - {tried}:
+                models.build(checkpoint, init, 2, 0, vocabulary)
 
     def _check_recipe(self, recipe: dict[str, Any]) -> None:
         optimizers.optimizer_kind(recipe["optimizer"])

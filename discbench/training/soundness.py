@@ -1,7 +1,7 @@
 """What a checkpoint does, tried before its first cell: measured, not believed.
 
-Each trial asks something of a sequence classifier on the CPU, in float32: that it takes rows of these lengths, learns from
-them, sees all of a row, answers it the same again and beside others, and keeps padding apart.
+Each trial asks something of a sequence classifier on the CPU, in float32: that it takes rows of these lengths, learns
+from them, sees all of a row, answers it the same again and beside others, and keeps padding apart.
 """
 
 from collections.abc import Callable, Iterator
@@ -23,7 +23,7 @@ Found = TypeVar("Found")
 TOLERANCE = 1e-3
 """Of what other symbols would change: sums in float32 over another width come to far less, leaking padding to more."""
 ROUNDING = 1e-6
-"""Of an answer: what float32 alone may change. The smallest change by a quarter of a tiny random model's row is 1e-4."""
+"""Of an answer: what float32 alone may change."""
 SPANS = 4
 """A row's symbols are changed in so many parts, one after the other."""
 
