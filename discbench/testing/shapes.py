@@ -21,7 +21,7 @@ SMALL: MappingProxyType[str, int] = MappingProxyType(
     | _all(8, "entity_emb_size mamba_d_state mamba_dt_rank adapter_rank gated_norm_rank num_latents")
     | _all(8, "index_topk prompt_length num_position_embeddings")
     | _all(4, "n_routed_experts num_experts num_local_experts xpath_unit_hidden_size max_depth patch_size")
-    | _all(4, "shape_size")
+    | _all(4, "shape_size rotary_dim")
     | _all(2, "num_hidden_layers num_layers n_layers n_layer encoder_layers decoder_layers num_decoder_layers depth")
     | _all(2, "num_self_attends_per_block num_attention_heads num_heads n_heads n_head encoder_attention_heads")
     | _all(2, "decoder_attention_heads num_key_value_heads num_kv_heads linear_num_key_heads linear_num_value_heads")
@@ -51,7 +51,10 @@ OWN: MappingProxyType[str, dict[str, Any]] = MappingProxyType(
         "esm": {"position_embedding_type": "rotary", "token_dropout": True, "mask_token_id": 4},
         "funnel": {"architectures": ["FunnelModel"], "block_sizes": [1, 1]},
         "gpt_neo": {"attention_types": [[["global", "local"], 1]]},
+        "jamba": {"attn_layer_period": 2, "attn_layer_offset": 1},
+        "lilt": {"hidden_size": 24},
         "longformer": {"attention_window": 8},
+        "mistral4": {"head_dim": 16},
         "reformer": {
             "axial_pos_shape": [8, 8],
             "max_position_embeddings": 64,
@@ -89,6 +92,8 @@ def tiny_shape(config: Any, words: int) -> dict[str, Any]:  # noqa: ANN401 - tra
             made[name] = words
         elif name in SMALL and (isinstance(value, int) or name in DERIVED):
             made[name] = SMALL[name]
+        elif name == "layer_types" and value and len(kinds := list(dict.fromkeys(value))) > 1:
+            made |= {name: kinds, "num_hidden_layers": len(kinds)}
         elif name in SPECIAL and max(value if isinstance(value, list) else [value or 0]) >= words:
             made[name] = SPECIAL[name]
     if getattr(config, "is_encoder_decoder", False):

@@ -216,8 +216,8 @@ def _ready(model: Any, vocabulary: Vocabulary) -> None:  # noqa: ANN401
     for config in configs.values():
         if hasattr(config, "sub_configs"):
             set_padding(config, vocabulary.pad)
-    if hasattr(model.config, "use_cache"):
-        model.config.use_cache = False  # nothing is generated
+        if hasattr(config, "use_cache"):
+            config.use_cache = False  # nothing is generated
 
 
 def _with_init(checkpoint: Checkpoint, init: Init, config: Any, seed: int, vocabulary: Vocabulary) -> Any:  # noqa: ANN401

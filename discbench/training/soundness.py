@@ -56,8 +56,9 @@ def look(subject: Subject) -> None:
     Raises:
         CheckpointError: The first trial that fails, in one sentence with its reason.
     """
-    check_sight(subject)
+    check_sight(subject, subject.longest)
     check_padding(subject)
+    check_sight(subject, subject.shortest)
     check_learning(subject)
 
 
@@ -97,56 +98,78 @@ def attempt(subject: Subject, tokens: int, what: str, call: Callable[[], Found])
         raise
     except Exception as error:
         cause = " ".join(str(error).split())[:300] or "no words"
-        raise subject.refusal(tokens, f"cannot {what}: {type(error).__name__}: {cause}") from error
+        advice = "it may want rows of other lengths: cut them with --set max_tokens, or give another model"
+        raise subject.refusal(tokens, f"cannot {what}: {type(error).__name__}: {cause}", advice) from error
 
 
-def check_sight(subject: Subject) -> None:
+def check_sight(subject: Subject, tokens: int) -> None:
     """Refuse a model that does not see all of a row, or whose answer to it is not always the same.
 
+    Args:
+        subject: What is tried.
+        tokens: Of the rows it is tried with.
+
     Raises:
-        CheckpointError: Rows of the task's longest length cannot be answered; symbols of some part of the row change
-            nothing in float32; two equal passes differ; rows of the same length beside it change the answer.
+        CheckpointError: Rows of this length cannot be answered; symbols of some part of the row change nothing in
+            float32; two equal passes differ; rows of the same length beside it change the answer.
     """
-    model, longest = subject.model, subject.longest
+    model = subject.model
     around = len(subject.vocabulary.prefix) + len(subject.vocabulary.suffix)
-    first = np.arange(max(1, longest - around)) * 7
+    first = np.arange(max(1, tokens - around)) * 7
     spans = [s for s in np.array_split(np.arange(len(first)), SPANS) if len(s)]
     others = [first + np.isin(np.arange(len(first)), span) for span in spans]
     inputs = trial_rows(subject.vocabulary, first, *others, first, left=pads_left(model))
+    batches = [*range(len(spans) + 2)], [0], [0]
     with answering(model):
         together, alone, again = attempt(
-            subject,
-            longest,
-            "answer them",
-            lambda: [logits(model, inputs, rows) for rows in ([*range(len(spans) + 2)], [0], [0])],
+            subject, tokens, "answer them", lambda: [logits(model, inputs, rows) for rows in batches]
         )
     if not bool(torch.isfinite(together).all()):
-        raise subject.refusal(longest, "answers them with NaN or infinity", "are its weights whole?")
-    changes = (together[1:-1] - together[0]).abs().amax(dim=1)
-    most = float(changes.max())
-    rounding = max(ROUNDING * float(together.abs().max()), 2 * float((together[-1] - together[0]).abs().max()))
-    blind = [span for span, change in zip(spans, changes.tolist(), strict=True) if not change > rounding]
-    if len(blind) == len(spans):
-        raise subject.refusal(longest, "answers the same whatever their symbols are", _why_blind(model))
-    unsteady = float((again - alone).abs().max()) / most
-    if unsteady > TOLERANCE:
+        raise subject.refusal(tokens, "answers them with NaN or infinity", "are its weights whole?")
+    _judge(subject, tokens, Seen(together, alone, again), [(s[0] + 1, s[-1] + 1) for s in spans])
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """Answers to one row, each (rows, outputs)."""
+
+    together: Tensor
+    """The row, the row with one part after the other changed, and the row once more, in one batch."""
+    alone: Tensor
+    again: Tensor
+    """As `alone`, in another pass."""
+
+
+def _judge(subject: Subject, tokens: int, seen: Seen, places: list[tuple[int, int]]) -> None:
+    row, last = seen.together[0], seen.together[-1]
+    changes = (seen.together[1:-1] - row).abs().amax(dim=1).tolist()
+    rounding, most = ROUNDING * float(seen.together.abs().max()), max(changes)
+    blind = [place for place, change in zip(places, changes, strict=True) if not change > rounding]
+    if len(blind) == len(places):
+        raise subject.refusal(tokens, "answers the same whatever their symbols are", _why_blind(subject.model))
+    unsteady, beside = max(_apart(seen.alone, seen.again), _apart(row, last)), _apart(row, seen.alone[0])
+    if unsteady > max(rounding, TOLERANCE * most):
         raise subject.refusal(
-            longest,
-            f"answers one row differently each time, by {unsteady:.0%} of what other symbols would change",
+            tokens,
+            f"answers one row differently each time, by {unsteady / most:.1%} of what other symbols would change",
             "give a model without chance in its answers, or shorter rows with --set max_tokens",
         )
     if blind:
-        places = f"places {blind[0][0] + 1} to {blind[0][-1] + 1} of {len(first)}"
-        raise subject.refusal(longest, f"answers the same whatever symbols stand at {places}", _why_blind(model))
-    beside = float((together[0] - alone[0]).abs().max()) / most
-    if beside > TOLERANCE:
+        where = f"places {blind[0][0]} to {blind[0][1]} of {places[-1][1]}"
+        raise subject.refusal(tokens, f"answers the same whatever symbols stand at {where}", _why_blind(subject.model))
+    if beside > max(rounding, TOLERANCE * most):
         raise subject.refusal(
-            longest, f"lets the rows of a batch change an answer, by {beside:.0%} of what other symbols would"
+            tokens,
+            f"lets the rows of a batch change an answer, by {beside / most:.1%} of what other symbols would",
         )
 
 
+def _apart(one: Tensor, other: Tensor) -> float:
+    return float((one - other).abs().max())
+
+
 def _why_blind(model: Any) -> str:  # noqa: ANN401
-    if getattr(model.config, "is_decoder", False) and model.config.model_type != "gpt2":
+    if getattr(model.config, "is_decoder", False):
         return "its config.json says is_decoder, so that its first token sees no other: save it with is_decoder=false"
     return "a score would be chance; give a model that sees all of a row, or shorter rows with --set max_tokens"
 
@@ -169,7 +192,8 @@ def padding_leak(model: nn.Module, vocabulary: Vocabulary, shortest: int, longes
     inputs = trial_rows(vocabulary, first[:short], first[short:], first[:short] + 1, left=pads_left(model))
     with answering(model):
         padded, alone, other = (logits(model, inputs, rows)[0] for rows in ([0, 1], [0], [2]))
-    return float((padded - alone).abs().max() / (other - alone).abs().max())
+    leak = _apart(padded, alone)
+    return leak / _apart(other, alone) if leak > ROUNDING * float(alone.abs().max()) else 0.0
 
 
 def check_padding(subject: Subject) -> None:
@@ -191,7 +215,7 @@ def check_padding(subject: Subject) -> None:
         raise CheckpointError(
             f"{subject.task} has rows of {shortest} to {longest} tokens, but {subject.name!r} (a"
             f" {subject.model.config.model_type!r}) does not keep padding apart: the rows that share its batch change"
-            f" an answer by {leak:.0%} of what other symbols would; give a model that respects its attention mask, or a"
+            f" an answer by {leak:.1%} of what other symbols would; give a model that respects its attention mask, or a"
             " task with rows of one length"
         )
 

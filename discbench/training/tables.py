@@ -1,6 +1,5 @@
 """Tables that token ids index: found by watching a model look ids up, and proved to be all of them."""
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -9,10 +8,12 @@ from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from discbench.training import soundness
-from discbench.training.families import pads_left, position_limit
+from discbench.training.families import pads_left
 from discbench.training.inputs import Inputs
 from discbench.values.mapping import Vocabulary
 
+LONGEST = 4096
+"""Tokens beyond which no length is tried."""
 SYMBOLS = 8
 """Symbols of the rows that are looked up, where the model takes rows of that length."""
 
@@ -59,25 +60,27 @@ def token_tables(model: Any, vocabulary: Vocabulary) -> list[str] | None:  # noq
     return sorted(found) if found and constant else None
 
 
-def _two_rows(model: nn.Module, vocabulary: Vocabulary) -> tuple[Inputs, tuple[int, int]]:
+def _two_rows(model: Any, vocabulary: Vocabulary) -> tuple[Inputs, tuple[int, int]]:  # noqa: ANN401
     """Return two rows that have no symbol in common, of a length that the model takes."""
     around = len(vocabulary.prefix) + len(vocabulary.suffix)
-    lengths = [SYMBOLS, *([limit - around] if (limit := position_limit(model)) else [])]
-    for length in lengths:
-        half = max(1, min(len(vocabulary.regular), 2**16) // 2)
-        codes = np.arange(length) % half
+    half = max(1, min(len(vocabulary.regular), 2**16) // 2)
+    for tokens in _lengths(model, around):
+        codes = np.arange(tokens - around) % half
         inputs = soundness.trial_rows(vocabulary, codes, codes + half, left=pads_left(model))
-        if length == lengths[-1] or _answers(lambda given=inputs: soundness.logits(model, given, [0])):
-            break
-    return inputs, (0, 1)
+        try:
+            with soundness.answering(model):
+                soundness.logits(model, inputs, [0])
+        except Exception as error:  # noqa: BLE001 - whatever a model raises at a length that it does not take
+            cause = error
+        else:
+            return inputs, (0, 1)
+    raise cause
 
 
-def _answers(call: Callable[[], Tensor]) -> bool:
-    try:
-        call()
-    except Exception:  # noqa: BLE001 - whatever a model raises at a length that it does not take
-        return False
-    return True
+def _lengths(model: Any, around: int) -> list[int]:  # noqa: ANN401
+    """Return lengths to try, in tokens: a short one, then those that the configuration names, as of exact length."""
+    named = {n for n in model.config.to_dict().values() if isinstance(n, int) and around < n <= LONGEST}
+    return [SYMBOLS + around, *sorted(named)]
 
 
 def _lookups(model: nn.Module, inputs: Inputs, rows: list[int]) -> list[tuple[Tensor, Tensor]]:
