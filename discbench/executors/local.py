@@ -6,6 +6,7 @@ told as failed and a new worker takes the dead one's place. Workers end with the
 
 import multiprocessing
 import os
+import signal
 import sys
 import tempfile
 import time
@@ -113,8 +114,8 @@ def _bury(worker: Worker, crew: list[Worker], place: Place, watch: Watch) -> Non
     worker.process.join(5)
     crew.remove(worker)
     last = worker.log.read_text(encoding="utf-8", errors="replace").strip().splitlines()[-1:] or ["no message"]
-    cause = (
-        f"its process ended with code {worker.process.exitcode} ({last[0][:200]}); out of memory? try fewer --workers"
+    cause = f"its process ended with code {worker.process.exitcode} ({last[0][:200]})" + _advice(
+        worker.process.exitcode
     )
     worker.log.unlink(missing_ok=True)
     if worker.job is None or worker.job.cell is None:
@@ -133,6 +134,11 @@ def _bury(worker: Worker, crew: list[Worker], place: Place, watch: Watch) -> Non
         }
         store.put(cell, stored, None)
     watch(Event("end", cell, result=stored))
+
+
+def _advice(code: int | None) -> str:
+    """Return what to do about a dead process: of one that the system has killed, memory is the likely reason."""
+    return "; out of memory? try fewer --workers" if code == -signal.SIGKILL else ""
 
 
 def _dismiss(crew: list[Worker]) -> None:
@@ -177,6 +183,8 @@ def _perform(job: Job, bench: Any, tasks: dict[str, Any], pipe: Connection) -> A
         bench.check(job.checkpoint, list(job.checks), tasks)
     except DiscbenchError as error:
         return error
+    except Exception as error:  # noqa: BLE001 - told in its own words, like what a check found
+        return DiscbenchError(f"a worker could not look at {job.checkpoint.name!r}: {type(error).__name__}: {error}")
     return None
 
 

@@ -14,7 +14,8 @@ from typing import Any, Literal, get_args
 import torch
 
 from discbench.errors import CheckpointError
-from discbench.training.families import check_ends, head_of
+from discbench.training.families import check_ends, head_of, padding_of, set_padding
+from discbench.training.tables import token_tables
 from discbench.values.checkpoints import Checkpoint
 from discbench.values.mapping import Vocabulary
 
@@ -104,7 +105,7 @@ def vocabulary_of(checkpoint: Checkpoint) -> Vocabulary:
     unused = {i for token, i in tokens.items() if UNUSED.fullmatch(token) and i < size}
     unused |= set(range(size)) - set(tokens.values())
     prefix, suffix = _around(tokenizer, specials - {tokenizer.unk_token_id})
-    pads = [i for i in (tokenizer.pad_token_id, config.pad_token_id, tokenizer.eos_token_id) if i is not None]
+    pads = [i for i in (tokenizer.pad_token_id, padding_of(config), tokenizer.eos_token_id) if i is not None]
     pad = pads[0] if pads else 0
     # a symbol with an id of padding would not be counted as a position (RoBERTa) or as the last token (GPT-2)
     specials |= {pad, *pads}
@@ -155,7 +156,7 @@ def _vocabulary_without_tokenizer(checkpoint: Checkpoint, config: Any, size: int
     if outside:
         raise CheckpointError(f"model {checkpoint.name!r}: special id {outside[0]} is outside its {size} ids")
     mask = first("mask_token_id")
-    regular = [i for i in range(size) if i not in {cls, sep, pad, mask, config.pad_token_id}]
+    regular = [i for i in range(size) if i not in {cls, sep, pad, mask, padding_of(config)}]
     return Vocabulary(size=size, regular=tuple(regular), unused=(), prefix=(cls,), suffix=(sep,), pad=pad)
 
 
@@ -201,31 +202,53 @@ def build(checkpoint: Checkpoint, init: Init, outputs: int, seed: int, vocabular
     """
     config = load_config(checkpoint)
     config.num_labels = outputs
-    if config.pad_token_id is None:
-        config.pad_token_id = vocabulary.pad
+    set_padding(config, vocabulary.pad, absent=True)
     with quietly():
-        model = _with_init(checkpoint, init, config, seed)
+        model = _with_init(checkpoint, init, config, seed, vocabulary)
     check_ends(model, vocabulary)
-    model.config.pad_token_id = vocabulary.pad  # decoders find the last token by it when they pool
-    if hasattr(model.config, "use_cache"):
-        model.config.use_cache = False  # nothing is generated
+    _ready(model, vocabulary)
     return model
 
 
-def _with_init(checkpoint: Checkpoint, init: Init, config: Any, seed: int) -> Any:  # noqa: ANN401
+def _ready(model: Any, vocabulary: Vocabulary) -> None:  # noqa: ANN401
+    """Name the id of padding wherever the model reads it: decoders find the last token by it when they pool."""
+    configs = {id(module.config): module.config for module in model.modules() if hasattr(module, "config")}
+    for config in configs.values():
+        if hasattr(config, "sub_configs"):
+            set_padding(config, vocabulary.pad)
+        if hasattr(config, "use_cache"):
+            config.use_cache = False  # nothing is generated
+
+
+def _with_init(checkpoint: Checkpoint, init: Init, config: Any, seed: int, vocabulary: Vocabulary) -> Any:  # noqa: ANN401
     torch.manual_seed(seed)
     if init == "scratch":
         return _fresh(checkpoint, config)
     model, brought = _pretrained(checkpoint, config, seed)
     if init == "reembedded":
         torch.manual_seed(seed)
-        fresh = _fresh(checkpoint, config).get_input_embeddings().weight
-        with torch.no_grad():
-            model.get_input_embeddings().weight.copy_(fresh)
+        _reembed(checkpoint, model, _fresh(checkpoint, config), vocabulary)
     if init == "frozen":
         for name, weight in model.named_parameters():
             weight.requires_grad_(name not in brought)
     return model
+
+
+def _reembed(checkpoint: Checkpoint, model: Any, fresh: Any, vocabulary: Vocabulary) -> None:  # noqa: ANN401
+    """Draw every table anew in which token ids are looked up; T5Gemma has one for its encoder and one for its decoder.
+
+    The fresh model is the one that is watched: a look-up may leave its traces in a model.
+    """
+    _ready(fresh, vocabulary)
+    names = token_tables(fresh, vocabulary)
+    if names is None:
+        raise CheckpointError(
+            f"init 'reembedded': symbols reach the answers of model {checkpoint.name!r} (a {model.config.model_type!r})"
+            " by another way than a table of word embeddings, so that no table can be drawn anew; leave this init out"
+        )
+    with torch.no_grad():
+        for name in names:
+            model.get_parameter(name).copy_(fresh.get_parameter(name))
 
 
 def _fresh(checkpoint: Checkpoint, config: Any) -> Any:  # noqa: ANN401
@@ -252,8 +275,8 @@ def _pretrained(checkpoint: Checkpoint, config: Any, seed: int) -> tuple[Any, se
     except Exception as error:
         raise _unreadable(checkpoint, error) from error
     fresh = {key[0] if isinstance(key, tuple) else key for key in (*info["missing_keys"], *info["mismatched_keys"])}
-    _check_body(checkpoint, model, fresh)
     name, head = head_of(model, config.num_labels)
+    _check_body(checkpoint, model, fresh)
     if f"{name}.weight" not in fresh:  # it was fine-tuned before, to as many classes of its own
         torch.manual_seed(seed)
         head.load_state_dict(_fresh(checkpoint, config).get_submodule(name).state_dict())

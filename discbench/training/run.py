@@ -10,7 +10,18 @@ import numpy as np
 from discbench.data import rowcache, rows
 from discbench.errors import CheckpointError, DiscbenchError, PluginError, UserError
 from discbench.results.store import Result, Store, pack_predictions
-from discbench.training import baselines, dynamics, families, finetune, models, optimizers, ranks, record, score
+from discbench.training import (
+    baselines,
+    dynamics,
+    families,
+    finetune,
+    models,
+    optimizers,
+    ranks,
+    record,
+    score,
+    soundness,
+)
 from discbench.training.inputs import Inputs, to_inputs, to_text_inputs
 from discbench.values import metrics
 from discbench.values.cells import Cell
@@ -67,20 +78,38 @@ class Bench:
         if checkpoint.baseline:
             return
         self._check_recipe(cells[0].recipe)
-        vocabulary = self.vocabulary(checkpoint)
-        loaded = next((c for c in cells if c.init != "scratch"), cells[0])
-        model = models.build(checkpoint, loaded.init, 2, 0, vocabulary)  # type: ignore[arg-type]
-        for cell in {c.task: c for c in cells}.values():
-            task = tasks[cell.task]
+        try:
+            with models.quietly(verbose=self.place.verbose):
+                self._look(checkpoint, cells, tasks)
+        except DiscbenchError:
+            raise
+        except Exception as error:
+            cause = " ".join(str(error).split())[:300]
+            raise CheckpointError(
+                f"model {checkpoint.name!r} cannot be looked at ({type(error).__name__}: {cause})"
+            ) from error
+
+    def _look(self, checkpoint: Checkpoint, cells: list[Cell], tasks: dict[str, Task]) -> None:
+        """Try a checkpoint on each task, the longest rows first, then build each further init that is asked, once."""
+        vocabulary, inits = self.vocabulary(checkpoint), {cell.init for cell in cells}
+        tried: models.Init = "scratch" if inits == {"scratch"} else "pretrained"
+        model = models.build(checkpoint, tried, 2, 0, vocabulary)
+        each = {c.task: c for c in cells}.values()
+        lengths = {c.task: self._lengths(tasks[c.task], vocabulary, c.recipe["max_tokens"]) for c in each}
+        for cell in sorted(each, key=lambda c: -lengths[c.task][1]):
+            task, (shortest, longest) = tasks[cell.task], lengths[cell.task]
             self.mapped(task, cell, checkpoint)
-            shortest, longest = self._lengths(task, vocabulary, cell.recipe["max_tokens"])
             limit = families.position_limit(model, cell.recipe["max_tokens"])
             if limit is not None and longest > limit:
                 raise CheckpointError(
                     f"{task.name} has rows of {longest} tokens, but {checkpoint.name!r} numbers {limit} positions;"
                     f" {families.advice(model, longest)}"
                 )
-            families.check_padding(model, vocabulary, checkpoint.name, task.name, (shortest, longest))
+            soundness.look(soundness.Subject(model, vocabulary, checkpoint.name, task.name, shortest, longest))
+        del model
+        for init in models.INITS:
+            if init in inits - {tried}:
+                models.build(checkpoint, init, 2, 0, vocabulary)
 
     def _check_recipe(self, recipe: dict[str, Any]) -> None:
         optimizers.optimizer_kind(recipe["optimizer"])
