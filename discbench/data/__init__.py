@@ -9,18 +9,16 @@ from discbench.data.files import (
     fetch,
     find_member,
     local,
-    number,
     open_text,
-    read_json,
-    read_parquet,
-    read_rows,
-    read_table,
     reading,
     shuffle,
     split,
     unpack,
 )
 from discbench.data.groups import grouped_split
+from discbench.data.jsontables import read_json
+from discbench.data.labels import number
+from discbench.data.tables import read_parquet, read_rows, read_table
 
 __all__ = [
     "cache_directory",

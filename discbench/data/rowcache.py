@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from discbench.data.files import reading
+from discbench.data.labels import words
 from discbench.data.loading import SPLITS, read
 from discbench.data.rows import (
     Encoded,
@@ -29,7 +30,7 @@ from discbench.data.rows import (
 from discbench.errors import DataError
 from discbench.values.types import Classes, Task
 
-FORMAT = 1
+FORMAT = 2
 
 
 def load(task: Task, directory: Path | None = None, *, download: bool = True, unverified: bool = False) -> Loaded:
@@ -51,7 +52,7 @@ def load(task: Task, directory: Path | None = None, *, download: bool = True, un
             return _check(task, known, unverified=unverified)
         splits = read(task)
         train, validation, test = (encode(task, getattr(splits, name)) for name in SPLITS)
-        loaded = Loaded(train, validation, test, digest(splits), "unverified", splits.partial)
+        loaded = Loaded(train, validation, test, digest(splits), "unverified", splits.partial, words(splits, task.name))
         if now.used:
             remember(task, now.directory, now.used, loaded)
     return _check(task, loaded, unverified=unverified, files=now.used)
@@ -117,6 +118,7 @@ def remember(task: Task, directory: Path | None, files: Sequence[Path], loaded: 
         "files": [_stamp(path) for path in sorted({*files, *(path.parent for path in files), *_reader(task)})],
         "sha256": loaded.sha256,
         "partial": loaded.partial,
+        "words": list(loaded.words),
         "sizes": list(loaded.sizes),
         "mean_symbols": float(np.concatenate([getattr(loaded, n).lengths for n in SPLITS]).mean()),
     }
@@ -136,7 +138,7 @@ def recall(task: Task, directory: Path | None) -> Loaded | None:
     except (OSError, ValueError):
         return None
     train, validation, test = (_from_arrow(task, stored[name]) for name in SPLITS)
-    return Loaded(train, validation, test, note["sha256"], "unverified", note["partial"])
+    return Loaded(train, validation, test, note["sha256"], "unverified", note["partial"], tuple(note["words"]))
 
 
 def _to_arrow(task: Task, split: Encoded) -> Any:  # noqa: ANN401 - datasets is untyped

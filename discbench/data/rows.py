@@ -69,6 +69,8 @@ class Loaded(NamedTuple):
     sha256: str
     status: Status
     partial: str = ""
+    words: tuple[str, ...] = ()
+    """What the table calls the classes, where its labels are words."""
 
     @property
     def sizes(self) -> tuple[int, int, int]:
@@ -136,8 +138,16 @@ def _targets(task: Task, rows: Sequence[Row]) -> NDArray[Any]:
         return values.astype(np.float32)
     wrong = set(values.tolist()) - set(map(float, range(task.target.n)))
     if wrong:
+        found = sorted(set(values.tolist()))
+        if found == list(map(float, range(1, task.target.n + 1))):
+            raise DataError(
+                f"{task.name}: labels are 0..{task.target.n - 1}, but 1..{task.target.n} occur; subtract 1, or say"
+                f" read_rows(classes={tuple(range(1, task.target.n + 1))})"
+            )
+        strange = ", ".join(f"{label:g}" for label in sorted(wrong)[:5])
         raise DataError(
-            f"{task.name}: labels are 0..{task.target.n - 1}, but {sorted(wrong)[:5]} occur; is it the right file?"
+            f"{task.name}: labels are 0..{task.target.n - 1}, but {strange} occur;"
+            " read_rows(classes=...) names those of a table in their order"
         )
     return values.astype(np.int64)
 
