@@ -92,6 +92,8 @@ def _of_records(path: Path, records: Sequence[Any], places: Sequence[int], unit:
                 f"{path}, {unit} {place}: an object of named fields was expected, but {record!r:.40} stands there;"
                 f" {kind} do not say what they are: write them with orient='records'"
             )
+    if not records:
+        raise DataError(f"{path} holds no record")
     names = list(dict.fromkeys(name for record in records for name in record))
     rows = [[record.get(name, MISSING) for name in names] for record in records]
     return Table(path=path, unit=unit, names=names, rows=rows, places=places)

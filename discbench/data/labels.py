@@ -2,14 +2,13 @@
 
 import math
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, Self
 
 from discbench.data.cells import MISSING, as_list, shown
-from discbench.errors import DataError, PluginError, did_you_mean
-from discbench.values.types import Classes, Row, Splits, Task
+from discbench.errors import DataError, did_you_mean
 
 NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 FOREIGN = re.compile(
@@ -38,16 +37,22 @@ class Label(int):
     """All classes of its table, in their order."""
     alphabetical: bool
     """True if nobody gave that order."""
+    place: str
+    """Where it stands in its table, or stood first."""
 
-    def __new__(cls, number: int, words: tuple[str, ...], *, alphabetical: bool) -> Self:
+    def __new__(cls, number: int, words: tuple[str, ...], *, alphabetical: bool, place: str) -> Self:
         """Make the number `number` of `words`."""
         made = super().__new__(cls, number)
-        made.words, made.alphabetical = words, alphabetical
+        made.words, made.alphabetical, made.place = words, alphabetical, place
         return made
 
-    def __getnewargs_ex__(self) -> tuple[tuple[int, tuple[str, ...]], dict[str, bool]]:
+    def __float__(self) -> float:
+        """Refuse: who asks for a number did not expect words."""
+        raise DataError(f"{self.place}: a number was expected, but label {self.words[self]!r} is a word")
+
+    def __getnewargs_ex__(self) -> tuple[tuple[int, tuple[str, ...]], dict[str, Any]]:
         """Return what a copy is made of."""
-        return (int(self), self.words), {"alphabetical": self.alphabetical}
+        return (int(self), self.words), {"alphabetical": self.alphabetical, "place": self.place}
 
 
 def number(text: Any, path: Path) -> int | float:  # noqa: ANN401 - a cell of somebody's table
@@ -86,8 +91,15 @@ def targets(cells: Sequence[Any], where: Where, classes: Sequence[object] | None
         return [int(value) for value in found] if whole else [float(value) for value in found]
     words = [_word(value) for value in values]
     order = BOOLEANS if set(words) <= set(BOOLEANS) else _alphabetical(words, where)
-    made = {word: Label(place, order, alphabetical=True) for place, word in enumerate(order)}
-    return [made[word] for word in words]
+    return _numbered([order.index(word) for word in words], order, where, alphabetical=True)
+
+
+def _numbered(numbers: Sequence[int], order: tuple[str, ...], where: Where, *, alphabetical: bool) -> list[int | float]:
+    made: dict[int, Label] = {}
+    for i, found in enumerate(numbers):
+        if found not in made:
+            made[found] = Label(found, order, alphabetical=alphabetical, place=where(i))
+    return [made[found] for found in numbers]
 
 
 def _single(cell: Any, where: str) -> Any:  # noqa: ANN401 - a cell
@@ -175,15 +187,15 @@ def _given(values: Sequence[Any], where: Where, classes: Sequence[object]) -> li
     if isinstance(classes, str) or len(set(names)) < len(names):
         raise DataError(f"classes= names each class once, but {classes!r} was given")
     order = tuple(_word(name) for name in classes)
-    made = {name: Label(place, order, alphabetical=False) for place, name in enumerate(names)}
-    found: list[int | float] = []
+    places = {name: place for place, name in enumerate(names)}
+    found: list[int] = []
     for i, value in enumerate(values):
-        label = made.get(_key(value)) if isinstance(value, str | int | float | Decimal) else None
-        if label is None:
-            near = did_you_mean(str(value), order, f"there are {', '.join(map(repr, order))}")
-            raise DataError(f"{where(i)}: {shown(value)} is none of classes={near}")
-        found.append(label)
-    return found
+        place = places.get(_key(value)) if isinstance(value, str | int | float | Decimal) else None
+        if place is None:
+            near = did_you_mean(str(value), order, f"classes are {', '.join(map(repr, order))}")
+            raise DataError(f"{where(i)}: label {shown(value)} is no class{near}")
+        found.append(place)
+    return [*found] if names == list(range(len(names))) else _numbered(found, order, where, alphabetical=False)
 
 
 def _key(value: object) -> object:
@@ -193,63 +205,3 @@ def _key(value: object) -> object:
     if isinstance(value, int | float | Decimal) and not isinstance(value, bool):
         return float(value)
     return _word(value)
-
-
-def words(splits: Splits, name: str) -> tuple[str, ...]:
-    """Return the words that the rows' labels were numbered by, in the order of classes; none if labels are numbers.
-
-    Args:
-        splits: The rows.
-        name: The task's, for messages.
-
-    Raises:
-        DataError: A number stands for two words, or only some labels are words.
-    """
-    told: dict[int, tuple[str, str]] = {}
-    parts = {part: _kinds(getattr(splits, part)) for part in ("train", "validation", "test")}
-    if len({bool(order) for kinds in parts.values() for order in kinds}) > 1:
-        raise DataError(f"{name}: labels are words in some rows and numbers in others; read all of them alike")
-    for part, kinds in parts.items():
-        for order in kinds:
-            for place, word in enumerate(order):
-                known, first = told.setdefault(place, (word, part))
-                if known != word:
-                    raise DataError(
-                        f"{name}: class {place} is {known!r} in {first} and {word!r} in {part}, since each table was"
-                        " numbered by its own words; give read_rows the same classes= for all"
-                    )
-    return tuple(told[place][0] for place in sorted(told))
-
-
-def _kinds(rows: Iterable[Row]) -> set[tuple[str, ...]]:
-    return {row.target.words if isinstance(row.target, Label) else () for row in rows}
-
-
-def alphabetical(splits: Splits) -> bool:
-    """Return whether nobody gave the order of words."""
-    return any(isinstance(row.target, Label) and row.target.alphabetical for row in splits.train)
-
-
-def check_words(task: Task, splits: Splits) -> None:
-    """Check labels in words against the task's target.
-
-    Raises:
-        DataError: See `words`.
-        PluginError: The target is no class, there are more words than classes, or the names of classes stand in
-            another order than the words.
-    """
-    order = words(splits, task.name)
-    if not order:
-        return
-    told = ", ".join(f"{place} {word!r}" for place, word in enumerate(order[:6])) + (", ..." if order[6:] else "")
-    if not isinstance(task.target, Classes):
-        raise PluginError(f"{task.name}: its target is a number, but its labels are words: {told}")
-    if len(order) > task.target.n:
-        raise PluginError(f"{task.name}: it has {task.target.n} classes, but labels are {len(order)} words: {told}")
-    names = task.target.names
-    same = not names or names[: len(order)] == order
-    if not same and (alphabetical(splits) or set(names) == set(order)):
-        raise PluginError(
-            f"{task.name}: its classes are named {', '.join(map(repr, names[:6]))}, but the words of its labels were"
-            f" numbered {told}; give read_rows classes= in the order of Classes({task.target.n}, names)"
-        )

@@ -16,7 +16,6 @@ from typing import Any
 import numpy as np
 
 from discbench.data.files import reading
-from discbench.data.labels import words
 from discbench.data.loading import SPLITS, read
 from discbench.data.rows import (
     Encoded,
@@ -27,6 +26,7 @@ from discbench.data.rows import (
     prepared_directory,
     replace_directory,
 )
+from discbench.data.words import words
 from discbench.errors import DataError
 from discbench.values.types import Classes, Task
 

@@ -131,7 +131,7 @@ def _check_symbols(task: Task, rows: Sequence[Row], pieces: list[list[int]]) -> 
 
 
 def _targets(task: Task, rows: Sequence[Row]) -> NDArray[Any]:
-    values = np.array([row.target for row in rows], dtype=np.float64)
+    values = np.array([int(y) if isinstance(y, int) else y for y in (row.target for row in rows)], dtype=np.float64)
     if isinstance(task.target, Scalar):
         if not np.isfinite(values).all():
             raise DataError(f"{task.name}: labels are finite numbers, but some are not; is the file whole?")

@@ -39,7 +39,8 @@ def load(name):
     file, copy, smiles, label, target = SETS[name]
     path = local(copy) or fetch(f"{BUCKET}/{file}", max_bytes=50 << 20)
     found = {}
-    for row in read_rows(path, symbols=smiles, label=label):
+    classes = (0, 1) if isinstance(target, Classes) else None
+    for row in read_rows(path, symbols=smiles, label=label, classes=classes):
         found.setdefault(str(row.symbols).strip(), row.target if isinstance(target, Classes) else float(row.target))
     return split([Row(s, y) for s, y in found.items()], parts=(0.8, 0.1, 0.1), seed=0)
 
