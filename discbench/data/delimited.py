@@ -1,7 +1,7 @@
 """Tables of lines: CSV, TSV and their kin, as programs and spreadsheets write them."""
 
 import csv
-import io
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,6 +15,7 @@ Quoting = Literal[0, 1, 2, 3]
 COMMON = (",", ";", "\t", "|")
 LONGEST = 2**31 - 1
 """Characters of one field: the csv module stops at 131,072, which a chromosome does not."""
+LINE_END = re.compile(r"\r\n|\n|\r")
 HEADER = 1 << 20
 """Characters in which a header ends."""
 
@@ -80,7 +81,20 @@ def _header(start: str, delimiter: str, quoting: Quoting | None) -> list[str]:
 
 def _reader(text: str, delimiter: str, quoting: Quoting | None) -> Any:  # noqa: ANN401 - the type has no public name
     kind = csv.QUOTE_MINIMAL if quoting is None else quoting
-    return csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, quoting=kind, strict=kind != csv.QUOTE_NONE)
+    return csv.reader(_cut(text), delimiter=delimiter, quoting=kind, strict=kind != csv.QUOTE_NONE)
+
+
+def _cut(text: str) -> Iterator[str]:
+    """Yield lines, cut where the header's is: writers that end lines by one sign leave the other unquoted in a cell.
+
+    The csv module then refuses the cell; cut at both, it would be two rows.
+    """
+    found = LINE_END.search(text)
+    end, start = found.group()[-1] if found else "\n", 0
+    while start < len(text):
+        stop = text.find(end, start) + 1 or len(text)
+        yield text[start:stop]
+        start = stop
 
 
 def _lines(

@@ -106,7 +106,7 @@ def _of_parquet(path: Path) -> Table:
 
     content = read_bytes(path)
     try:
-        table = pq.read_table(io.BytesIO(content))
+        table = pq.ParquetFile(io.BytesIO(content)).read()  # read_table has no two columns of one name
         cells = [column.to_pylist() for column in table.columns]
     except (OSError, pa.ArrowException) as error:
         told = kinds.told(content, "a Parquet file") or f"; {again(path)}"
