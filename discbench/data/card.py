@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from discbench.data import rowcache
-from discbench.data.remarks import remarks
+from discbench.data.classes import remarks
 from discbench.data.rows import SPLITS, Encoded, Loaded, constant, describe
 from discbench.errors import DataError
 from discbench.values.mapping import RandomTable

@@ -5,45 +5,27 @@ Every file is looked for in this order: the data directory (`--data-dir`, else `
 lie as it is or compressed (`.xz`, `.gz`, `.bz2`, `.zst`).
 """
 
-import bz2
-import csv
 import fnmatch
-import gzip
 import hashlib
-import io
-import lzma
 import os
 import random
 import shutil
 import tarfile
 import tempfile
 import zipfile
-import zlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, Any, TypeVar
+from typing import TypeVar
 
-from discbench.data.bounds import Bounded, allowed, check_unpacked
 from discbench.errors import DataError, NotAtHand
+from discbench.formats.bounds import allowed, check_unpacked
+from discbench.formats.opening import BROKEN, OPENERS, again, cache_directory, cause, read_bytes
 from discbench.values.types import Row, Splits
 
 T = TypeVar("T")
-BROKEN = (OSError, EOFError, lzma.LZMAError, tarfile.TarError, zipfile.BadZipFile, zlib.error)
-
-
-def _open_zstandard(path: Path, mode: str) -> Any:  # noqa: ANN401, ARG001 - pyarrow is untyped
-    """Open a Zstandard file to read, as the standard library's modules open theirs (it has none before Python 3.14)."""
-    import pyarrow as pa
-
-    return pa.CompressedInputStream(pa.OSFile(str(path)), "zstd")
-
-
-OPENERS: dict[str, Callable[..., Any]] = {
-    ".xz": lzma.open, ".gz": gzip.open, ".bz2": bz2.open, ".zst": _open_zstandard
-}  # fmt: skip
 
 
 @dataclass
@@ -73,12 +55,6 @@ def reading(directory: Path | None = None, *, download: bool = True) -> Iterator
         yield now
     finally:
         _reading.reset(token)
-
-
-def cache_directory() -> Path:
-    """Return the directory of downloads and prepared rows."""
-    default = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "discbench"
-    return Path(os.environ.get("DISCBENCH_CACHE") or default)
 
 
 def local(name: str) -> Path | None:
@@ -150,52 +126,6 @@ def file_sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-@contextmanager
-def open_text(path: Path, encoding: str = "utf-8") -> Iterator[IO[str]]:
-    """Open a text file, plain or compressed; whatever is wrong with it becomes one DataError that names it."""
-    with open_binary(path) as raw, io.TextIOWrapper(raw, encoding=encoding, newline="") as file:
-        yield file
-
-
-def read_bytes(path: Path) -> bytes:
-    """Return a file's bytes, decompressed."""
-    with open_binary(path) as file:
-        return file.read()
-
-
-@contextmanager
-def open_binary(path: Path) -> Iterator[io.BufferedReader]:
-    """Open a file, plain or compressed; one that unpacks to far more than its size is refused."""
-    opener: Any = OPENERS.get(path.suffix, open)
-    try:
-        with opener(path, "rb") as file:
-            yield file if opener is open else io.BufferedReader(Bounded(file, path), 1 << 16)
-    except (FileNotFoundError, IsADirectoryError) as error:
-        raise DataError(f"{path} is no file; is its path right?") from error
-    except UnicodeDecodeError as error:
-        raise DataError(f"{path} cannot be read ({_cause(error)}); save it as UTF-8") from error
-    except csv.Error as error:
-        raise DataError(f"{path} cannot be read ({_cause(error)})") from error
-    except BROKEN as error:
-        raise DataError(f"{path} cannot be read ({_cause(error)}); {again(path)}") from error
-
-
-def again(path: Path) -> str:
-    """Return what to do about a broken file: only one that was fetched can be fetched again."""
-    fetched = path.resolve().is_relative_to((cache_directory() / "downloads").resolve())
-    return "is it whole? remove it to have it fetched again" if fetched else "is it whole?"
-
-
-def plain_name(path: Path) -> str:
-    """Return a file's name in lower case, without the ending of its compression."""
-    name = path.name.lower()
-    return name.removesuffix(path.suffix.lower()) if path.suffix in OPENERS else name
-
-
-def _cause(error: BaseException) -> str:
-    return f"{type(error).__name__}: {' '.join(str(error).split())}"
-
-
 def unpack(archive: Path) -> Path:
     """Extract a tar or zip archive into the cache, once; return the directory.
 
@@ -216,7 +146,7 @@ def unpack(archive: Path) -> Path:
         shutil.rmtree(part, ignore_errors=True)
         if where.is_dir():
             return where
-        raise DataError(f"{archive} cannot be unpacked ({_cause(error)}); {again(archive)}") from error
+        raise DataError(f"{archive} cannot be unpacked ({cause(error)}); {again(archive)}") from error
     return where
 
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from itertools import product
 from typing import Any
 
-from discbench.data.words import check_words
+from discbench.data.classes import check_words
 from discbench.errors import DataError, DiscbenchError, PluginError
 from discbench.values.foreign import quoted, raised
 from discbench.values.mapping import TextTable

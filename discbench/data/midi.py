@@ -19,8 +19,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from discbench.data.files import again, cache_directory, file_sha256
+from discbench.data.files import file_sha256
 from discbench.errors import DataError
+from discbench.formats.opening import again, cache_directory
 
 LARGEST = 16 << 20
 """Bytes of one unpacked MIDI file; MAESTRO's longest has less than a megabyte."""

@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from discbench.data.classes import words
 from discbench.data.files import reading
 from discbench.data.loading import SPLITS, read
 from discbench.data.rows import (
@@ -26,7 +27,6 @@ from discbench.data.rows import (
     prepared_directory,
     replace_directory,
 )
-from discbench.data.words import words
 from discbench.errors import DataError
 from discbench.values.types import Classes, Task
 

@@ -16,9 +16,9 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from discbench.data.files import cache_directory
 from discbench.data.loading import SPLITS as SPLITS  # noqa: PLC0414 - offered here as well
 from discbench.errors import DataError
+from discbench.formats.opening import cache_directory
 from discbench.values.mapping import RandomTable, shuffled
 from discbench.values.types import Classes, Row, Scalar, Splits, Task
 

@@ -5,11 +5,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from discbench.data import delimited, jsontables, kinds, labels
-from discbench.data.cells import Table, as_list, shown
-from discbench.data.delimited import Quoting
-from discbench.data.files import again, plain_name, read_bytes
+from discbench.data import labels
 from discbench.errors import DataError
+from discbench.formats import delimited, jsontables, kinds
+from discbench.formats.cells import Table, as_list, shown
+from discbench.formats.delimited import Quoting
+from discbench.formats.opening import again, plain_name, read_bytes
 from discbench.values.types import Row
 
 PARQUET = (".parquet", ".pq")
@@ -109,7 +110,7 @@ def _of_parquet(path: Path) -> Table:
         table = pq.ParquetFile(io.BytesIO(content)).read()  # read_table has no two columns of one name
         cells = [column.to_pylist() for column in table.columns]
     except (OSError, pa.ArrowException) as error:
-        told = kinds.told(content, "a Parquet file") or f"; {again(path)}"
+        told = kinds.told(content, but="a Parquet file") or f"; {again(path)}"
         raise DataError(f"{path} is no parquet file ({' '.join(str(error).split())}){told}") from error
     rows = list(zip(*cells, strict=True))
     return Table(path=path, unit="row", names=table.column_names, rows=rows, places=range(1, len(rows) + 1))

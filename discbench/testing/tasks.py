@@ -10,10 +10,9 @@ from dataclasses import replace
 import numpy as np
 
 from discbench.data import rows
+from discbench.data.classes import alphabetical, remarks, words
 from discbench.data.loading import read
-from discbench.data.remarks import remarks
 from discbench.data.rows import describe, encode
-from discbench.data.words import alphabetical, words
 from discbench.testing.elsewhere import difference
 from discbench.testing.promises import as_promised, promise
 from discbench.values.mapping import RandomTable, Vocabulary, draw_table

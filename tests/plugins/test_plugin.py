@@ -177,7 +177,7 @@ def test_a_task_that_keeps_its_promises_gives_its_rows():
         (task(mapping=RandomTable("ACG")), "rna.donor: every symbol is in the alphabet, but ['U'] are not; does the reader treat all letters?"),
         (task(Splits(train=ROWS.train, validation=[], test=ROWS.test)), "rna.donor: no split is empty, but ['validation'] are, of 3 rows in all"),
         (task(Splits(train=ROWS.train, validation=ROWS.test, test=ROWS.train[:1])), "rna.donor: no row is in train and test unless Dataset(overlap=...) says why, but 1 are"),
-        (task(Splits(train=[Row("ACGU", 2), Row("CCGU", 1)], validation=ROWS.validation, test=ROWS.test)), "rna.donor: labels are 0..1, but 2 occur; read_rows(classes=...) names those of a table in their order"),
+        (task(Splits(train=[Row("ACGU", 2), Row("CCGU", 1)], validation=ROWS.validation, test=ROWS.test)), "rna.donor: labels are 0..1, but 1..2 occur; subtract 1, or say read_rows(classes=(1, 2))"),
         (task(sizes=(3, 1, 1)), "rna.donor: its splits have (3, 1, 1) rows, but they have (2, 1, 1)"),
         (task(Splits(train=[Row("A", 0, "x"), Row("C", 1, "x")], validation=ROWS.test, test=ROWS.validation)), "rna.donor: segments of one item share a label, but those of 'x' do not"),
         (rows(train=[Row("A", 0, "x"), Row("C", 1, "y")], test=[Row("G", 1, "y")]), "rna.donor: no item has segments in train and in test unless Dataset(overlap=...) says why, but 1 have, 'y' for one; see discbench.data.split"),

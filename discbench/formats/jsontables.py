@@ -5,10 +5,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from discbench.data import kinds
-from discbench.data.cells import MISSING, Table, decoded, near
-from discbench.data.files import again, plain_name
 from discbench.errors import DataError
+from discbench.formats import kinds
+from discbench.formats.cells import MISSING, Table, decoded, near
+from discbench.formats.opening import again, plain_name
 
 LINES = (".jsonl", ".ndjson")
 BLANK = " \t\r\n"
@@ -60,7 +60,7 @@ def _values(path: Path) -> list[tuple[int, Any]]:
             found.append((line, value))
     except json.JSONDecodeError as error:
         cut = f"; {again(path)}" if error.pos >= len(text.rstrip()) - 1 or "Unterminated" in error.msg else ""
-        told = kinds.told(head, "JSON") or cut
+        told = kinds.told(head, but="JSON") or cut
         raise DataError(
             f"{path}, line {error.lineno}, column {error.colno}: it is not valid JSON ({error.msg}){told}"
         ) from error

@@ -1,10 +1,14 @@
-"""Labels in words over a whole task: one word a class in every split, in the order that the task names."""
+"""Labels over a whole task: one word a class in all splits, in the task's order; what is remarkable in them."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 from discbench.data.labels import Label
 from discbench.errors import DataError, PluginError
 from discbench.values.types import Classes, Row, Splits, Task
+
+FEW = 5
+"""So many classes are named."""
 
 
 def words(splits: Splits, name: str) -> tuple[str, ...]:
@@ -65,3 +69,31 @@ def check_words(task: Task, splits: Splits) -> None:
             f"{task.name}: its classes are named {', '.join(map(repr, names[:6]))}, but the words of its labels were"
             f" numbered {told}; give read_rows classes= in the order of Classes({task.target.n}, names)"
         )
+
+
+def remarks(task: Task, labels: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    """Return one sentence for each split that lacks a class, or holds one label only.
+
+    Args:
+        task: Whose target and names of classes.
+        labels: Split -> what `rows.describe` says of its labels.
+    """
+    return [remark for split, found in labels.items() for remark in _of_split(task, split, found)]
+
+
+def _of_split(task: Task, split: str, found: Mapping[str, Any]) -> list[str]:
+    if not isinstance(task.target, Classes):
+        return [f"all rows of {split} have the label {found['mean']:g}"] if found["min"] == found["max"] else []
+    counts = found["counts"]
+    names = [
+        f"{place}" + (f" ({task.target.names[place]})" if task.target.names else "") for place in range(task.target.n)
+    ]
+    lacking = [names[place] for place, count in enumerate(counts) if not count]
+    if not lacking:
+        return []
+    if len(lacking) == len(counts) - 1:
+        return [f"all rows of {split} are of class {next(n for n, count in zip(names, counts, strict=True) if count)}"]
+    if len(lacking) == 1:
+        return [f"no row of {split} is of class {lacking[0]}"]
+    more = f" and {len(lacking) - FEW} more" if len(lacking) > FEW else ""
+    return [f"{len(lacking)} of {len(counts)} classes have no row in {split}: {', '.join(lacking[:FEW])}{more}"]

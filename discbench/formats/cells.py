@@ -11,9 +11,9 @@ from enum import Enum
 from pathlib import Path
 from typing import Any, Final
 
-from discbench.data import kinds
-from discbench.data.files import read_bytes
 from discbench.errors import DataError
+from discbench.formats import kinds
+from discbench.formats.opening import read_bytes
 
 MARKS = (
     (codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF32_LE, "utf-32"), (codecs.BOM_UTF32_BE, "utf-32"),
@@ -70,7 +70,7 @@ class Table:
         return [row[place] for row in self.rows]
 
     def _kind(self) -> str:
-        return kinds.told(self.head, "")
+        return kinds.told(self.head)
 
 
 def near(name: str, names: Sequence[str]) -> str:
@@ -120,7 +120,7 @@ def decoded(path: Path) -> tuple[str, bytes]:
     try:
         text = content.decode(encoding)
     except UnicodeDecodeError as error:
-        if kind := kinds.told(head, ""):
+        if kind := kinds.told(head, text=False):
             raise DataError(f"{path} is no text{kind}") from error
         line = content[: error.start].count(b"\n") + 1
         raise DataError(
