@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from itertools import product
 from typing import Any
 
+from discbench.data.classes import check_words
 from discbench.data.identity import GIVEN, SPLITS, identified
 from discbench.errors import DataError, DiscbenchError, PluginError
 from discbench.values.foreign import quoted, raised
@@ -86,8 +87,9 @@ def checked(task: Task, found: Any) -> Splits:  # noqa: ANN401 - what a reader r
 
     Raises:
         DataError: A split is empty, some rows have a group, a second text or a number and others have none, segments of
-            one item differ in their label, or two rows have one number.
-        PluginError: It is something else.
+            one item differ in their label, two rows have one number, or a class has one name in one table and another
+            in the next.
+        PluginError: It is something else, or the task names its classes otherwise than their words.
     """
     if not isinstance(found, Splits):
         raise PluginError(f"{task.name}: load() returns Splits, but {_kind(found)} was found; see discbench.data.split")
@@ -98,15 +100,16 @@ def checked(task: Task, found: Any) -> Splits:  # noqa: ANN401 - what a reader r
         for number, row in enumerate(rows):
             for wrong in _faults(task, row):
                 raise PluginError(f"{task.name}: {wrong} was found in row {number} of {name}")
-    empty = [name for name in SPLITS if not len(getattr(found, name))]
-    if empty:
-        raise DataError(f"{task.name}: no split is empty, but {empty} are; is the file whole?")
+    counts = {name: len(getattr(found, name)) for name in SPLITS}
+    if empty := [name for name, count in counts.items() if not count]:
+        raise DataError(f"{task.name}: no split is empty, but {empty} are, of {sum(counts.values())} rows in all")
     for name, part in product(SPLITS, GIVEN):
         if len({getattr(row, part) is not None for row in getattr(found, name)}) > 1:
             raise DataError(f"{task.name}: all rows of {name} have a {part} or none has, but some have none")
     for name in SPLITS:
         _check_labels(task, getattr(found, name))
         _check_numbers(task, name, getattr(found, name))
+    check_words(task, found)
     return found
 
 

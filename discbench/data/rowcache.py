@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from discbench.data import provenance
+from discbench.data.classes import words
 from discbench.data.files import reading
 from discbench.data.loading import read
 from discbench.data.rows import (
@@ -54,7 +55,7 @@ def load(task: Task, directory: Path | None = None, *, download: bool = True, un
         with provenance.opened() as opened:
             splits, sha256 = read(task)
         train, validation, test = (encode(task, getattr(splits, name)) for name in SPLITS)
-        loaded = Loaded(train, validation, test, sha256, "unverified", splits.partial)
+        loaded = Loaded(train, validation, test, sha256, "unverified", splits.partial, words(splits, task.name))
         if now.used:
             remember(task, now.directory, [*now.used, *now.missed, *map(Path, opened)], loaded)
     return _check(task, loaded, unverified=unverified, files=now.used)
@@ -127,6 +128,7 @@ def remember(task: Task, directory: Path | None, files: Sequence[Path], loaded: 
         "files": [_stamp(path) for path in [*_made_from(files), *code]],
         "sha256": loaded.sha256,
         "partial": loaded.partial,
+        "words": list(loaded.words),
         "sizes": list(loaded.sizes),
         "mean_symbols": float(np.concatenate([getattr(loaded, n).lengths for n in SPLITS]).mean()),
     }
@@ -146,7 +148,7 @@ def recall(task: Task, directory: Path | None) -> Loaded | None:
     except (OSError, ValueError):
         return None
     train, validation, test = (_from_arrow(task, stored[name]) for name in SPLITS)
-    return Loaded(train, validation, test, note["sha256"], "unverified", note["partial"])
+    return Loaded(train, validation, test, note["sha256"], "unverified", note["partial"], tuple(note["words"]))
 
 
 def _to_arrow(task: Task, split: Encoded) -> Any:  # noqa: ANN401 - datasets is untyped

@@ -14,9 +14,9 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from discbench.data.files import cache_directory
 from discbench.data.identity import SPLITS, canonical, digest
 from discbench.errors import DataError, UserError
+from discbench.formats.opening import cache_directory
 from discbench.values.mapping import RandomTable, shuffled
 from discbench.values.types import Classes, Row, Scalar, Task
 
@@ -71,6 +71,8 @@ class Loaded(NamedTuple):
     sha256: str
     status: Status
     partial: str = ""
+    words: tuple[str, ...] = ()
+    """What the table calls the classes, where its labels are words."""
 
     @property
     def sizes(self) -> tuple[int, int, int]:
@@ -112,15 +114,23 @@ def _check_symbols(task: Task, rows: Sequence[Row], pieces: list[list[int]]) -> 
 
 
 def _targets(task: Task, rows: Sequence[Row]) -> NDArray[Any]:
-    values = np.array([row.target for row in rows], dtype=np.float64)
+    values = np.array([int(y) if isinstance(y, int) else y for y in (row.target for row in rows)], dtype=np.float64)
     if isinstance(task.target, Scalar):
         if not np.isfinite(values).all():
             raise DataError(f"{task.name}: labels are finite numbers, but some are not; is the file whole?")
         return values.astype(np.float32)
     wrong = set(values.tolist()) - set(map(float, range(task.target.n)))
     if wrong:
+        found = sorted(set(values.tolist()))
+        if found == list(map(float, range(1, task.target.n + 1))):
+            raise DataError(
+                f"{task.name}: labels are 0..{task.target.n - 1}, but 1..{task.target.n} occur; subtract 1, or say"
+                f" read_rows(classes={tuple(range(1, task.target.n + 1))})"
+            )
+        strange = ", ".join(f"{label:g}" for label in sorted(wrong)[:5])
         raise DataError(
-            f"{task.name}: labels are 0..{task.target.n - 1}, but {sorted(wrong)[:5]} occur; is it the right file?"
+            f"{task.name}: labels are 0..{task.target.n - 1}, but {strange} occur;"
+            " read_rows(classes=...) names those of a table in their order"
         )
     return values.astype(np.int64)
 

@@ -7,8 +7,7 @@ the split here is random, 80/10/10 with seed 0, over distinct strings.
 from functools import partial
 
 from discbench import Classes, Dataset, RandomTable, Row, Scalar, Task, auroc, hookimpl, rmse, spearman
-from discbench.data import fetch, local, number, read_table, split
-from discbench.errors import DataError
+from discbench.data import fetch, local, read_rows, split
 
 BUCKET = "https://deepchemdata.s3-us-west-1.amazonaws.com/datasets"
 SMILES = "#%()+-./0123456789:=@ABCDEFGHIKLMNOPRSTUVXYZ[\\]abcdefghiklmnoprstuy"
@@ -40,11 +39,9 @@ def load(name):
     file, copy, smiles, label, target = SETS[name]
     path = local(copy) or fetch(f"{BUCKET}/{file}", max_bytes=50 << 20)
     found = {}
-    for record in read_table(path):
-        if smiles not in record or label not in record:
-            raise DataError(f"{path} has no column {smiles!r} or {label!r}; it has {sorted(record)}")
-        value = number(record[label], path)
-        found.setdefault(record[smiles].strip(), value if isinstance(target, Classes) else float(value))
+    classes = (0, 1) if isinstance(target, Classes) else None
+    for row in read_rows(path, symbols=smiles, label=label, classes=classes):
+        found.setdefault(str(row.symbols).strip(), row.target if isinstance(target, Classes) else float(row.target))
     return split([Row(s, y) for s, y in found.items()], parts=(0.8, 0.1, 0.1), seed=0)
 
 

@@ -93,9 +93,8 @@ def histone_rows(mark):
     if text is not None:
         rows = three_lines(text)
     elif table is not None:
-        rows = [
-            labelled(table, ">", r.symbols, str(r.target)) for r in read_rows(table, symbols="sequence", label="label")
-        ]
+        found = read_rows(table, symbols="sequence", label="label", classes=(0, 1))
+        rows = [labelled(table, ">", row.symbols, str(row.target)) for row in found]
     else:
         kind, read = ("fna", fasta) if fna else ("parquet", parquet)
         halves = [f"{half}.{kind}" for half in ("train", "test")]

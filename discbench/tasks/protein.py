@@ -103,7 +103,10 @@ def load_localization():
     test, held_out = local("localization/deeploc_test_set.fasta"), local("localization/deeploc_our_val_set.fasta")
     table = local("localization/multiloc2003_train_surrogate.csv")
     if local("localization/deeploc_data.fasta") is None and test and held_out and table:
-        train = [Row(residues(ends(r["seq"])), compartment(r["label"], table)) for r in read_table(table)]
+        train = [
+            Row(residues(ends(r["seq"])), compartment(r["label"], table))
+            for r in read_table(table, columns=("seq", "label"))
+        ]
         return Splits(
             train=numbered(train),
             validation=[row for row, _ in deeploc(held_out)],

@@ -3,12 +3,16 @@
 import contextlib
 import io
 import sys
+import warnings
+from collections.abc import Iterator
 from dataclasses import replace
 
 import numpy as np
 
 from discbench.data import rows
+from discbench.data.classes import alphabetical, remarks, words
 from discbench.data.loading import read
+from discbench.data.rows import describe, encode
 from discbench.testing.elsewhere import difference
 from discbench.testing.promises import as_promised, promise
 from discbench.values.mapping import RandomTable, Vocabulary, draw_table
@@ -23,8 +27,12 @@ def example_vocabulary(size: int = 2000) -> Vocabulary:
     )
 
 
+class Remark(UserWarning):
+    """What no promise forbids, but an author should know: a split without a class, an order of classes nobody gave."""
+
+
 def check_task(task: Task) -> Splits:
-    """Check every promise that a task makes; return its rows.
+    """Check every promise that a task makes; return its rows. What is only remarkable is warned of as `Remark`.
 
     Raises:
         AssertionError: The first promise that is broken, in words.
@@ -40,13 +48,27 @@ def check_task(task: Task) -> Splits:
         promise(task.name, "another process loads the same rows", not elsewhere, elsewhere)
         _check_splits(task, first)
         for name in rows.SPLITS:
-            rows.encode(task, getattr(first, name))
+            encode(task, getattr(first, name))
         _check_groups(task, first)
         _check_answer(task, first)
     if isinstance(task.mapping, RandomTable):
         check_mapping(task)
     promise(task.name, "loading it does not import torch", before or "torch" not in sys.modules, "it does")
+    for remark in _remarks(task, first):
+        warnings.warn(f"{task.name}: {remark}", Remark, stacklevel=2)
     return first
+
+
+def _remarks(task: Task, splits: Splits) -> Iterator[str]:
+    labels = {name: describe(task.target, encode(task, getattr(splits, name)).targets) for name in rows.SPLITS}
+    yield from remarks(task, labels)
+    order = words(splits, task.name)
+    if order and alphabetical(splits) and isinstance(task.target, Classes) and not task.target.names:
+        yield (
+            "its labels are words, and nobody gave their order: 0 is "
+            + ", ".join(f"{place} {word!r}" for place, word in enumerate(order))[2:]
+            + f"; say so with Classes({task.target.n}, names), or give read_rows another order by classes="
+        )
 
 
 def _check_splits(task: Task, splits: Splits) -> None:

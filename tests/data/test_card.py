@@ -119,6 +119,7 @@ toy.task@3
   validation   yes 2
   test         no 2, yes 2
   majority     accuracy 0.500, balanced_accuracy 0.500, macro_f1 0.333
+  remark       all rows of validation are of class 1 (yes)
   loading      0.01 s, at most 100 MiB so far"""
     )
 

@@ -62,7 +62,10 @@ def test_a_symbol_outside_the_alphabet_is_named():
 
 
 def test_a_label_outside_the_classes_is_named():
-    with pytest.raises(DataError, match=r"labels are 0\.\.1, but \[2\.0\] occur"):
+    with pytest.raises(
+        DataError,
+        match=r"labels are 0\.\.1, but 2 occur; read_rows\(classes=\.\.\.\) names those of a table in their order",
+    ):
         load(task_of(three([Row("A", 2)])))
 
 
