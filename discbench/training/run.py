@@ -10,11 +10,12 @@ import numpy as np
 from discbench.data import rowcache, rows
 from discbench.errors import CheckpointError, DiscbenchError, PluginError, UserError
 from discbench.results.store import Result, Store, pack_predictions
-from discbench.training import baselines, dynamics, families, finetune, models, optimizers, ranks, record, score
+from discbench.training import baselines, dynamics, families, finetune, models, native, optimizers, ranks, record, score
 from discbench.training.inputs import Inputs, to_inputs, to_text_inputs
+from discbench.training.looking import look
 from discbench.values import metrics
 from discbench.values.cells import Cell
-from discbench.values.checkpoints import Checkpoint
+from discbench.values.checkpoints import Checkpoint, check_unchanged
 from discbench.values.mapping import TextTable, Vocabulary, draw_table, draw_text_map, move_specials, table_sha256
 from discbench.values.measurement import Measurement
 from discbench.values.place import Place
@@ -60,6 +61,7 @@ class Bench:
                 self._vocabularies[checkpoint] = models.vocabulary_of(checkpoint)
         return self._vocabularies[checkpoint]
 
+    @look
     def check(self, checkpoint: Checkpoint, cells: list[Cell], tasks: dict[str, Task]) -> None:
         """Raise a UserError now for what would make every cell of the checkpoint fail."""
         for cell in {c.task: c for c in cells}.values():
@@ -70,9 +72,10 @@ class Bench:
         vocabulary = self.vocabulary(checkpoint)
         loaded = next((c for c in cells if c.init != "scratch"), cells[0])
         model = models.build(checkpoint, loaded.init, 2, 0, vocabulary)  # type: ignore[arg-type]
+        check_unchanged(checkpoint)
         for cell in {c.task: c for c in cells}.values():
             task = tasks[cell.task]
-            self.mapped(task, cell, checkpoint)
+            self.check_reading(task, cell, checkpoint)
             shortest, longest = self._lengths(task, vocabulary, cell.recipe["max_tokens"])
             limit = families.position_limit(model, cell.recipe["max_tokens"])
             if limit is not None and longest > limit:
@@ -121,6 +124,7 @@ class Bench:
             for n, split in splits.items()
         }
         model = models.build(checkpoint, cell.init, task.target.outputs, cell.seed, vocabulary)  # type: ignore[arg-type]
+        check_unchanged(checkpoint)
         inputs = {name: replace(split, left=families.pads_left(model)) for name, split in inputs.items()}
 
         def answers(name: str, outputs: Any) -> score.Voted:  # noqa: ANN401
@@ -219,9 +223,20 @@ class Bench:
             table = draw_text_map(replace(task.mapping, map_specials=cell.map_specials), kind, vocabulary, seed)
             return table, replace(vocabulary, pad=table[vocabulary.pad])
         if kind == "native":
-            return models.native_table(checkpoint, task.mapping.alphabet, vocabulary), vocabulary
+            return native.native_table(checkpoint, task.mapping.alphabet, vocabulary), vocabulary
         moved = move_specials(task.mapping, kind, vocabulary, seed) if cell.map_specials else vocabulary
         return draw_table(task.mapping, kind, vocabulary, seed), moved
+
+    def check_reading(self, task: Task, cell: Cell | Measurement, checkpoint: Checkpoint) -> None:
+        """Raise a CheckpointError where an id of a row has no embedding, or `native` is not the tokenizer's reading."""
+        table, vocabulary = self.mapped(task, cell, checkpoint)
+        loaded = self.rows_of(task)
+        if not isinstance(task.mapping, TextTable):
+            if cell.mapping == "native":
+                native.check_reading(checkpoint, task.mapping.alphabet, table, loaded.train, task.name)
+        elif models.has_more_tokens(checkpoint, vocabulary.size):
+            for name in rows.SPLITS:
+                self.inputs_of(checkpoint, task, getattr(loaded, name), table, vocabulary, None)
 
     def inputs_of(
         self,

@@ -12,7 +12,8 @@ from discbench.errors import CheckpointError, DiscbenchError
 from discbench.plugins import registry
 from discbench.results.store import unpack_predictions
 from discbench.sweeps import plan
-from discbench.training.models import native_table, vocabulary_of
+from discbench.training.models import vocabulary_of
+from discbench.training.native import native_table
 from discbench.training.run import Bench
 from discbench.values.asked import Evaluation
 from discbench.values.cells import Request
