@@ -10,12 +10,23 @@ import numpy as np
 from discbench.data import rowcache, rows
 from discbench.errors import CheckpointError, DiscbenchError, PluginError, UserError
 from discbench.results.store import Result, Store, pack_predictions
-from discbench.training import baselines, dynamics, families, finetune, models, native, optimizers, ranks, record, score
+from discbench.training import (
+    baselines,
+    dynamics,
+    families,
+    finetune,
+    models,
+    optimizers,
+    ranks,
+    record,
+    score,
+    tokenizing,
+)
 from discbench.training.inputs import Inputs, to_inputs, to_text_inputs
-from discbench.training.looking import look
 from discbench.values import metrics
 from discbench.values.cells import Cell
 from discbench.values.checkpoints import Checkpoint, check_unchanged
+from discbench.values.jobs import look
 from discbench.values.mapping import TextTable, Vocabulary, draw_table, draw_text_map, move_specials, table_sha256
 from discbench.values.measurement import Measurement
 from discbench.values.place import Place
@@ -223,7 +234,8 @@ class Bench:
             table = draw_text_map(replace(task.mapping, map_specials=cell.map_specials), kind, vocabulary, seed)
             return table, replace(vocabulary, pad=table[vocabulary.pad])
         if kind == "native":
-            return native.native_table(checkpoint, task.mapping.alphabet, vocabulary), vocabulary
+            tokenizer = models.load_tokenizer(checkpoint)
+            return tokenizing.native_table(checkpoint, tokenizer, task.mapping.alphabet, vocabulary), vocabulary
         moved = move_specials(task.mapping, kind, vocabulary, seed) if cell.map_specials else vocabulary
         return draw_table(task.mapping, kind, vocabulary, seed), moved
 
@@ -233,7 +245,8 @@ class Bench:
         loaded = self.rows_of(task)
         if not isinstance(task.mapping, TextTable):
             if cell.mapping == "native":
-                native.check_reading(checkpoint, task.mapping.alphabet, table, loaded.train, task.name)
+                reader = models.load_tokenizer(checkpoint)
+                tokenizing.check_reading(checkpoint, reader, task.mapping.alphabet, table, loaded.train, task.name)
         elif models.has_more_tokens(checkpoint, vocabulary.size):
             for name in rows.SPLITS:
                 self.inputs_of(checkpoint, task, getattr(loaded, name), table, vocabulary, None)
