@@ -80,8 +80,6 @@ class Progress:
         """Return a cell's name, with its recipe where that is what cells differ by."""
         recipe = f" {cell.recipe['optimizer']} lr {cell.recipe['lr']:g}" if self.searching else ""
         return self.words.get(cell.id, cell.words) + recipe
-            f" {cell.recipe['optimizer']} lr {cell.recipe['lr']:g}" if self.searching else ""
-        )
 
     def say(self, line: str) -> None:
         """Print one plain line."""
