@@ -81,7 +81,7 @@ def carry_out(
     crew = sweep.machine_workers(device) if asked.workers is None else asked.workers
     crew = 0 if executor == INPROCESS else crew
     said = (asked.stream or sys.stderr) if ranks.first() else io.StringIO()
-    progress = Progress(total=len(todo), kept=kept, stream=said, searching=settled is not None)
+    progress = Progress(total=len(todo), kept=kept, stream=said, words=prepared.words, searching=settled is not None)
     for note in prepared.notes:
         progress.say(note)
     place = Place(

@@ -114,9 +114,7 @@ def _bury(worker: Worker, crew: list[Worker], place: Place, watch: Watch) -> Non
     worker.process.join(5)
     crew.remove(worker)
     last = worker.log.read_text(encoding="utf-8", errors="replace").strip().splitlines()[-1:] or ["no message"]
-    cause = f"its process ended with code {worker.process.exitcode} ({last[0][:200]})" + _advice(
-        worker.process.exitcode
-    )
+    cause = _ending(worker.process.exitcode, last[0][:200])
     worker.log.unlink(missing_ok=True)
     if worker.job is None or worker.job.cell is None:
         raise DiscbenchError(f"a worker could not look at the checkpoint: {cause}")
@@ -136,9 +134,13 @@ def _bury(worker: Worker, crew: list[Worker], place: Place, watch: Watch) -> Non
     watch(Event("end", cell, result=stored))
 
 
-def _advice(code: int | None) -> str:
-    """Return what to do about a dead process: of one that the system has killed, memory is the likely reason."""
-    return "; out of memory? try fewer --workers" if code == -signal.SIGKILL else ""
+def _ending(code: int | None, last: str) -> str:
+    """Return how a process ended, with the last line that it wrote; only one that was killed may have lacked memory."""
+    if code is None or code >= 0:
+        return f"its process ended with code {code} ({last})"
+    known = -code in {each.value for each in signal.Signals}
+    memory = "; out of memory? try fewer --workers" if -code == signal.SIGKILL else ""
+    return f"its process was ended by {signal.Signals(-code).name if known else -code} ({last}){memory}"
 
 
 def _dismiss(crew: list[Worker]) -> None:

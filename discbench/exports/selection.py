@@ -10,6 +10,7 @@ from typing import Any
 from discbench.errors import UserError
 from discbench.results import board, headline
 from discbench.results.store import Store, folder_name
+from discbench.values.checkpoints import told_apart
 
 Record = dict[str, Any]
 Files = dict[str, bytes]
@@ -44,10 +45,15 @@ class Selection:
 
     @property
     def ways(self) -> Iterator[tuple[Record, list[Record]]]:
-        """Yield each way of running a checkpoint with its entries, baselines too, in the order of the board."""
+        """Yield each way of running a checkpoint with its entries, baselines too, in the order of the board.
+
+        Checkpoints of one name are told apart, so that no file of one takes the place of another's.
+        """
         groups: dict[str, tuple[Record, list[Record]]] = {}
+        names = told_apart((entry["checkpoint"], entry["revision"]) for entry in self.entries)
         for entry in self.entries:
-            way = {name: entry[name] for name in headline.WAY}
+            called = names[entry["checkpoint"], entry["revision"]]
+            way = {name: entry[name] for name in headline.WAY} | {"checkpoint": called}
             groups.setdefault(repr(way), (way, []))[1].append(entry)
         yield from groups.values()
 
@@ -80,7 +86,7 @@ def select(store: Store, *, recipe: str | None, marked: bool, whole_only: bool, 
         results=kept,
         by_id={r["id"]: r for r in kept},
         entries=made["entries"],
-        headlines=made["checkpoints"],
+        headlines=board.shown(made)["checkpoints"],
         left_out=tuple(left_out),
         benchmark=hub.get("benchmark", ""),
         source_url=hub.get("source_url", ""),

@@ -15,6 +15,7 @@ from discbench.errors import StoreError
 from discbench.results import curves, headline, probetext, stats
 from discbench.results.headline import Record
 from discbench.values.cells import Cell
+from discbench.values.checkpoints import told_apart
 
 VERSION = "1.0"
 SCHEMA = Path(__file__).parent / "schemas" / "leaderboard-1.0.schema.json"
@@ -42,6 +43,21 @@ def build(results: Iterable[Record], probes: Iterable[Record] = ()) -> Record:
         "checkpoints": headline.checkpoints(entries),
         "variance": _variance(together),
         "probes": probetext.records(probes),
+    }
+
+
+def shown(board: Record) -> Record:
+    """Return a board as it is printed and drawn: every checkpoint by a name that tells it from the others on it."""
+    sides = [side for result in board["probes"] for side in probetext.sides(result)]
+    names = told_apart((of["checkpoint"], of["revision"]) for of in (*board["entries"], *sides))
+
+    def named(rows: list[Record]) -> list[Record]:
+        return [{**row, "checkpoint": names[row["checkpoint"], row["revision"]]} for row in rows]
+
+    return {
+        **board,
+        **{part: named(board[part]) for part in ("entries", "checkpoints", "variance")},
+        "probes": probetext.renamed(board["probes"], names),
     }
 
 

@@ -62,16 +62,17 @@ def build(board: Record, out: Path, *, figures: bool | None = None) -> list[Path
         UserError: The packages of the extra `site` are not installed, or `out` cannot be written.
     """
     environment = _environment()
-    names = {(e["checkpoint"], e["revision"]) for e in board["entries"]} | {
-        (p["probe"]["model"]["checkpoint"], p["probe"]["model"]["revision"]) for p in board["probes"]
+    shown = boards.shown(board)
+    names = {(e["checkpoint"], e["revision"]) for e in shown["entries"]} | {
+        (p["probe"]["model"]["checkpoint"], p["probe"]["model"]["revision"]) for p in shown["probes"]
     }
     drawn = len(names) <= FIGURES_UP_TO if figures is None else figures
-    pages = {"index.html": ("index.html", views.index(board))}
+    pages = {"index.html": ("index.html", views.index(shown))}
     for checkpoint, revision in sorted(names):
-        view = views.checkpoint(board, checkpoint, revision, figures=drawn)
+        view = views.checkpoint(shown, checkpoint, revision, figures=drawn)
         pages[views.checkpoint_file(checkpoint, revision)] = ("checkpoint.html", view)
     for task in sorted({e["task"] for e in board["entries"]}):
-        pages[views.task_file(task)] = ("task.html", views.task(board, task, figures=drawn))
+        pages[views.task_file(task)] = ("task.html", views.task(shown, task, figures=drawn))
     written = []
     try:
         for name, (template, view) in pages.items():

@@ -21,11 +21,13 @@ from discbench.training import (
     record,
     score,
     soundness,
+    tokenizing,
 )
 from discbench.training.inputs import Inputs, to_inputs, to_text_inputs
 from discbench.values import metrics
 from discbench.values.cells import Cell
-from discbench.values.checkpoints import Checkpoint
+from discbench.values.checkpoints import Checkpoint, check_unchanged
+from discbench.values.jobs import look
 from discbench.values.mapping import TextTable, Vocabulary, draw_table, draw_text_map, move_specials, table_sha256
 from discbench.values.measurement import Measurement
 from discbench.values.place import Place
@@ -71,6 +73,7 @@ class Bench:
                 self._vocabularies[checkpoint] = models.vocabulary_of(checkpoint)
         return self._vocabularies[checkpoint]
 
+    @look
     def check(self, checkpoint: Checkpoint, cells: list[Cell], tasks: dict[str, Task]) -> None:
         """Raise a UserError now for what would make every cell of the checkpoint fail."""
         for cell in {c.task: c for c in cells}.values():
@@ -94,11 +97,12 @@ class Bench:
         vocabulary, inits = self.vocabulary(checkpoint), {cell.init for cell in cells}
         tried: models.Init = "scratch" if inits == {"scratch"} else "pretrained"
         model = models.build(checkpoint, tried, 2, 0, vocabulary)
+        check_unchanged(checkpoint)
         each = {c.task: c for c in cells}.values()
         lengths = {c.task: self._lengths(tasks[c.task], vocabulary, c.recipe["max_tokens"]) for c in each}
         for cell in sorted(each, key=lambda c: -lengths[c.task][1]):
             task, (shortest, longest) = tasks[cell.task], lengths[cell.task]
-            self.mapped(task, cell, checkpoint)
+            self.check_reading(task, cell, checkpoint)
             limit = families.position_limit(model, cell.recipe["max_tokens"])
             if limit is not None and longest > limit:
                 raise CheckpointError(
@@ -150,6 +154,7 @@ class Bench:
             for n, split in splits.items()
         }
         model = models.build(checkpoint, cell.init, task.target.outputs, cell.seed, vocabulary)  # type: ignore[arg-type]
+        check_unchanged(checkpoint)
         inputs = {name: replace(split, left=families.pads_left(model)) for name, split in inputs.items()}
 
         def answers(name: str, outputs: Any) -> score.Voted:  # noqa: ANN401
@@ -248,9 +253,22 @@ class Bench:
             table = draw_text_map(replace(task.mapping, map_specials=cell.map_specials), kind, vocabulary, seed)
             return table, replace(vocabulary, pad=table[vocabulary.pad])
         if kind == "native":
-            return models.native_table(checkpoint, task.mapping.alphabet, vocabulary), vocabulary
+            tokenizer = models.load_tokenizer(checkpoint)
+            return tokenizing.native_table(checkpoint, tokenizer, task.mapping.alphabet, vocabulary), vocabulary
         moved = move_specials(task.mapping, kind, vocabulary, seed) if cell.map_specials else vocabulary
         return draw_table(task.mapping, kind, vocabulary, seed), moved
+
+    def check_reading(self, task: Task, cell: Cell | Measurement, checkpoint: Checkpoint) -> None:
+        """Raise a CheckpointError where an id of a row has no embedding, or `native` is not the tokenizer's reading."""
+        table, vocabulary = self.mapped(task, cell, checkpoint)
+        loaded = self.rows_of(task)
+        if not isinstance(task.mapping, TextTable):
+            if cell.mapping == "native":
+                reader = models.load_tokenizer(checkpoint)
+                tokenizing.check_reading(checkpoint, reader, task.mapping.alphabet, table, loaded.train, task.name)
+        elif models.has_more_tokens(checkpoint, vocabulary.size):
+            for name in rows.SPLITS:
+                self.inputs_of(checkpoint, task, getattr(loaded, name), table, vocabulary, None)
 
     def inputs_of(
         self,

@@ -139,8 +139,8 @@ class Evaluation(Surroundings):
 
     @property
     def models(self) -> tuple[str, ...]:
-        """The checkpoints' names."""
-        return tuple(map(str, listed(self.model)))
+        """The checkpoints' names; a `Path` is a path whatever it holds."""
+        return tuple(map(model_name, listed(self.model)))
 
     @property
     def patterns(self) -> tuple[str, ...]:
@@ -303,6 +303,11 @@ def asking(kind: Callable[Given, Asked]) -> Callable[[Callable[[Asked], Answer]]
         return call
 
     return decorate
+
+
+def model_name(given: str | Path) -> str:
+    """Return what names a checkpoint: words as they are, a `Path` from the root, so that it is nothing else."""
+    return str(given.expanduser().absolute()) if isinstance(given, Path) else given
 
 
 def listed(one_or_more: Any) -> tuple[Any, ...]:  # noqa: ANN401 - a value or a sequence of them

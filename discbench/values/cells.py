@@ -3,10 +3,12 @@
 import hashlib
 import json
 import math
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from discbench.errors import NoSuchName, UserError, did_you_mean
+from discbench.values.checkpoints import told_apart
 from discbench.values.mapping import KINDS, TextTable
 from discbench.values.types import Task
 
@@ -59,8 +61,19 @@ class Cell:
 
     @property
     def words(self) -> str:
-        """The cell as a person would name it."""
-        return f"{self.checkpoint} {self.task} {self.init} seed {self.seed}"
+        """The cell as a person would name it, alone; `words_of` names several."""
+        return self.named(self.checkpoint)
+
+    def named(self, checkpoint: str) -> str:
+        """Return the cell in words, its checkpoint by the name that is given."""
+        return f"{checkpoint} {self.task} {self.init} seed {self.seed}"
+
+
+def words_of(cells: Iterable[Cell]) -> dict[str, str]:
+    """Return cell id -> the cell in words, with checkpoints of one name told apart."""
+    held = list(cells)
+    names = told_apart((cell.checkpoint, cell.revision) for cell in held)
+    return {cell.id: cell.named(names[cell.checkpoint, cell.revision]) for cell in held}
 
 
 def cell_id(record: dict[str, Any]) -> str:

@@ -13,8 +13,9 @@ from discbench.errors import CheckpointError, DiscbenchError
 from discbench.plugins import registry
 from discbench.results.store import unpack_predictions
 from discbench.sweeps import plan
-from discbench.training.models import native_table, vocabulary_of
+from discbench.training.models import load_tokenizer, vocabulary_of
 from discbench.training.run import Bench
+from discbench.training.tokenizing import native_table
 from discbench.values.asked import Evaluation
 from discbench.values.cells import Request
 from discbench.values.checkpoints import locate
@@ -97,7 +98,7 @@ def test_few_rows_are_trained_to_almost_no_loss_and_then_it_stops(tiny, factor, 
 
 def test_native_reads_symbols_with_the_checkpoints_own_tokenizer(tiny):
     vocabulary = vocabulary_of(tiny)
-    table = native_table(tiny, "ACGT", vocabulary)
+    table = native_table(tiny, load_tokenizer(tiny), "ACGT", vocabulary)
     words = (Path(tiny.location) / "vocab.txt").read_text(encoding="utf-8").splitlines()
 
     assert ["a", "c", "g", "t"] == [words[i] for i in table]
@@ -105,7 +106,7 @@ def test_native_reads_symbols_with_the_checkpoints_own_tokenizer(tiny):
 
 def test_native_refuses_a_symbol_that_the_checkpoint_has_no_token_for(tiny):
     with pytest.raises(CheckpointError) as error:
-        native_table(tiny, ["A", "\u2603"], vocabulary_of(tiny))
+        native_table(tiny, load_tokenizer(tiny), ["A", "\u2603"], vocabulary_of(tiny))
     assert (
         "mapping 'native': '\u2603' is no token of model 'builtin:tiny'; native is for checkpoints of the task's own"
         " discipline, take 'random' for others"
