@@ -98,7 +98,7 @@ def result_of(cell, task, random):
         "status": "finished",
         "scores": {"test": measured(found), "validation": measured(held[best]), "test_of_last_state": measured(last)},
         "resampled": score.resample(task.metric, found),
-        "collapsed": score.collapsed(task.target, found),
+        "collapsed": score.collapsed(task.metric, task.target, found),
         "curve": record.curve_record(curve),
         "dynamics": dynamics.measure(loss, task.target, splits["train"].targets),
         "counts": {

@@ -159,7 +159,7 @@ def scores(record: Record, found: Answers, task: Task, groups: tuple[str, ...] |
         said = record["scores"]["test"].get(name)
         if said is None or not math.isclose(said, value, rel_tol=CLOSE, abs_tol=CLOSE):
             yield "scores", f"test {name} is {value!r} by its predictions, not {shown(said)}"
-    if record["collapsed"] != score.collapsed(task.target, voted):
+    if record["collapsed"] != score.collapsed(task.metric, task.target, voted):
         yield "scores", f"collapsed is {not record['collapsed']} by its predictions, not {record['collapsed']}"
     said = record.get("resampled")
     if said is not None:

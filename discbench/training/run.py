@@ -146,7 +146,7 @@ class Bench:
                 "test_of_last_state": score.measure(task.metrics, task.target, answers("test", trained.final_test)),
             },
             "resampled": score.resample(task.metric, found),
-            "collapsed": score.collapsed(task.target, found),
+            "collapsed": score.collapsed(task.metric, task.target, found),
             "curve": record.curve_record(trained.curve),
             "dynamics": dynamics.measure(trained.curve.loss, task.target, inputs["train"].targets),
             "counts": {
@@ -186,7 +186,7 @@ class Bench:
             "status": "finished",
             "scores": {"test": scores, "validation": held, "test_of_last_state": scores},
             "resampled": score.resample(task.metric, found),
-            "collapsed": score.collapsed(task.target, found),
+            "collapsed": score.collapsed(task.metric, task.target, found),
             "curve": record.curve_record(finetune.Curve()),
             "dynamics": None,
             "counts": {

@@ -59,8 +59,11 @@ class Cell:
 
     @property
     def words(self) -> str:
-        """The cell as a person would name it."""
-        return f"{self.checkpoint} {self.task} {self.init} seed {self.seed}"
+        """The cell as a person would name it; its mapping seed where that is not the run's own."""
+        own = self.mapping == NOTHING or self.mapping_seed == self.seed
+        return f"{self.checkpoint} {self.task} {self.init} seed {self.seed}" + (
+            "" if own else f" mapping {self.mapping_seed}"
+        )
 
 
 def cell_id(record: dict[str, Any]) -> str:
