@@ -133,7 +133,7 @@ def machine_cores() -> int:
 
 
 def machine_workers(device: str) -> int:
-    """Return how many cells run at once unless told otherwise; never by how many are left, so that bytes repeat."""
+    """Return how many cells run at once unless told otherwise; a cell has the same bytes whatever it is."""
     return min(machine_cores(), MOST_WORKERS) if device == "cpu" else 1
 
 

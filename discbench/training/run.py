@@ -10,7 +10,7 @@ import numpy as np
 from discbench.data import rowcache, rows
 from discbench.errors import CheckpointError, DiscbenchError, PluginError, UserError
 from discbench.results.store import Result, Store, pack_predictions
-from discbench.training import baselines, dynamics, families, finetune, models, optimizers, ranks, record, score
+from discbench.training import baselines, dynamics, families, finetune, models, optimizers, ranks, record, score, steady
 from discbench.training.inputs import Inputs, to_inputs, to_text_inputs
 from discbench.values import metrics
 from discbench.values.cells import Cell
@@ -29,6 +29,8 @@ class Bench:
     """Runs cells one after another and keeps what they share."""
 
     place: Place
+    threads: int = 1
+    """That compute; set again before each cell."""
     _rows: dict[str, rows.Loaded] = field(default_factory=dict)
     _vocabularies: dict[Checkpoint, Vocabulary] = field(default_factory=dict)
 
@@ -126,6 +128,7 @@ class Bench:
         def answers(name: str, outputs: Any) -> score.Voted:  # noqa: ANN401
             return score.vote(task.target, outputs, splits[name].targets, splits[name].groups)
 
+        steady.settle(self.threads)  # a task's reader and a checkpoint's own code have been at work
         trained = finetune.finetune(
             model,
             inputs["train"],
