@@ -1,7 +1,7 @@
 """A sweep: what was asked -> cells -> those still to run -> an executor -> the results."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pluggy
@@ -11,7 +11,7 @@ from discbench.errors import DiscbenchError, PluginError, UserError
 from discbench.executors.builtin import INPROCESS, LOCAL
 from discbench.plugins import registry
 from discbench.results.store import Result, Store
-from discbench.sweeps import plan
+from discbench.sweeps import plan, reach
 from discbench.sweeps.progress import Progress
 from discbench.training import ranks
 from discbench.values.cells import Cell, Request, definition
@@ -77,12 +77,24 @@ def prepare(
         sha256, sizes = _rows(task, directory, load=load, unverified=unverified)
         rows[task.name] = sha256
         notes += _limit_note(task, sizes, request)
-    return Sweep(
+    made = Sweep(
         checkpoints={c.id: c for c in found},
         tasks={task.id: task for task in tasks},
         cells=plan.cells(found, tasks, rows, request),
         notes=tuple(notes),
     )
+    return replace(made, notes=(*notes, *_reach_notes(made, directory, unverified=unverified))) if load else made
+
+
+def _reach_notes(sweep: Sweep, directory: Path | None, *, unverified: bool) -> list[str]:
+    """Return a line for each task whose labels a model cannot reach."""
+    found = []
+    for task in sweep.tasks.values():
+        cells = [cell for cell in sweep.cells if cell.task == task.id and reach.asks(task, cell.recipe)]
+        if cells:
+            train = rowcache.load(task, directory, unverified=unverified).train
+            found += reach.note(task, train, [(cell, sweep.checkpoint(cell)) for cell in cells])
+    return found
 
 
 def _rows(task: Task, directory: Path | None, *, load: bool, unverified: bool) -> tuple[str, tuple[int, ...] | None]:

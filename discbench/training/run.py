@@ -12,6 +12,7 @@ from discbench.errors import CheckpointError, DiscbenchError, PluginError, UserE
 from discbench.results.store import Result, Store, pack_predictions
 from discbench.training import baselines, dynamics, families, finetune, models, optimizers, ranks, record, score, steady
 from discbench.training.inputs import Inputs, to_inputs, to_text_inputs
+from discbench.training.targets import unit_of
 from discbench.values import metrics
 from discbench.values.cells import Cell
 from discbench.values.checkpoints import Checkpoint
@@ -124,9 +125,11 @@ class Bench:
         }
         model = models.build(checkpoint, cell.init, task.target.outputs, cell.seed, vocabulary)  # type: ignore[arg-type]
         inputs = {name: replace(split, left=families.pads_left(model)) for name, split in inputs.items()}
+        unit = unit_of(cell.recipe, task.target, splits["train"].targets)
+        inputs["train"] = replace(inputs["train"], targets=unit.given(splits["train"].targets))
 
         def answers(name: str, outputs: Any) -> score.Voted:  # noqa: ANN401
-            return score.vote(task.target, outputs, splits[name].targets, splits[name].groups)
+            return score.vote(task.target, unit.answered(outputs), splits[name].targets, splits[name].groups)
 
         steady.settle(self.threads)  # a task's reader and a checkpoint's own code have been at work
         trained = finetune.finetune(
@@ -162,7 +165,7 @@ class Bench:
             "dataset": {"sha256": loaded.sha256, "status": loaded.status, "partial": loaded.partial},
             "marks": record.marks(cell, loaded),
         }
-        return result, pack_predictions(kept["test"], trained.test, splits["test"].targets)
+        return result, pack_predictions(kept["test"], unit.answered(trained.test), splits["test"].targets)
 
     def _answer(self, cell: Cell, task: Task) -> tuple[Result, bytes]:
         """Return a baseline's result."""

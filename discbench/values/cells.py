@@ -43,7 +43,8 @@ class Cell:
     recipe: dict[str, Any]
     """Every field, as it is for this init."""
     changed: dict[str, Any]
-    """The fields that `--set` changed: runs of one recipe with the same changes belong together."""
+    """The fields that `--set` changed: runs of one recipe with the same changes belong together. Those of
+    `recipes.LATER` are left out: `recipes.changes` tells them from the recipe."""
     specials: dict[str, int]
     """Special ids given by the user, if any."""
 
