@@ -93,13 +93,12 @@ def carry_out(
         given=pack(asked.given),
     )
     with progress:
-        share = asked.threads or max(1, sweep.machine_cores() // max(crew, ranks.count()))
         results = sweep.run(
             prepared,
             place,
             manager,
             workers=crew,
-            threads=share,
+            threads=asked.threads or 1,
             progress=progress,
             todo=todo,
             executor=executor,

@@ -14,6 +14,7 @@ from discbench.results.store import Store, pack_predictions
 from discbench.submissions.recount import kept
 from discbench.sweeps.plan import cells
 from discbench.training import dynamics, finetune, record, run, score
+from discbench.training.targets import unit_of
 from discbench.values.cells import Request, steps_of, steps_per_epoch
 from discbench.values.checkpoints import locate
 from discbench.values.mapping import table_sha256
@@ -89,6 +90,8 @@ def result_of(cell, task, random):
     best = max(marks, key=lambda s: (values[s], -s)) if cell.recipe["select"] == "best" else steps
     loss = (0.2 + random.random(steps)).tolist()
     curve = finetune.Curve(loss=loss, validation=[(s, values[s]) for s in marks], best_step=best)
+    labels = splits["train"].targets
+    unit = unit_of(cell.recipe, task.target, labels)
     outputs, found = voted("test")
     last = found if best == steps else voted("test")[1]
 
@@ -100,9 +103,9 @@ def result_of(cell, task, random):
         "status": "finished",
         "scores": {"test": measured(found), "validation": measured(held[best]), "test_of_last_state": measured(last)},
         "resampled": score.resample(task.metric, found),
-        "collapsed": score.collapsed(task.target, found),
+        "collapsed": score.collapsed(task.metric, task.target, found),
         "curve": record.curve_record(curve),
-        "dynamics": dynamics.measure(loss, task.target, splits["train"].targets),
+        "dynamics": dynamics.measure(loss, task.target, unit.given(labels)),
         "counts": {
             **{n: len(split) for n, split in splits.items()},
             "steps": steps,

@@ -169,7 +169,7 @@ def work(pipe: Connection, place: Place, threads: int, log: str) -> None:
 
     torch.set_num_threads(threads)
     tasks = {task.id: task for task in (*registry.tasks(registry.plugins()).values(), *unpack(place.given))}
-    bench = Bench(place)
+    bench = Bench(place, threads)
     while True:
         try:
             job: Job = pipe.recv()

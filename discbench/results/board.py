@@ -16,6 +16,7 @@ from discbench.results import curves, headline, probetext, stats
 from discbench.results.headline import Record
 from discbench.values.cells import Cell
 from discbench.values.checkpoints import told_apart
+from discbench.values.recipes import changes
 
 VERSION = "1.0"
 SCHEMA = Path(__file__).parent / "schemas" / "leaderboard-1.0.schema.json"
@@ -70,7 +71,8 @@ def _place(entry: Record) -> str:
 def _key(result: Record) -> Record:
     cell = result["cell"]
     names = (*WAY, "task", "rows", "specials")
-    return {name: cell["recipe"]["name"] if name == "recipe" else cell[name] for name in names}
+    said = {**cell, "recipe": cell["recipe"]["name"], "changed": changes(cell)}
+    return {name: said[name] for name in names}
 
 
 def _by_marks(results: list[Record]) -> list[tuple[list[str], list[Record]]]:

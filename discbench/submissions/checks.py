@@ -16,7 +16,7 @@ from discbench.results import store
 from discbench.submissions.findings import shown
 from discbench.values import cells
 from discbench.values.cells import NOTHING
-from discbench.values.recipes import parse, recipe_for
+from discbench.values.recipes import LATER, parse, recipe_for
 from discbench.values.types import Task
 
 Record = dict[str, Any]
@@ -76,18 +76,20 @@ def recipe(record: Record, task: Task) -> Found:
         return
     try:
         named = asdict(recipe_for(cell["recipe"]["name"], cell["init"], {}))
-        odd = [field for field, value in cell["changed"].items() if not _same(parse(field, str(value)), value)]
+        told = {**cell["changed"], **{name: value for name, value in cell["recipe"].items() if name in LATER}}
+        odd = [field for field, value in told.items() if not _same(parse(field, str(value)), value)]
     except UserError as error:
         yield "recipe", str(error)
         return
     if odd:
-        yield "recipe", f"{shown(cell['changed'][odd[0]])} is no value for {shown(odd[0])}"
+        yield "recipe", f"{shown(told[odd[0]])} is no value for {shown(odd[0])}"
         return
-    wanted = {**named, **cell["changed"]}
+    wanted = {**{name: value for name, value in named.items() if name not in LATER}, **cell["changed"]}
+    wanted |= {name: told[name] for name in LATER if told.get(name, LATER[name]) != LATER[name]}
     if task.scored_on_validation:
         wanted["select"] = "last"
     wrong = sorted(f for f, value in cell["recipe"].items() if f not in wanted or not _same(wanted[f], value))
-    wrong += sorted(set(cell["changed"]) - set(cell["recipe"]))
+    wrong += sorted(f for f in cell["changed"] if f in LATER or f not in cell["recipe"])
     if wrong:
         field = wrong[0]
         yield (

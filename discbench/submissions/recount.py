@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from discbench.data import rows
 from discbench.submissions.findings import Unfit, shown
 from discbench.training import dynamics
+from discbench.training.targets import unit_of
 from discbench.values.types import Classes, Task
 
 Record = dict[str, Any]
@@ -164,7 +165,7 @@ def scores(record: Record, found: Answers, task: Task, groups: tuple[str, ...] |
         said = record["scores"]["test"].get(name)
         if said is None or not math.isclose(said, value, rel_tol=CLOSE, abs_tol=CLOSE):
             yield "scores", f"test {name} is {value!r} by its predictions, not {shown(said)}"
-    if record["collapsed"] != score.collapsed(task.target, voted):
+    if record["collapsed"] != score.collapsed(task.metric, task.target, voted):
         yield "scores", f"collapsed is {not record['collapsed']} by its predictions, not {record['collapsed']}"
     said = record.get("resampled")
     if said is not None:
@@ -195,7 +196,7 @@ def speed(record: Record, task: Task, known: Known | None) -> Found:
         return
     if known is not None:
         taken = known.train_targets[kept(record["cell"], "train", known.sizes[0], known.numbers)]
-        base = dynamics.reference(task.target, taken)
+        base = dynamics.reference(task.target, unit_of(record["cell"]["recipe"], task.target, taken).given(taken))
         if not math.isclose(said["reference"], base, rel_tol=1e-5):
             yield "dynamics", f"the loss of guessing is {base:.6g}, not {said['reference']}"
     relative = dynamics.smoothed(loss) / said["reference"]

@@ -15,6 +15,7 @@ from discbench.results.store import Store, place
 from discbench.submissions import claims, intake
 from discbench.submissions.findings import shown
 from discbench.values.cells import NOTHING
+from discbench.values.recipes import changes
 from discbench.values.version import __version__
 
 Record = dict[str, Any]
@@ -122,6 +123,7 @@ def commands(cells: list[Record]) -> list[str]:
     for cell in cells:
         shared = {k: v for k, v in cell.items() if k not in {"task", "rows", "init", "seed", "mapping_seed", "recipe"}}
         tied = cell["init"] == NOTHING or cell["mapping_seed"] == cell["seed"]
+        shared["changed"] = changes(cell)
         way = [shared, cell["recipe"]["name"], None if tied else cell["mapping_seed"]]
         groups[json.dumps(way, sort_keys=True)].append(cell)
     return [_command(groups[way], json.loads(way)[2]) for way in sorted(groups)]
@@ -141,7 +143,7 @@ def _command(cells: list[Record], mapping_seed: int | None) -> str:
         words += ["--mapping", cell["mapping"]]
         words += ["--map-specials" if cell.get("map_specials") else "--keep-specials"]
         words += [] if mapping_seed is None else ["--mapping-seed", str(mapping_seed)]
-    for field, value in sorted(cell["changed"].items()):
+    for field, value in sorted(changes(cell).items()):
         words += ["--set", f"{field}={value}"]
     for field, value in sorted(cell["specials"].items()):
         words += ["--special", f"{field}={value}"]

@@ -8,11 +8,11 @@ import pluggy
 
 from discbench.data import rowcache
 from discbench.data.rows import numbers_of
-from discbench.errors import DiscbenchError, PluginError, UserError
+from discbench.errors import DiscbenchError, PluginError
 from discbench.executors.builtin import INPROCESS, LOCAL
 from discbench.plugins import registry
 from discbench.results.store import Result, Store
-from discbench.sweeps import plan
+from discbench.sweeps import plan, reach
 from discbench.sweeps.progress import Progress
 from discbench.training import ranks
 from discbench.values.cells import Cell, Request, definition, words_of
@@ -81,12 +81,24 @@ def prepare(
         if load and request.subset == "first" and request.fraction < 1:
             numbers_of(task, rowcache.load(task, directory, unverified=unverified).train)
         notes += _limit_note(task, sizes, request)
-    return Sweep(
+    made = Sweep(
         checkpoints={c.id: c for c in found},
         tasks={task.id: task for task in tasks},
         cells=plan.cells(found, tasks, rows, request),
         notes=tuple(notes),
     )
+    return replace(made, notes=(*notes, *_reach_notes(made, directory, unverified=unverified))) if load else made
+
+
+def _reach_notes(sweep: Sweep, directory: Path | None, *, unverified: bool) -> list[str]:
+    """Return a line for each task whose labels a model cannot reach."""
+    found = []
+    for task in sweep.tasks.values():
+        cells = [cell for cell in sweep.cells if cell.task == task.id and reach.asks(task, cell.recipe)]
+        if cells:
+            train = rowcache.load(task, directory, unverified=unverified).train
+            found += reach.note(task, train, [(cell, sweep.checkpoint(cell)) for cell in cells])
+    return found
 
 
 def _known_apart(found: list[Checkpoint]) -> tuple[list[Checkpoint], list[str]]:
@@ -149,7 +161,7 @@ def machine_cores() -> int:
 
 
 def machine_workers(device: str) -> int:
-    """Return how many cells run at once unless told otherwise; never by how many are left, so that bytes repeat."""
+    """Return how many cells run at once unless told otherwise; a cell has the same bytes whatever it is."""
     return min(machine_cores(), MOST_WORKERS) if device == "cpu" else 1
 
 

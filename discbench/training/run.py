@@ -21,9 +21,11 @@ from discbench.training import (
     record,
     score,
     soundness,
+    steady,
     tokenizing,
 )
 from discbench.training.inputs import Inputs, to_inputs, to_text_inputs
+from discbench.training.targets import unit_of
 from discbench.values import metrics
 from discbench.values.cells import Cell
 from discbench.values.checkpoints import Checkpoint, check_unchanged
@@ -42,6 +44,8 @@ class Bench:
     """Runs cells one after another and keeps what they share."""
 
     place: Place
+    threads: int = 1
+    """That compute; set again before each cell."""
     _rows: dict[str, rows.Loaded] = field(default_factory=dict)
     _vocabularies: dict[Checkpoint, Vocabulary] = field(default_factory=dict)
 
@@ -156,10 +160,13 @@ class Bench:
         model = models.build(checkpoint, cell.init, task.target.outputs, cell.seed, vocabulary)  # type: ignore[arg-type]
         check_unchanged(checkpoint)
         inputs = {name: replace(split, left=families.pads_left(model)) for name, split in inputs.items()}
+        unit = unit_of(cell.recipe, task.target, splits["train"].targets)
+        inputs["train"] = replace(inputs["train"], targets=unit.given(splits["train"].targets))
 
         def answers(name: str, outputs: Any) -> score.Voted:  # noqa: ANN401
-            return score.vote(task.target, outputs, splits[name].targets, splits[name].groups)
+            return score.vote(task.target, unit.answered(outputs), splits[name].targets, splits[name].groups)
 
+        steady.settle(self.threads)  # a task's reader and a checkpoint's own code have been at work
         trained = finetune.finetune(
             model,
             inputs["train"],
@@ -180,7 +187,7 @@ class Bench:
                 "test_of_last_state": score.measure(task.metrics, task.target, answers("test", trained.final_test)),
             },
             "resampled": score.resample(task.metric, found),
-            "collapsed": score.collapsed(task.target, found),
+            "collapsed": score.collapsed(task.metric, task.target, found),
             "curve": record.curve_record(trained.curve),
             "dynamics": dynamics.measure(trained.curve.loss, task.target, inputs["train"].targets),
             "counts": {
@@ -193,7 +200,7 @@ class Bench:
             "dataset": {"sha256": loaded.sha256, "status": loaded.status, "partial": loaded.partial},
             "marks": record.marks(cell, loaded),
         }
-        return result, pack_predictions(kept["test"], trained.test, splits["test"].targets)
+        return result, pack_predictions(kept["test"], unit.answered(trained.test), splits["test"].targets)
 
     def _answer(self, cell: Cell, task: Task) -> tuple[Result, bytes]:
         """Return a baseline's result."""
@@ -220,7 +227,7 @@ class Bench:
             "status": "finished",
             "scores": {"test": scores, "validation": held, "test_of_last_state": scores},
             "resampled": score.resample(task.metric, found),
-            "collapsed": score.collapsed(task.target, found),
+            "collapsed": score.collapsed(task.metric, task.target, found),
             "curve": record.curve_record(finetune.Curve()),
             "dynamics": None,
             "counts": {

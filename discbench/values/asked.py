@@ -127,7 +127,7 @@ class Evaluation(Surroundings):
     )
     threads: int | None = _asked(
         None,
-        "Threads of each worker; by default the cores that this process may use, shared out.",
+        "Threads of each worker, 1 by default; another number is faster on large models and gives other last digits.",
         "whole",
         least=1,
     )

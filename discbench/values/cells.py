@@ -45,7 +45,8 @@ class Cell:
     recipe: dict[str, Any]
     """Every field, as it is for this init."""
     changed: dict[str, Any]
-    """The fields that `--set` changed: runs of one recipe with the same changes belong together."""
+    """The fields that `--set` changed: runs of one recipe with the same changes belong together. Those of
+    `recipes.LATER` are left out: `recipes.changes` tells them from the recipe."""
     specials: dict[str, int]
     """Special ids given by the user, if any."""
 
@@ -65,8 +66,11 @@ class Cell:
         return self.named(self.checkpoint)
 
     def named(self, checkpoint: str) -> str:
-        """Return the cell in words, its checkpoint by the name that is given."""
-        return f"{checkpoint} {self.task} {self.init} seed {self.seed}"
+        """Return the cell in words, its checkpoint by this name, with a mapping seed that is not the run's own."""
+        own = self.mapping == NOTHING or self.mapping_seed == self.seed
+        return f"{checkpoint} {self.task} {self.init} seed {self.seed}" + (
+            "" if own else f" mapping {self.mapping_seed}"
+        )
 
 
 def words_of(cells: Iterable[Cell]) -> dict[str, str]:
