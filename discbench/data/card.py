@@ -171,7 +171,7 @@ def _facts(record: Record) -> Record:
     unit = "tokens" if record["symbols"] == "text" else "symbols"
     cut = f", rows cut after {record['longest']} {unit}" if record["longest"] else ""
     found = record["rows"]
-    status = found and f"{found['status']}, SHA-256 {found['sha256'][:12]}…"
+    status = found and f"{found['status']}, SHA-256 {found['sha256']}"
     return {
         "target": f"{record['target']}, {record['metric']}" + "".join(f", {name}" for name in record["also"]),
         "symbols": f"{record['symbols']}, mapping {record['mapping']}{cut}",

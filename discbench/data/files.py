@@ -13,10 +13,10 @@ import shutil
 import tarfile
 import tempfile
 import zipfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TypeVar
 
@@ -35,6 +35,8 @@ class Reading:
     directory: Path | None = None
     download: bool = True
     used: list[Path] = field(default_factory=list)
+    missed: list[Path] = field(default_factory=list)
+    """What was looked for and is not there."""
 
 
 _reading: ContextVar[Reading] = ContextVar("reading")
@@ -66,6 +68,7 @@ def local(name: str) -> Path | None:
         if candidate.is_file():
             now.used.append(candidate)
             return candidate
+        now.missed.append(candidate)
     return None
 
 
@@ -185,18 +188,44 @@ def shuffle(rows: Sequence[T], seed: int) -> list[T]:
     return order
 
 
-def split(rows: Sequence[Row], *, parts: tuple[float, float, float], seed: int, partial: str = "") -> Splits:
+def numbered(rows: Iterable[Row]) -> list[Row]:
+    """Return rows with their places as `number`: the order in which they are given is then part of what they are."""
+    return [replace(row, number=place) for place, row in enumerate(rows)]
+
+
+def split(
+    rows: Sequence[Row],
+    *,
+    parts: tuple[float, float, float],
+    seed: int,
+    partial: str = "",
+    number: bool = False,
+) -> Splits:
     """Shuffle once and cut into train, validation and test at int(share * n), as published splits of this kind do.
 
     Rows that have groups are shuffled and cut by group: segments of one item on both sides would be a leak.
+
+    Args:
+        rows: All rows, in an order that is the same everywhere.
+        parts: Shares of the three splits; they add up to 1.
+        seed: Of the shuffle.
+        partial: As of `Splits`.
+        number: Whether rows get their place after the shuffle as `number`, for tasks whose source takes the first of
+            them (`--subset first`).
+
+    Raises:
+        DataError: The shares do not add up to 1.
     """
     if abs(sum(parts) - 1) > 1e-9:  # noqa: PLR2004 - rounding
         raise DataError(f"split parts {parts} add up to {sum(parts)}; give shares that add up to 1")
     items: dict[object, list[Row]] = {}
-    for number, row in enumerate(rows):
-        items.setdefault(number if row.group is None else row.group, []).append(row)
+    for place, row in enumerate(rows):
+        items.setdefault(place if row.group is None else row.group, []).append(row)
     order = shuffle(list(items.values()), seed)
     first, second = int(parts[0] * len(order)), int(round(parts[0] + parts[1], 9) * len(order))
+    if number:
+        places = iter(range(len(rows)))
+        order = [[replace(row, number=next(places)) for row in item] for item in order]
     train, validation, test = (
         [row for item in part for row in item] for part in (order[:first], order[first:second], order[second:])
     )

@@ -6,12 +6,13 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from discbench.errors import PluginError
-from discbench.values.foreign import plain
+from discbench.values.foreign import plain, quoted
 from discbench.values.mapping import RandomTable, TextTable
 from discbench.values.metrics import Metric
 
 NAME = re.compile(r"[a-z0-9]+(?:[-_][a-z0-9]+)*\.[a-z0-9]+(?:[-_.][a-z0-9]+)*")
 WORD = re.compile(r"[a-z0-9]+(?:[-_][a-z0-9]+)*")
+SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,10 +28,15 @@ class Row:
     """The item that this row is a segment of; predictions of one group are put to the vote."""
     pair: str | None = None
     """The second text of a text pair."""
+    number: int | None = None
+    """Its place in its publisher's order, where the task's source takes first rows (`--subset first`); it identifies
+    the rows as their symbols do. Without it the order in which rows are given means nothing."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "symbols", plain(self.symbols))
         object.__setattr__(self, "target", plain(self.target))
+        if self.number is not None:
+            object.__setattr__(self, "number", plain(self.number))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,6 +113,14 @@ class Dataset:
     """Why some rows of train are also in test, where the published split has such rows."""
     published: str = field(default="", kw_only=True)
     """The counts that the source paper prints, where its items are not our rows or its split is not ours."""
+
+    def __post_init__(self) -> None:
+        found = self.rows_sha256
+        if found is not None and not (isinstance(found, str) and SHA256.fullmatch(found)):
+            raise PluginError(
+                f"Dataset(rows_sha256={quoted(found)}): 64 hexadecimal digits in lower case were expected; `discbench"
+                " tasks NAME` prints them"
+            )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
