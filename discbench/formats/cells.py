@@ -26,6 +26,10 @@ FEW = 8
 """So many columns are listed."""
 
 
+PART = 3
+"""Characters that two names share wholly, as seq and sequence do, where they are not alike."""
+
+
 class Nothing(Enum):
     """What stands where a record lacks a field."""
 
@@ -60,7 +64,7 @@ class Table:
             DataError: There is none, or there are two of that name, or no rows.
         """
         if name not in self.names:
-            raise DataError(f"{self.path} has no column {name!r}{near(name, self.names)}{self._kind()}")
+            raise DataError(f"{self.path} has no column {name!r}{kinds.told(self.head) or near(name, self.names)}")
         if self.names.count(name) > 1:
             places = " and ".join(str(i) for i, found in enumerate(self.names, start=1) if found == name)
             raise DataError(f"{self.path}: columns {places} are both called {name!r}; name them apart")
@@ -69,14 +73,15 @@ class Table:
         place = self.names.index(name)
         return [row[place] for row in self.rows]
 
-    def _kind(self) -> str:
-        return kinds.told(self.head)
-
 
 def near(name: str, names: Sequence[str]) -> str:
     """Return `; did you mean 'x'? it has 3 columns: 'x', 'y', 'z'`; of many columns only the number."""
     plain = {" ".join(known.casefold().split()): known for known in names}
-    close = difflib.get_close_matches(" ".join(name.casefold().split()), list(plain), n=3, cutoff=0.5)
+    asked = " ".join(name.casefold().split())
+    close = (
+        difflib.get_close_matches(asked, list(plain), n=3)
+        or [known for known in plain if min(len(known), len(asked)) >= PART and (known in asked or asked in known)][:3]
+    )
     meant = f"; did you mean {' or '.join(repr(plain[found]) for found in close)}?" if close else ";"
     listed = f": {', '.join(repr(f'{known:.40}') for known in names)}" if len(names) <= FEW else ""
     return f"{meant} it has {len(names)} column{'s' * (len(names) != 1)}{listed}"

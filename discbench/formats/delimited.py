@@ -15,7 +15,8 @@ Quoting = Literal[0, 1, 2, 3]
 COMMON = (",", ";", "\t", "|")
 LONGEST = 2**31 - 1
 """Characters of one field: the csv module stops at 131,072, which a chromosome does not."""
-LINE_END = re.compile(r"\r\n|\n|\r")
+LINE_END = re.compile(r'"[^"]*"|\r\n|\n|\r')
+"""A line end, or what stands between quotes."""
 HEADER = 1 << 20
 """Characters in which a header ends."""
 
@@ -89,8 +90,8 @@ def _cut(text: str) -> Iterator[str]:
 
     The csv module then refuses the cell; cut at both, it would be two rows.
     """
-    found = LINE_END.search(text)
-    end, start = found.group()[-1] if found else "\n", 0
+    ends = (found.group()[-1] for found in LINE_END.finditer(text))
+    end, start = next((end for end in ends if end != '"'), "\n"), 0
     while start < len(text):
         stop = text.find(end, start) + 1 or len(text)
         yield text[start:stop]

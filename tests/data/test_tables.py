@@ -240,15 +240,15 @@ TOLD = {
     ),
     "FASTA": (
         "a.fasta", ">P1\nMKV\n",
-        "a.fasta has no column 'seq'; it has 1 column: '>P1'; it is FASTA: read_rows reads tables; make a Row of each of its records",
+        "a.fasta has no column 'seq'; it is FASTA: read_rows reads tables; make a Row of each of its records",
     ),
     "JSON under another name": (
         "a.txt", '[{"seq": "A"}]',
-        "a.txt has no column 'seq'; it has 1 column: '[{\"seq\": \"A\"}]'; it is JSON: let its name end in .json or .jsonl",
+        "a.txt has no column 'seq'; it is JSON: let its name end in .json or .jsonl",
     ),
     "a pointer to a file": (
         "a.csv", "version https://git-lfs.github.com/spec/v1\noid sha256:0\n",
-        "a.csv has no column 'seq'; it has 1 column: 'version https://git-lfs.github.com/spec/'; it is a Git LFS pointer: it stands for the file; `git lfs pull` brings the file itself",
+        "a.csv has no column 'seq'; it is a Git LFS pointer: it stands for the file; `git lfs pull` brings the file itself",
     ),
     "a blank in a name": (
         "a.csv", "seq, label\nA, 1\n", "a.csv has no column 'label'; did you mean ' label'? it has 2 columns: 'seq', ' label'"
