@@ -85,7 +85,8 @@ def tiny_shape(config: Any, words: int) -> dict[str, Any]:  # noqa: ANN401 - tra
         config: As its class makes it without arguments.
         words: Size of the vocabulary.
     """
-    parts = {name: part for name in config.sub_configs if hasattr(part := getattr(config, name, None), "to_dict")}
+    parts: dict[str, Any] = {name: getattr(config, name, None) for name in config.sub_configs}
+    parts = {name: part for name, part in parts.items() if hasattr(part, "to_dict")}
     made: dict[str, Any] = {n: {"model_type": p.model_type, **tiny_shape(p, words)} for n, p in parts.items()}
     for name, value in config.to_dict().items():
         if name == "vocab_size":

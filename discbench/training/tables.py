@@ -86,4 +86,5 @@ def _lengths(model: Any, around: int) -> list[int]:  # noqa: ANN401
 def _lookups(model: nn.Module, inputs: Inputs, rows: list[int]) -> list[tuple[Tensor, Tensor]]:
     with Lookups() as noted:
         soundness.logits(model, inputs, rows)
-    return noted.seen
+    seen: list[tuple[Tensor, Tensor]] = noted.seen
+    return seen
