@@ -47,7 +47,7 @@ def note(task: Task, train: rows.Encoded, cells: Iterable[tuple[Cell, Checkpoint
         return []
     line = (
         f"{task.name}: labels are {mean:,.6g} ± {sd:,.6g}, but in {steps} steps of at most {cell.recipe['lr']:g} the"
-        f" outputs of {cell.checkpoint} ({cell.init}) move by about {reach:.2g}: it will not learn them; --set"
+        f" outputs of {cell.checkpoint} ({cell.init}) move by about {reach:.2g}: it may not learn them; --set"
         " targets=standardised trains on labels of mean 0 and sd 1 and turns the answers back"
     )
     return [line]

@@ -34,7 +34,7 @@ def test_raw_labels_far_out_are_told_with_what_to_do():
     """60 steps of at most 1e-3, on average half of it, and 128 features and a bias: 3.87."""
     line = (
         "rna.halflife: labels are 13,000 ± 5,785.54, but in 60 steps of at most 0.001 the outputs of builtin:tiny"
-        " (pretrained) move by about 3.9: it will not learn them; --set targets=standardised trains on labels of mean 0"
+        " (pretrained) move by about 3.9: it may not learn them; --set targets=standardised trains on labels of mean 0"
         " and sd 1 and turns the answers back"
     )
 
