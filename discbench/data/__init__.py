@@ -16,11 +16,9 @@ from discbench.data.files import (
     read_rows,
     read_table,
     reading,
-    shuffle,
-    split,
     unpack,
 )
-from discbench.data.groups import grouped_split
+from discbench.data.splits import grouped_split, shuffle, split
 
 __all__ = [
     "cache_directory",

@@ -14,7 +14,6 @@ import io
 import json
 import lzma
 import os
-import random
 import shutil
 import tarfile
 import tempfile
@@ -25,13 +24,12 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, Any, Literal, TypeVar
+from typing import IO, Any, Literal
 
 from discbench.data.bounds import Bounded, allowed, check_unpacked
 from discbench.errors import DataError, NotAtHand
-from discbench.values.types import Row, Splits
+from discbench.values.types import Row
 
-T = TypeVar("T")
 OPENERS = {".xz": lzma.open, ".gz": gzip.open, ".bz2": bz2.open}
 BROKEN = (
     OSError, EOFError, lzma.LZMAError, tarfile.TarError, zipfile.BadZipFile, zlib.error, csv.Error, UnicodeDecodeError
@@ -278,28 +276,3 @@ def number(text: Any, path: Path) -> int | float:  # noqa: ANN401 - a cell of so
         return int(value) if str(value).lstrip("+-").isdigit() else float(value)
     except (TypeError, ValueError) as error:
         raise DataError(f"{path}: label {value!r} is not a number; fetch the file again") from error
-
-
-def shuffle(rows: Sequence[T], seed: int) -> list[T]:
-    """Return the rows in the order that Python's `random.Random(seed).shuffle` gives."""
-    order = list(rows)
-    random.Random(seed).shuffle(order)  # noqa: S311 - a split, not a secret
-    return order
-
-
-def split(rows: Sequence[Row], *, parts: tuple[float, float, float], seed: int, partial: str = "") -> Splits:
-    """Shuffle once and cut into train, validation and test at int(share * n), as published splits of this kind do.
-
-    Rows that have groups are shuffled and cut by group: segments of one item on both sides would be a leak.
-    """
-    if abs(sum(parts) - 1) > 1e-9:  # noqa: PLR2004 - rounding
-        raise DataError(f"split parts {parts} add up to {sum(parts)}; give shares that add up to 1")
-    items: dict[object, list[Row]] = {}
-    for number, row in enumerate(rows):
-        items.setdefault(number if row.group is None else row.group, []).append(row)
-    order = shuffle(list(items.values()), seed)
-    first, second = int(parts[0] * len(order)), int(round(parts[0] + parts[1], 9) * len(order))
-    train, validation, test = (
-        [row for item in part for row in item] for part in (order[:first], order[first:second], order[second:])
-    )
-    return Splits(train=train, validation=validation, test=test, partial=partial)

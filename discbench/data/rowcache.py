@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from discbench.data.copies import count
 from discbench.data.files import reading
 from discbench.data.loading import SPLITS, read
 from discbench.data.rows import (
@@ -29,7 +30,7 @@ from discbench.data.rows import (
 from discbench.errors import DataError
 from discbench.values.types import Classes, Task
 
-FORMAT = 1
+FORMAT = 2
 
 
 def load(task: Task, directory: Path | None = None, *, download: bool = True, unverified: bool = False) -> Loaded:
@@ -50,8 +51,9 @@ def load(task: Task, directory: Path | None = None, *, download: bool = True, un
         if known is not None and (known.partial or task.dataset.rows_sha256 in {None, known.sha256}):
             return _check(task, known, unverified=unverified)
         splits = read(task)
-        train, validation, test = (encode(task, getattr(splits, name)) for name in SPLITS)
-        loaded = Loaded(train, validation, test, digest(splits), "unverified", splits.partial)
+        encoded = {name: encode(task, getattr(splits, name)) for name in SPLITS}
+        copies = count(task, splits, encoded)
+        loaded = Loaded(**encoded, sha256=digest(splits), status="unverified", partial=splits.partial, copies=copies)
         if now.used:
             remember(task, now.directory, now.used, loaded)
     return _check(task, loaded, unverified=unverified, files=now.used)
@@ -89,7 +91,9 @@ def _reader(task: Task) -> list[Path]:
 
 
 def _shape(task: Task) -> list[Any]:
-    return [FORMAT, repr(task.mapping), task.max_symbols, str(task.target)]
+    data = task.dataset
+    form = data.form and [data.form.name, data.form.missing]
+    return [FORMAT, repr(task.mapping), task.max_symbols, str(task.target), data.shared, form]
 
 
 def summary(task: Task, directory: Path | None) -> dict[str, Any] | None:
@@ -117,6 +121,7 @@ def remember(task: Task, directory: Path | None, files: Sequence[Path], loaded: 
         "files": [_stamp(path) for path in sorted({*files, *(path.parent for path in files), *_reader(task)})],
         "sha256": loaded.sha256,
         "partial": loaded.partial,
+        "copies": list(loaded.copies),
         "sizes": list(loaded.sizes),
         "mean_symbols": float(np.concatenate([getattr(loaded, n).lengths for n in SPLITS]).mean()),
     }
@@ -136,7 +141,7 @@ def recall(task: Task, directory: Path | None) -> Loaded | None:
     except (OSError, ValueError):
         return None
     train, validation, test = (_from_arrow(task, stored[name]) for name in SPLITS)
-    return Loaded(train, validation, test, note["sha256"], "unverified", note["partial"])
+    return Loaded(train, validation, test, note["sha256"], "unverified", note["partial"], note["copies"])
 
 
 def _to_arrow(task: Task, split: Encoded) -> Any:  # noqa: ANN401 - datasets is untyped
@@ -153,20 +158,24 @@ def _to_arrow(task: Task, split: Encoded) -> Any:  # noqa: ANN401 - datasets is 
         features |= {"text": datasets.Value("large_string"), "pair": datasets.Value("large_string")}
     if split.groups is not None:
         columns["group"], features["group"] = list(split.groups), datasets.Value("string")
+    if split.families is not None:
+        columns["family"], features["family"] = list(split.families), datasets.Value("string")
     return datasets.Dataset.from_dict(columns, features=datasets.Features(features))
 
 
 def _from_arrow(task: Task, stored: Any) -> Encoded:  # noqa: ANN401 - datasets is untyped
     table = stored.data.table.combine_chunks()
     targets = table["target"].to_numpy().astype(np.int64 if isinstance(task.target, Classes) else np.float32)
-    groups = tuple(table["group"].to_pylist()) if "group" in table.column_names else None
+    groups, families = (
+        tuple(table[name].to_pylist()) if name in table.column_names else None for name in ("group", "family")
+    )
     if "text" in table.column_names:
         texts = tuple(zip(table["text"].to_pylist(), table["pair"].to_pylist(), strict=True))
-        return Encoded(np.zeros(0, np.uint16), np.zeros(len(targets) + 1, np.int64), targets, groups, texts)
+        return Encoded(np.zeros(0, np.uint16), np.zeros(len(targets) + 1, np.int64), targets, groups, texts, families)
     lists = table["symbols"].combine_chunks()
     lengths = lists.value_lengths().to_numpy(zero_copy_only=False)
     offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
-    return Encoded(lists.flatten().to_numpy().astype(np.uint16), offsets, targets, groups)
+    return Encoded(lists.flatten().to_numpy().astype(np.uint16), offsets, targets, groups, None, families)
 
 
 def forget(task: Task, directory: Path | None) -> None:

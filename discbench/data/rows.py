@@ -39,6 +39,7 @@ class Encoded:
     groups: tuple[str, ...] | None = None
     texts: tuple[tuple[str, str | None], ...] | None = None
     """The texts of text tasks, whose symbols a tokenizer makes later."""
+    families: tuple[str | None, ...] | None = None
 
     def __len__(self) -> int:
         return len(self.targets)
@@ -57,6 +58,7 @@ class Encoded:
             targets=self.targets[rows],
             groups=self.groups and tuple(self.groups[r] for r in rows),
             texts=self.texts and tuple(self.texts[r] for r in rows),
+            families=self.families and tuple(self.families[r] for r in rows),
         )
 
 
@@ -69,6 +71,8 @@ class Loaded(NamedTuple):
     sha256: str
     status: Status
     partial: str = ""
+    copies: Sequence[dict[str, Any]] = ()
+    """Near copies of train rows, as `discbench.data.copies.count` counts them."""
 
     @property
     def sizes(self) -> tuple[int, int, int]:
@@ -80,7 +84,8 @@ def canonical(row: Row) -> str:
     """Return a row as one line of JSON; scalars as the shortest decimal of their float32."""
     symbols = row.symbols if isinstance(row.symbols, str) else list(row.symbols)
     target = int(row.target) if isinstance(row.target, int) else float(np.float32(row.target))
-    rest = [row.group, row.pair] if row.group or row.pair else []
+    rest = [row.group, row.pair] if row.group or row.pair or row.family else []
+    rest += [row.family] if row.family else []
     return json.dumps([symbols, target, *rest], ensure_ascii=False, separators=(",", ":"))
 
 
@@ -115,7 +120,8 @@ def encode(task: Task, rows: Sequence[Row]) -> Encoded:
         codes = np.fromiter((c for piece in pieces for c in piece), dtype=np.uint16)
         offsets, texts = np.concatenate([[0], np.cumsum([len(p) for p in pieces])]).astype(np.int64), None
     groups = tuple(str(r.group) for r in rows) if rows and rows[0].group is not None else None
-    return Encoded(codes, offsets, _targets(task, rows), groups, texts)
+    families = tuple(r.family for r in rows) if any(r.family is not None for r in rows) else None
+    return Encoded(codes, offsets, _targets(task, rows), groups, texts, families)
 
 
 def _check_symbols(task: Task, rows: Sequence[Row], pieces: list[list[int]]) -> None:
