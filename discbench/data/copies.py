@@ -37,7 +37,8 @@ def count(task: Task, splits: Splits, encoded: dict[str, Encoded]) -> list[Recor
         encoded: The same rows by split, after the task's cut: stretches are looked for in what a model gets.
 
     Returns:
-        One record a way: `by`; `length` in symbols (of stretches); `what` such a copy is, in words; `validation` and
+        One record a way: `by`; `length` in symbols (of stretches); `what` such a copy is, in words; `apart`, the task whose split
+        keeps these on one side, where there is one; `validation` and
         `test`, each with `rows`, `near` (the copies), and how their labels agree with those of the train rows that they
         are copies of, each train row weighing as many stretches as they share: `same_label`, the share of copies whose
         own class is among the most frequent there (classes), or `correlation`, Spearman's, of their own label with the mean
@@ -46,6 +47,7 @@ def count(task: Task, splits: Splits, encoded: dict[str, Encoded]) -> list[Recor
     ways = [_texts(encoded)] if encoded["train"].texts is not None else [_stretches(task, encoded)]
     if task.dataset.form is not None:
         ways.append(_forms(task, splits))
+    ways[-1][0]["apart"] = task.dataset.apart
     return [{**about, **(_both(task, keys, encoded) if keys else {})} for about, keys in ways]
 
 
@@ -54,18 +56,19 @@ def _stretches(task: Task, encoded: dict[str, Encoded]) -> tuple[Record, dict[st
     keys = {name: stretches(split.codes, split.offsets, length) for name, split in encoded.items()}
     longest = max(int(split.lengths.max()) for split in encoded.values())
     what = f"share {length} symbols with a train row" if longest >= length else "equal a train row"
-    return {"by": "stretch", "length": length, "what": what}, keys
+    return {"by": "stretch", "length": length, "what": what, "apart": ""}, keys
 
 
 def _texts(encoded: dict[str, Encoded]) -> tuple[Record, dict[str, Keys]]:
     names = {name: [(plain(a), plain(b or "")) for a, b in split.texts or ()] for name, split in encoded.items()}
-    return {"by": "text", "length": None, "what": "are the text of a train row but for case and punctuation"}, _of(names)
+    what = "are the text of a train row but for case and punctuation"
+    return {"by": "text", "length": None, "what": what, "apart": ""}, _of(names)
 
 
 def _forms(task: Task, splits: Splits) -> tuple[Record, dict[str, Keys]]:
     form = task.dataset.form
     assert form is not None
-    about = {"by": "form", "length": None, "what": f"are {form.name} of train, in any spelling"}
+    about = {"by": "form", "length": None, "what": f"are {form.name} of train, in any spelling", "apart": ""}
     if form.missing:
         return {**about, "why": form.missing}, {}
     try:

@@ -122,6 +122,9 @@ def _faults(task: Task, row: Any) -> Iterator[str]:  # noqa: ANN401 - what a rea
     target: Any = row.target
     if not isinstance(target, int | float):
         yield f"a target is a number, but {target!r:.40}"
+    family: Any = row.family
+    if family is not None and (not isinstance(family, str) or not family):
+        yield f"a family is a name or None, but {family!r:.40}"
     if isinstance(task.mapping, TextTable):
         for text in (row.symbols, "" if row.pair is None else row.pair):
             if not isinstance(text, str):
