@@ -1,8 +1,8 @@
 """Data cards: what a task's rows are, as a record and as text.
 
 Everything that can be known of rows without a model: sizes, labels, lengths, letters, copies and near copies within and
-across splits, what an answer that ignores the input scores, and what loading costs. Rows are described as models get them, after the
-task's cut: two that differ only behind it are copies.
+across splits, what an answer that ignores the input scores, and what loading costs. Rows are described as models get
+them, after the task's cut: two that differ only behind it are copies.
 """
 
 import resource

@@ -2,7 +2,7 @@
 
 Three ways of being one, each counted by itself:
 
-- stretch: a row of symbols shares a stretch of `Dataset.shared` symbols with a train row; a shorter row is equal to one.
+- stretch: a row of symbols shares a stretch of `Dataset.shared` with a train row; a shorter row is equal to one.
 - text: a text (both of a pair) is a train row's but for letter case, punctuation and white space.
 - form: a row has the form of a train row (`Dataset.form`): the molecule of another SMILES string.
 """
@@ -24,7 +24,7 @@ from discbench.values.types import Classes, Scalar, Splits, Task
 
 Record = dict[str, Any]
 WORDS = re.compile(r"[\W_]+")
-FEW = 3
+FEW = 10
 """Rows that a correlation needs."""
 
 
@@ -37,12 +37,12 @@ def count(task: Task, splits: Splits, encoded: dict[str, Encoded]) -> list[Recor
         encoded: The same rows by split, after the task's cut: stretches are looked for in what a model gets.
 
     Returns:
-        One record a way: `by`; `length` in symbols (of stretches); `what` such a copy is, in words; `apart`, the task whose split
-        keeps these on one side, where there is one; `validation` and
-        `test`, each with `rows`, `near` (the copies), and how their labels agree with those of the train rows that they
-        are copies of, each train row weighing as many stretches as they share: `same_label`, the share of copies whose
-        own class is among the most frequent there (classes), or `correlation`, Spearman's, of their own label with the mean
-        there (numbers). None where nothing can be said. A way that cannot be counted has `why` instead of the two.
+        One record a way: `by`; `length` in symbols (of stretches); `what` such a copy is, in words; `apart`, the task
+        whose split keeps these on one side, where there is one; `validation` and `test`, each with `rows`, `near` (the
+        copies), and how their labels agree with those of the train rows that they are copies of, each train row
+        weighing as many stretches as they share: `same_label`, the share of copies whose own class is among the most
+        frequent there (classes), or `correlation`, Spearman's, of their own label with the mean there (numbers). None
+        where nothing can be said. A way that cannot be counted has `why` instead of the two.
     """
     ways = [_texts(encoded)] if encoded["train"].texts is not None else [_stretches(task, encoded)]
     if task.dataset.form is not None:
@@ -113,7 +113,9 @@ def _compared(task: Task, asked: Keys, train: Keys, split: Encoded, learnt: Enco
     if not len(near):
         return found
     labels = learnt.targets[train.row[met]]
-    carried = [np.bincount(place[met], weights=column, minlength=len(known)) for column in _columns(task.target, labels)]
+    carried = [
+        np.bincount(place[met], weights=column, minlength=len(known)) for column in _columns(task.target, labels)
+    ]
     copied = _sums(asked.row[hit], at[hit], carried, len(split))[near]
     return found | _agreement(task.target, copied, split.targets[near])
 
@@ -126,9 +128,7 @@ def _columns(target: Classes | Scalar, labels: NDArray[Any]) -> Iterator[NDArray
         yield from (np.ones(len(labels)), labels.astype(np.float64))
 
 
-def _sums(
-    rows: NDArray[Any], keys: NDArray[Any], carried: list[NDArray[np.float64]], count: int
-) -> NDArray[np.float64]:
+def _sums(rows: NDArray[Any], keys: NDArray[Any], carried: list[NDArray[Any]], count: int) -> NDArray[np.float64]:
     """Return (count, columns): for each row, the sum of what its keys carry."""
     return np.stack([np.bincount(rows, weights=column[keys], minlength=count) for column in carried], axis=1)
 

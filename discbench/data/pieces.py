@@ -1,6 +1,6 @@
 """Stretches of symbols as 64-bit hashes: which rows have one in common is a question of equal numbers.
 
-A hash of 2m symbols is made of the two hashes of m, so that a stretch of any length costs a few passes over the symbols.
+A hash of 2m symbols is made of the two hashes of m, so that a stretch of any length costs a few passes over them.
 """
 
 from collections.abc import Iterable, Sequence

@@ -68,7 +68,7 @@ def grouped_split(
 
     Families in shuffled order fill test, then validation, then train. The shares are kept as nearly as whole families
     allow; one that is larger than what is left of test and validation goes to train. Groups, and families that the rows
-    have already, stay together too. The rows come back with a `family`, so that `check_task` and the data card can look.
+    have already, stay together too. The rows come back with a `family`, so that `check_task` and the card can look.
 
     Args:
         rows: All rows.
@@ -111,7 +111,9 @@ def _by(rows: Sequence[Row], by: By | None) -> Sequence[Row]:
 
 
 def _kept_together(rows: Sequence[Row]) -> list[int]:
-    return linked(len(rows), of_names([row.family for row in rows]), of_names([row.group for row in rows])).tolist()
+    ties = (of_names([getattr(row, kind) for row in rows]) for kind in ("family", "group"))
+    found: list[int] = linked(len(rows), *ties).tolist()
+    return found
 
 
 def _named(rows: Sequence[Row], family: list[int]) -> list[Row]:

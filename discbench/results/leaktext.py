@@ -12,7 +12,7 @@ SIGN = "\N{DAGGER}"
 
 def signed(entry: Record) -> str:
     """Return an entry's task, with a sign if its test rows are known to leak."""
-    return entry["task"] + (f" {SIGN}" if copies.leak(entry.get("copies")) else "")
+    return f"{entry['task']} {SIGN}" if copies.leak(entry.get("copies")) else str(entry["task"])
 
 
 def notes(entries: list[Record]) -> list[str]:

@@ -8,6 +8,7 @@ from discbench.results import published
 from discbench.results.board import init_order
 from discbench.results.boardtext import way_of
 from discbench.results.headline import WAY, adaptability, counted
+from discbench.results.leaktext import notes
 from discbench.site import charts
 
 Record = dict[str, Any]
@@ -192,6 +193,7 @@ def task(board: Record, name: str, *, figures: bool) -> Record:
         "rows": rows,
         "inits": sorted({i for e in entries for i in e["inits"]}, key=init_order),
         "gains": charts.gains([(e["label"], e["gain"]) for e in rows if e["gain"]]) if figures else None,
+        "leaks": notes(entries),
         "published": list({(r["model"], r["table"], r["mapping"]): r for r in paper}.values()),
     }
 

@@ -195,6 +195,7 @@ class Verifier:
             return None
         if known.partial != result["dataset"]["partial"]:
             self._say(task.id, "dataset", f"the rows are partial: {known.partial or 'no'}, by the rows at hand")
+        self._take(task.id, recount.copies(result, known))
         return known
 
     def _load(self, task: Task) -> recount.Known | str:
@@ -207,7 +208,9 @@ class Verifier:
         except DiscbenchError as error:
             return str(error)
         train, test = loaded.train, loaded.test
-        return recount.Known(loaded.sha256, loaded.partial, loaded.sizes, train.targets, test.targets, test.groups)
+        return recount.Known(
+            loaded.sha256, loaded.partial, loaded.sizes, train.targets, test.targets, test.groups, loaded.copies
+        )
 
     def _marks(self, name: str, result: Record, task: Task, known: recount.Known | None) -> None:
         sizes = known.sizes if known else task.dataset.sizes if result["dataset"]["status"] == "verified" else None

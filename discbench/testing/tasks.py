@@ -64,7 +64,9 @@ def _check_splits(task: Task, splits: Splits) -> None:
             found_hash == task.dataset.rows_sha256,
             f"they hash to {found_hash}",
         )
-    learnt, asked = ({rows.canonical(replace(row, target=0, family=None)) for row in part} for part in (splits.train, splits.test))
+    learnt, asked = (
+        {rows.canonical(replace(row, target=0, family=None)) for row in part} for part in (splits.train, splits.test)
+    )
     shared = learnt & asked
     promise(
         task.name,
@@ -75,8 +77,7 @@ def _check_splits(task: Task, splits: Splits) -> None:
 
 
 def _check_apart(task: Task, splits: Splits) -> None:
-    """Check that neither an item nor a family stands in two splits. Segments of one item share a label; relatives need
-    not."""
+    """Check that neither an item nor a family stands in two splits."""
     for kind, what, advice in (
         ("group", "no item has segments in two splits", "discbench.data.split"),
         ("family", "no family has rows in two splits", "discbench.data.grouped_split"),
