@@ -100,7 +100,7 @@ def _means(entries: list[Record], inits: list[str]) -> Table:
         other = [mean(entry["unused"] and {**entry["unused"], "failed": []})] if unused else []
         both = (entry["gain"] or {}).get("both")
         table.add_row(
-            leaktext.signed(entry),
+            leaktext.with_sign(entry),
             f"{about.get('metric', '?')}{chance}",
             *cells,
             *other,

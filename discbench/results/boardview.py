@@ -202,7 +202,7 @@ def _html_row(entry: Record, inits: list[str]) -> list[str]:
     means = [boardtext.mean(entry["inits"].get(init)) for init in inits]
     gain = boardtext.gain(entry["gain"]).replace("\\[", "[")
     way = f"{entry['recipe']}{changed}{cut}"
-    return [entry["checkpoint"], leaktext.signed(entry), way, f"{about.get('metric', '?')}{chance}", *means, gain]
+    return [entry["checkpoint"], leaktext.with_sign(entry), way, f"{about.get('metric', '?')}{chance}", *means, gain]
 
 
 def _headline(row: Record) -> str:

@@ -10,7 +10,7 @@ Record = dict[str, Any]
 SIGN = "\N{DAGGER}"
 
 
-def signed(entry: Record) -> str:
+def with_sign(entry: Record) -> str:
     """Return an entry's task, with a sign if its test rows are known to leak."""
     return f"{entry['task']} {SIGN}" if copies.leak(entry.get("copies")) else str(entry["task"])
 
