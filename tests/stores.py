@@ -113,7 +113,7 @@ def result_of(cell, task, random):
             "trained_parameters": 1000 + task.target.outputs if cell.init != "frozen" else task.target.outputs,
         },
         "mapping_sha256": table_sha256(bench.mapped(task, cell, checkpoint)[0]),
-        "dataset": {"sha256": loaded.sha256, "status": loaded.status, "partial": loaded.partial},
+        "dataset": record.dataset(loaded),
         "marks": record.marks(cell, loaded),
         "run": record.run_of(time.monotonic(), "cpu"),
     }

@@ -8,14 +8,11 @@ from discbench.data.files import (
     fetch,
     find_member,
     local,
-    numbered,
     reading,
-    shuffle,
-    split,
     unpack,
 )
-from discbench.data.groups import grouped_split
 from discbench.data.labels import number
+from discbench.data.splits import grouped_split, numbered, shuffle, split
 from discbench.data.tables import read_parquet, read_rows, read_table
 from discbench.formats.jsontables import read_json
 from discbench.formats.opening import cache_directory, open_text

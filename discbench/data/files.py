@@ -8,24 +8,19 @@ lie as it is or compressed (`.xz`, `.gz`, `.bz2`, `.zst`).
 import fnmatch
 import hashlib
 import os
-import random
 import shutil
 import tarfile
 import tempfile
 import zipfile
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TypeVar
 
 from discbench.errors import DataError, NotAtHand
 from discbench.formats.bounds import allowed, check_unpacked
 from discbench.formats.opening import BROKEN, OPENERS, again, cache_directory, cause, read_bytes
-from discbench.values.types import Row, Splits
-
-T = TypeVar("T")
 
 
 @dataclass
@@ -179,54 +174,3 @@ def find_member(folder: Path, pattern: str) -> Path:
             f"{folder} should hold one {pattern!r}, found {[p.name for p in found]}; is it the right archive?"
         )
     return found[0]
-
-
-def shuffle(rows: Sequence[T], seed: int) -> list[T]:
-    """Return the rows in the order that Python's `random.Random(seed).shuffle` gives."""
-    order = list(rows)
-    random.Random(seed).shuffle(order)  # noqa: S311 - a split, not a secret
-    return order
-
-
-def numbered(rows: Iterable[Row]) -> list[Row]:
-    """Return rows with their places as `number`: the order in which they are given is then part of what they are."""
-    return [replace(row, number=place) for place, row in enumerate(rows)]
-
-
-def split(
-    rows: Sequence[Row],
-    *,
-    parts: tuple[float, float, float],
-    seed: int,
-    partial: str = "",
-    number: bool = False,
-) -> Splits:
-    """Shuffle once and cut into train, validation and test at int(share * n), as published splits of this kind do.
-
-    Rows that have groups are shuffled and cut by group: segments of one item on both sides would be a leak.
-
-    Args:
-        rows: All rows, in an order that is the same everywhere.
-        parts: Shares of the three splits; they add up to 1.
-        seed: Of the shuffle.
-        partial: As of `Splits`.
-        number: Whether rows get their place after the shuffle as `number`, for tasks whose source takes the first of
-            them (`--subset first`).
-
-    Raises:
-        DataError: The shares do not add up to 1.
-    """
-    if abs(sum(parts) - 1) > 1e-9:  # noqa: PLR2004 - rounding
-        raise DataError(f"split parts {parts} add up to {sum(parts)}; give shares that add up to 1")
-    items: dict[object, list[Row]] = {}
-    for place, row in enumerate(rows):
-        items.setdefault(place if row.group is None else row.group, []).append(row)
-    order = shuffle(list(items.values()), seed)
-    first, second = int(parts[0] * len(order)), int(round(parts[0] + parts[1], 9) * len(order))
-    if number:
-        places = iter(range(len(rows)))
-        order = [[replace(row, number=next(places)) for row in item] for item in order]
-    train, validation, test = (
-        [row for item in part for row in item] for part in (order[:first], order[first:second], order[second:])
-    )
-    return Splits(train=train, validation=validation, test=test, partial=partial)

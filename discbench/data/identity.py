@@ -15,6 +15,8 @@ from discbench.values.types import Row, Splits
 
 SPLITS = ("train", "validation", "test")
 GIVEN = ("group", "pair", "number")
+"""Parts that all rows of a split have, or none has."""
+IN_LINE = (*GIVEN, "family")
 """Parts of a row that stand in its line where they are given."""
 _line = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
@@ -23,7 +25,7 @@ def canonical(row: Row) -> str:
     """Return a row as one line of JSON; scalars rounded to float32."""
     symbols = row.symbols if isinstance(row.symbols, str) else list(row.symbols)
     target = int(row.target) if isinstance(row.target, int) else float(np.float32(row.target))
-    given = {name: value for name in GIVEN if (value := getattr(row, name)) is not None}
+    given = {name: value for name in IN_LINE if (value := getattr(row, name)) is not None}
     return _line([symbols, target, given] if given else [symbols, target])
 
 

@@ -140,6 +140,9 @@ def _faults(task: Task, row: Any) -> Iterator[str]:  # noqa: ANN401 - what a rea
     number: Any = row.number
     if number is not None and (isinstance(number, bool) or not isinstance(number, int) or not 0 <= number < MOST):
         yield f"a row's number is a whole number from 0, but {number!r:.40}"
+    family: Any = row.family
+    if family is not None and (not isinstance(family, str) or not family):
+        yield f"a family is a name or None, but {family!r:.40}"
     if isinstance(task.mapping, TextTable):
         for text in (row.symbols, "" if row.pair is None else row.pair):
             if not isinstance(text, str):

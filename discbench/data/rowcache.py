@@ -18,6 +18,7 @@ import numpy as np
 
 from discbench.data import provenance
 from discbench.data.classes import words
+from discbench.data.copies import count
 from discbench.data.files import reading
 from discbench.data.loading import read
 from discbench.data.rows import (
@@ -54,8 +55,15 @@ def load(task: Task, directory: Path | None = None, *, download: bool = True, un
             return _check(task, known, unverified=unverified)
         with provenance.opened() as opened:
             splits, sha256 = read(task)
-        train, validation, test = (encode(task, getattr(splits, name)) for name in SPLITS)
-        loaded = Loaded(train, validation, test, sha256, "unverified", splits.partial, words(splits, task.name))
+        encoded = {name: encode(task, getattr(splits, name)) for name in SPLITS}
+        loaded = Loaded(
+            **encoded,
+            sha256=sha256,
+            status="unverified",
+            partial=splits.partial,
+            words=words(splits, task.name),
+            copies=count(task, splits, encoded),
+        )
         if now.used:
             remember(task, now.directory, [*now.used, *now.missed, *map(Path, opened)], loaded)
     return _check(task, loaded, unverified=unverified, files=now.used)
@@ -97,7 +105,10 @@ def _made_from(paths: Iterable[Path]) -> list[Path]:
 
 
 def _shape(task: Task) -> list[Any]:
-    return [FORMAT, repr(task.mapping), task.max_symbols, str(task.target), provenance.described(task.dataset.load)]
+    data = task.dataset
+    form = data.form and [data.form.name, data.form.missing]
+    read_by = provenance.described(data.load)
+    return [FORMAT, repr(task.mapping), task.max_symbols, str(task.target), read_by, data.shared, form]
 
 
 def summary(task: Task, directory: Path | None) -> dict[str, Any] | None:
@@ -129,6 +140,7 @@ def remember(task: Task, directory: Path | None, files: Sequence[Path], loaded: 
         "sha256": loaded.sha256,
         "partial": loaded.partial,
         "words": list(loaded.words),
+        "copies": list(loaded.copies),
         "sizes": list(loaded.sizes),
         "mean_symbols": float(np.concatenate([getattr(loaded, n).lengths for n in SPLITS]).mean()),
     }
@@ -147,8 +159,14 @@ def recall(task: Task, directory: Path | None) -> Loaded | None:
         stored = datasets.load_from_disk(str(entry(task, directory) / "arrow"))
     except (OSError, ValueError):
         return None
-    train, validation, test = (_from_arrow(task, stored[name]) for name in SPLITS)
-    return Loaded(train, validation, test, note["sha256"], "unverified", note["partial"], tuple(note["words"]))
+    return Loaded(
+        **{name: _from_arrow(task, stored[name]) for name in SPLITS},
+        sha256=note["sha256"],
+        status="unverified",
+        partial=note["partial"],
+        words=tuple(note["words"]),
+        copies=note["copies"],
+    )
 
 
 def _to_arrow(task: Task, split: Encoded) -> Any:  # noqa: ANN401 - datasets is untyped
@@ -167,21 +185,26 @@ def _to_arrow(task: Task, split: Encoded) -> Any:  # noqa: ANN401 - datasets is 
         columns["group"], features["group"] = list(split.groups), datasets.Value("string")
     if split.numbers is not None:
         columns["number"], features["number"] = split.numbers, datasets.Value("int64")
+    if split.families is not None:
+        columns["family"], features["family"] = list(split.families), datasets.Value("string")
     return datasets.Dataset.from_dict(columns, features=datasets.Features(features))
 
 
 def _from_arrow(task: Task, stored: Any) -> Encoded:  # noqa: ANN401 - datasets is untyped
     table = stored.data.table.combine_chunks()
     targets = table["target"].to_numpy().astype(np.int64 if isinstance(task.target, Classes) else np.float32)
-    groups = tuple(table["group"].to_pylist()) if "group" in table.column_names else None
+    groups, families = (
+        tuple(table[name].to_pylist()) if name in table.column_names else None for name in ("group", "family")
+    )
     numbers = table["number"].to_numpy().astype(np.int64) if "number" in table.column_names else None
     if "text" in table.column_names:
         texts = tuple(zip(table["text"].to_pylist(), table["pair"].to_pylist(), strict=True))
-        return Encoded(np.zeros(0, np.uint16), np.zeros(len(targets) + 1, np.int64), targets, groups, texts, numbers)
+        empty = np.zeros(0, np.uint16), np.zeros(len(targets) + 1, np.int64)
+        return Encoded(*empty, targets, groups, texts, numbers, families)
     lists = table["symbols"].combine_chunks()
     lengths = lists.value_lengths().to_numpy(zero_copy_only=False)
     offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
-    return Encoded(lists.flatten().to_numpy().astype(np.uint16), offsets, targets, groups, None, numbers)
+    return Encoded(lists.flatten().to_numpy().astype(np.uint16), offsets, targets, groups, None, numbers, families)
 
 
 def forget(task: Task, directory: Path | None) -> None:

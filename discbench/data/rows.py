@@ -40,6 +40,7 @@ class Encoded:
     """The texts of text tasks, whose symbols a tokenizer makes later."""
     numbers: NDArray[np.int64] | None = None
     """(rows,): the rows' places in their publisher's order, where they have one."""
+    families: tuple[str | None, ...] | None = None
 
     def __len__(self) -> int:
         return len(self.targets)
@@ -59,6 +60,7 @@ class Encoded:
             groups=self.groups and tuple(self.groups[r] for r in rows),
             texts=self.texts and tuple(self.texts[r] for r in rows),
             numbers=None if self.numbers is None else self.numbers[rows],
+            families=self.families and tuple(self.families[r] for r in rows),
         )
 
 
@@ -73,6 +75,8 @@ class Loaded(NamedTuple):
     partial: str = ""
     words: tuple[str, ...] = ()
     """What the table calls the classes, where its labels are words."""
+    copies: Sequence[dict[str, Any]] = ()
+    """Near copies of train rows, as `discbench.data.copies.count` counts them."""
 
     @property
     def sizes(self) -> tuple[int, int, int]:
@@ -100,7 +104,8 @@ def encode(task: Task, rows: Sequence[Row]) -> Encoded:
         offsets, texts = np.concatenate([[0], np.cumsum([len(p) for p in pieces])]).astype(np.int64), None
     groups = tuple(str(r.group) for r in rows) if rows and rows[0].group is not None else None
     numbers = np.array([r.number for r in rows], np.int64) if rows and rows[0].number is not None else None
-    return Encoded(codes, offsets, _targets(task, rows), groups, texts, numbers)
+    families = tuple(r.family for r in rows) if any(r.family is not None for r in rows) else None
+    return Encoded(codes, offsets, _targets(task, rows), groups, texts, numbers, families)
 
 
 def _check_symbols(task: Task, rows: Sequence[Row], pieces: list[list[int]]) -> None:

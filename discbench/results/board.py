@@ -118,7 +118,14 @@ def _entry(key: Record, results: list[Record]) -> Record:
         "ratio": curves.ratio(by_init.get("scratch", []), by_init.get("pretrained", [])),
         "unused": None,
         "low_data": [],
+        "copies": _copies(finished),
     }
+
+
+def _copies(finished: list[Record]) -> list[Record] | None:
+    """Return the near copies among a task's rows, from the first cell by id that says; None if none does."""
+    held = {r["id"]: r["dataset"]["copies"] for r in finished if "copies" in r.get("dataset", {})}
+    return held[min(held)] if held else None
 
 
 def init_order(init: str) -> tuple[int, str]:

@@ -6,7 +6,7 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
-from discbench.results import probetext, published
+from discbench.results import leaktext, probetext, published
 from discbench.results.board import init_order, shown
 
 Record = dict[str, Any]
@@ -27,8 +27,8 @@ def board(record: Record, out: Console, *, paper: bool = False) -> None:
         inits = sorted({i for e in entries for i in e["inits"]}, key=init_order)
         out.print(f"\n[bold]{title}[/bold]")
         out.print(_means(entries, inits))
+        leaktext.leaks(entries, out)
         out.print(_scores(entries, inits))
-        _leaks(entries, out)
         _table_if_any(_speed(entries), out)
         _table_if_any(_low_data(entries), out)
         if paper:
@@ -48,20 +48,6 @@ def _table(*columns: str) -> Table:
     for place, name in enumerate(columns):
         table.add_column(name, justify="right" if place else "left")
     return table
-
-
-def _leaks(entries: list[Record], out: Console) -> None:
-    """Say how much of a score goes when relatives stay on one side, where a task and its `-grouped` twin were run."""
-    named = {e["task"].split("@")[0]: e["inits"] for e in entries}
-    for name in sorted(named):
-        for init, grouped in named.get(f"{name}-grouped", {}).items():
-            by_row = named[name].get(init, {}).get("mean")
-            if by_row is not None and grouped["mean"] is not None:
-                apart = grouped["mean"]
-                out.print(
-                    f"leak in {name}, {init}: {by_row:.3f} split by row, {apart:.3f} with relatives on one side:"
-                    f" {by_row - apart:+.3f}"
-                )
 
 
 def _blocks(record: Record) -> dict[str, list[Record]]:
@@ -110,7 +96,7 @@ def _means(entries: list[Record], inits: list[str]) -> Table:
         other = [mean(entry["unused"] and {**entry["unused"], "failed": []})] if unused else []
         both = (entry["gain"] or {}).get("both")
         table.add_row(
-            entry["task"],
+            leaktext.with_sign(entry),
             f"{about.get('metric', '?')}{chance}",
             *cells,
             *other,

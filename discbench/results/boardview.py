@@ -170,13 +170,14 @@ class Board:
 
     def _repr_html_(self) -> str:
         """Return the board as tables; every word in it is escaped."""
+        from discbench.results.leaktext import notes
         from discbench.results.notebook import html_lines, html_table
 
         inits = sorted({i for e in self.record["entries"] for i in e["inits"]}, key=init_order)
         head = ["checkpoint", "task", "recipe", "metric (chance)", *(f"{i}: mean ± sd (n)" for i in inits)]
         told = board.shown(self.record)
         rows = [_html_row(entry, inits) for entry in told["entries"]]
-        lines = [*map(_headline, told["checkpoints"]), *self._failures()]
+        lines = [*notes(told["entries"]), *map(_headline, told["checkpoints"]), *self._failures()]
         return html_table([*head, "gain over scratch, 95 % interval"], rows) + html_lines(lines)
 
 
@@ -201,7 +202,7 @@ def _row(result: Result) -> Record:
 
 
 def _html_row(entry: Record, inits: list[str]) -> list[str]:
-    from discbench.results import boardtext
+    from discbench.results import boardtext, leaktext
 
     about = entry["about"] or {}
     chance = "" if about.get("chance") is None else f" ({about['chance']:.2f})"
@@ -210,7 +211,7 @@ def _html_row(entry: Record, inits: list[str]) -> list[str]:
     means = [boardtext.mean(entry["inits"].get(init)) for init in inits]
     gain = boardtext.gain(entry["gain"]).replace("\\[", "[")
     way = f"{entry['recipe']}{changed}{cut}"
-    return [entry["checkpoint"], entry["task"], way, f"{about.get('metric', '?')}{chance}", *means, gain]
+    return [entry["checkpoint"], leaktext.with_sign(entry), way, f"{about.get('metric', '?')}{chance}", *means, gain]
 
 
 def _headline(row: Record) -> str:

@@ -6,7 +6,7 @@ libraries of another version may round otherwise are compared with a tolerance.
 
 import io
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -41,6 +41,8 @@ class Known:
     targets: Array
     groups: tuple[str, ...] | None
     """Of test."""
+    copies: Sequence[Record]
+    """Near copies of train rows; a way that cannot be counted here has `why`."""
     numbers: Array | None = None
     """Of train, where its publisher has an order."""
 
@@ -141,6 +143,16 @@ def marks(record: Record, sizes: tuple[int, int, int] | None) -> Found:
     wanted = [name for name, holds in reasons.items() if holds]
     if said != wanted:
         yield "marks", f"it is marked {shown(said)}, but its rows earn {wanted}"
+
+
+def copies(record: Record, known: Known) -> Found:
+    """Check the near copies that a result names, in each way that can be counted here."""
+    said = {way["by"]: way for way in record["dataset"].get("copies", [])}
+    for way in known.copies:
+        if said and "why" not in way and said.get(way["by"]) != way:
+            yield "copies", f"near copies by {way['by']} are not those that the task's rows have"
+    if strange := sorted(set(said) - {way["by"] for way in known.copies}):
+        yield "copies", f"near copies by {', '.join(strange)} are none that the task counts"
 
 
 def answered(record: Record, found: Answers, known: Known) -> Found:

@@ -196,6 +196,7 @@ class Verifier:
             return None
         if known.partial != result["dataset"]["partial"]:
             self._say(task.id, "dataset", f"the rows are partial: {known.partial or 'no'}, by the rows at hand")
+        self._take(task.id, recount.copies(result, known))
         return known
 
     def _load(self, task: Task) -> recount.Known | str:
@@ -209,7 +210,14 @@ class Verifier:
             return str(error)
         train, test = loaded.train, loaded.test
         return recount.Known(
-            loaded.sha256, loaded.partial, loaded.sizes, train.targets, test.targets, test.groups, train.numbers
+            loaded.sha256,
+            loaded.partial,
+            loaded.sizes,
+            train.targets,
+            test.targets,
+            test.groups,
+            loaded.copies,
+            train.numbers,
         )
 
     def _marks(self, name: str, result: Record, task: Task, known: recount.Known | None) -> None:

@@ -7,8 +7,7 @@ UCI splice junctions and the ten marks of Pokholok 2005 (Kao & Lee 2021, §3.1 a
 from functools import partial
 
 from discbench import Classes, Dataset, RandomTable, Row, Specialist, Task, accuracy, hookimpl
-from discbench.data import fetch, local, open_text, read_parquet, read_rows, split
-from discbench.data.groups import grouped_split
+from discbench.data import fetch, grouped_split, local, open_text, read_parquet, read_rows, split
 from discbench.errors import DataError
 
 SPLICE_URL = "https://archive.ics.uci.edu/ml/machine-learning-databases/molecular-biology/splice-junction-gene-sequences/splice.data"
@@ -23,6 +22,8 @@ MARKS = {
 }  # fmt: skip
 """Rows of each mark in the published files (the first three: Kao & Lee 2021, Table 11)."""
 HUB = "https://huggingface.co/datasets/InstaDeepAI/nucleotide_transformer_downstream_tasks/resolve/main"
+SPLICE_SHARED, HISTONE_SHARED = 20, 32
+"""Bases that windows have in common only if they overlap, or are repeats of the genome."""
 SPECIALISTS = {"H3": 0.873, "H4": 0.873, "H3K9ac": 0.791}
 
 
@@ -48,7 +49,7 @@ def load_splice():
 
 def load_splice_grouped():
     """Cut 90/5/5 with windows that share 20 bases on one side: copies, and overlapping windows of one gene."""
-    return grouped_split(splice_rows(), shared=20, parts=PARTS, seed=100)
+    return grouped_split(splice_rows(), shared=SPLICE_SHARED, parts=PARTS, seed=100)
 
 
 def three_lines(path):
@@ -119,7 +120,7 @@ def load_histone_grouped(mark):
     the genome's repeats. In the rows at hand the largest family has 103 of 4185 windows (H3) and 115 of 7767 (H3K9ac).
     """
     rows, missing = histone_rows(mark)
-    return grouped_split(rows, shared=32, parts=PARTS, seed=100, partial=missing)
+    return grouped_split(rows, shared=HISTONE_SHARED, parts=PARTS, seed=100, partial=missing)
 
 
 def sizes(count):
@@ -142,6 +143,8 @@ def histone(mark, load, suffix="", overlap=""):
             sizes=sizes(MARKS[mark]) if not suffix else None,
             published=f"{MARKS[mark]} in all (Table 11)" if mark in SPECIALISTS else "",
             overlap=overlap,
+            shared=HISTONE_SHARED,
+            apart="" if suffix else f"dna.{mark.lower()}-grouped",
         ),
         mapping=RandomTable("ACGTN"),
         target=Classes(2),
@@ -166,6 +169,8 @@ def splice(name, load, sha256, sizes, overlap="", specialist=None):
             published="3190 in all (Table 11)",
             rows_sha256=sha256,
             overlap=overlap,
+            shared=SPLICE_SHARED,
+            apart="dna.splice-grouped" if overlap else "",
         ),
         mapping=RandomTable("ACGTNDRS"),
         target=Classes(3, SPLICE_CLASSES),
@@ -196,7 +201,7 @@ def discbench_tasks():
         splice(
             "dna.splice-grouped",
             load_splice_grouped,
-            "1cc41cec6a6763812c9496cb24f56d84cb0835f6f32b643375c199fbbd02b999",
+            "a278539900d734ac670a751a567a787f1c3e6ef735d4c2391ae38d1853e77c85",
             (2872, 159, 159),
         ),
         *(histone(mark, load_histone, overlap=windows) for mark in MARKS),

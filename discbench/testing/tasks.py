@@ -6,6 +6,7 @@ import sys
 import warnings
 from collections.abc import Iterator
 from dataclasses import replace
+from itertools import combinations
 
 import numpy as np
 
@@ -49,7 +50,7 @@ def check_task(task: Task) -> Splits:
         _check_splits(task, first)
         for name in rows.SPLITS:
             encode(task, getattr(first, name))
-        _check_groups(task, first)
+        _check_apart(task, first)
         _check_answer(task, first)
     if isinstance(task.mapping, RandomTable):
         check_mapping(task)
@@ -86,7 +87,8 @@ def _check_splits(task: Task, splits: Splits) -> None:
             f"they hash to {found_hash}",
         )
     learnt, asked = (
-        {rows.canonical(replace(row, target=0, number=None)) for row in part} for part in (splits.train, splits.test)
+        {rows.canonical(replace(row, target=0, number=None, family=None)) for row in part}
+        for part in (splits.train, splits.test)
     )
     shared = learnt & asked
     promise(
@@ -97,14 +99,21 @@ def _check_splits(task: Task, splits: Splits) -> None:
     )
 
 
-def _check_groups(task: Task, splits: Splits) -> None:
-    learnt, asked = ({row.group for row in part} - {None} for part in (splits.train, splits.test))
-    promise(
-        task.name,
-        "no item has segments in train and in test unless Dataset(overlap=...) says why",
-        not learnt & asked or bool(task.dataset.overlap),
-        f"{len(learnt & asked)} have, {min(learnt & asked, key=str, default=None)!r} for one; see discbench.data.split",
-    )
+def _check_apart(task: Task, splits: Splits) -> None:
+    """Check that neither an item nor a family stands in two splits."""
+    for kind, what, advice in (
+        ("group", "no item has segments in two splits", "discbench.data.split"),
+        ("family", "no family has rows in two splits", "discbench.data.grouped_split"),
+    ):
+        names = {split: {getattr(row, kind) for row in getattr(splits, split)} - {None} for split in rows.SPLITS}
+        for one, other in combinations(rows.SPLITS, 2):
+            both = names[one] & names[other]
+            promise(
+                task.name,
+                f"{what} unless Dataset(overlap=...) says why",
+                not both or bool(task.dataset.overlap),
+                f"{len(both)} have in {one} and {other}, {min(both, key=str, default=None)!r} for one; see {advice}",
+            )
 
 
 def _check_answer(task: Task, splits: Splits) -> None:

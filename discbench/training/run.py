@@ -197,7 +197,7 @@ class Bench:
                 "trained_parameters": sum(p.numel() for p in model.parameters() if p.requires_grad),
             },
             "mapping_sha256": table_sha256(table),
-            "dataset": {"sha256": loaded.sha256, "status": loaded.status, "partial": loaded.partial},
+            "dataset": record.dataset(loaded),
             "marks": record.marks(cell, loaded),
         }
         return result, pack_predictions(kept["test"], unit.answered(trained.test), splits["test"].targets)
@@ -238,7 +238,7 @@ class Bench:
             },
             "chosen": given.chosen,
             "mapping_sha256": None,
-            "dataset": {"sha256": loaded.sha256, "status": loaded.status, "partial": loaded.partial},
+            "dataset": record.dataset(loaded),
             "marks": record.marks(cell, loaded),
         }
         return result, pack_predictions(kept["test"], given.test, test.targets)

@@ -79,6 +79,16 @@ def test_groups_are_counted_and_vote_once():
     assert pytest.approx(2 / 3) == rows["majority"]["accuracy"]
 
 
+def test_families_are_counted_and_those_on_two_sides_are_told():
+    part = [Row("A", 0, family="p"), Row("C", 1, family="p"), Row("G", 1, family="q"), Row("T", 1)]
+    made = card.card(task(Splits(train=part, validation=part[3:], test=part[2:])))
+
+    assert [2, None, 1] == [made["rows"]["splits"][name]["families"] for name in ("train", "validation", "test")]
+    assert 1 == made["rows"]["families_on_two_sides"]
+    assert "1 families on two sides" in card.text(made)
+    assert f"  families     {2:>22}{0:>22}{1:>22}" in card.text(made).splitlines()
+
+
 def test_texts_are_counted_in_words_both_of_a_pair_together():
     part = [Row("one two", 0.5, pair="three"), Row("one", 1.0, pair="two")]
     rows = card.card(task(Splits(train=part, validation=part, test=part), Scalar(), TextTable()))["rows"]
@@ -114,6 +124,8 @@ toy.task@3
   copies                            1                     0                     1
   two labels                        1                     0                     0
   shared       1 validation rows also in train, 2 test rows also in train, 1 test rows also in validation
+  near copies  1 of 2 validation rows equal a train row, 100 % of them with its label
+               2 of 4 test rows equal a train row, 100 % of them with its label
   alphabet     4 of 5 symbols occur: A 40.0% C 23.3% T 20.0% G 16.7%
   train        no 3, yes 1
   validation   yes 2

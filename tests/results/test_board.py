@@ -9,6 +9,8 @@ import pytest
 from scipy.stats import ttest_rel
 
 from discbench.results import board, stats
+from discbench.results.boardview import Board
+from discbench.results.leaktext import notes
 from discbench.values.cells import cell_id
 
 
@@ -136,6 +138,51 @@ def test_the_board_fits_its_schema_and_does_not_depend_on_the_order_of_results()
 
     jsonschema.validate(json.loads(board.to_bytes(made)), json.loads(board.SCHEMA.read_text()))
     assert board.to_bytes(made) == board.to_bytes(board.build(results[::-1]))
+
+
+def way(near, rows=160, **fields):
+    part = {"rows": rows, "near": near, "same_label": 0.871, "correlation": None}
+    about = {"by": "stretch", "length": 20, "what": "share 20 symbols with a train row", "apart": "dna.splice-grouped"}
+    return {**about, "validation": part, "test": part, **fields}
+
+
+def leaking(copies, **fields):
+    return [{**result, "dataset": {"copies": copies}} for result in pairs([0.1, 0.2, 0.3], **fields)]
+
+
+NOTE = (
+    "\N{DAGGER} dna.splice@1: 19 % of test rows share 20 symbols with a train row, 87 % of them with its label"
+    " (dna.splice-grouped keeps these on one side)"
+)
+
+
+def test_a_known_leak_is_told_below_the_scores_of_its_task_and_keeps_nothing_out_of_means():
+    made = board.build(leaking([way(31)], task="dna.splice") + leaking([way(1)], task="dna.other"))
+    lines = repr(Board.of(leaking([way(31)], task="dna.splice") + leaking([way(1)], task="dna.other"))).splitlines()
+
+    jsonschema.validate(json.loads(board.to_bytes(made)), json.loads(board.SCHEMA.read_text()))
+    assert [[way(1)], [way(31)]] == [entry["copies"] for entry in made["entries"]]
+    assert [[NOTE], []] == [notes([made["entries"][1]]), notes([made["entries"][0]])]
+    assert pytest.approx(0.2) == made["checkpoints"][0]["adaptability"]
+    assert ["dna.other", "dna.splice"] == made["checkpoints"][0]["tasks"]
+    assert " ".join(NOTE.split()[:8]) in " ".join(" ".join(lines).split())
+    assert [True, False] == [
+        any(line.split()[:2] == [f"dna.{name}@1", "\N{DAGGER}"] for line in lines) for name in ("splice", "other")
+    ]
+
+
+def test_a_board_in_a_notebook_tells_a_known_leak():
+    shown = Board.of(leaking([way(31)], task="dna.splice"))._repr_html_()
+
+    assert "dna.splice@1 \N{DAGGER}" in shown
+    assert NOTE in shown
+
+
+def test_a_board_of_results_that_do_not_say_has_no_copies_and_no_note():
+    made = board.build(pairs([0.1]))
+
+    assert made["entries"][0]["copies"] is None
+    assert [] == notes(made["entries"])
 
 
 def test_a_metric_whose_lower_is_better_gains_when_it_falls():
