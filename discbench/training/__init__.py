@@ -1,5 +1,5 @@
 """One cell, start to end: models and inits, rows as token ids, the loop, scores. torch starts here.
 
 Others take `run` (a cell to a result), `models`, `score`, `dynamics`, and `ranks`, which needs no torch.
-Uses `data`, `results`, `values`.
+Uses `data`, `engine`, `results`, `values`.
 """

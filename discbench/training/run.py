@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 
 from discbench.data import rowcache, rows
+from discbench.engine import savings
 from discbench.errors import CheckpointError, DiscbenchError, PluginError, UserError
 from discbench.results.store import Result, Store, pack_predictions
-from discbench.training import baselines, dynamics, families, finetune, models, optimizers, ranks, record, score
+from discbench.training import baselines, dynamics, families, finetune, models, optimizers, ranks, record, score, trying
 from discbench.training.inputs import Inputs, to_inputs, to_text_inputs
 from discbench.values import metrics
 from discbench.values.cells import Cell
@@ -31,6 +32,7 @@ class Bench:
     place: Place
     _rows: dict[str, rows.Loaded] = field(default_factory=dict)
     _vocabularies: dict[Checkpoint, Vocabulary] = field(default_factory=dict)
+    _plans: dict[Checkpoint, savings.Plan] = field(default_factory=dict)
 
     def rows_of(self, task: Task) -> rows.Loaded:
         """Return a task's rows, read once."""
@@ -60,6 +62,13 @@ class Bench:
                 self._vocabularies[checkpoint] = models.vocabulary_of(checkpoint)
         return self._vocabularies[checkpoint]
 
+    def savings_of(self, checkpoint: Checkpoint, model: Any) -> savings.Plan:  # noqa: ANN401 - transformers' classes
+        """Return which savings a checkpoint has, tried once, on any model of its architecture."""
+        if checkpoint not in self._plans:
+            with models.quietly(verbose=self.place.verbose):
+                self._plans[checkpoint] = trying.tried(model, self.vocabulary(checkpoint))
+        return self._plans[checkpoint]
+
     def check(self, checkpoint: Checkpoint, cells: list[Cell], tasks: dict[str, Task]) -> None:
         """Raise a UserError now for what would make every cell of the checkpoint fail."""
         for cell in {c.task: c for c in cells}.values():
@@ -81,6 +90,7 @@ class Bench:
                     f" {families.advice(model, longest)}"
                 )
             families.check_padding(model, vocabulary, checkpoint.name, task.name, (shortest, longest))
+        self.savings_of(checkpoint, model)
 
     def _check_recipe(self, recipe: dict[str, Any]) -> None:
         optimizers.optimizer_kind(recipe["optimizer"])
@@ -105,7 +115,8 @@ class Bench:
                 if ranks.count() > 1 and not isinstance(error, DiscbenchError):
                     raise  # of this process alone: the others wait for it, until torchrun ends them
                 result, predictions = record.failure(error), None
-            whole = {**record.head(cell, task), **result, "run": record.run_of(began, self.place.device)}
+            about = {**record.run_of(began, self.place.device), **result.get("run", {})}
+            whole = {**record.head(cell, task), **result, "run": about}
             ranks.of_first(lambda: store.put(cell, whole, predictions))
             stored: Result = ranks.of_first(lambda: store.get(cell))
             return stored
@@ -126,16 +137,17 @@ class Bench:
         def answers(name: str, outputs: Any) -> score.Voted:  # noqa: ANN401
             return score.vote(task.target, outputs, splits[name].targets, splits[name].groups)
 
+        ready = (inputs["train"], inputs["validation"], inputs["test"])
+        plan = trying.plan_for(self.savings_of(checkpoint, model), recipe, self.place.device, ready)
         trained = finetune.finetune(
             model,
-            inputs["train"],
-            inputs["validation"],
-            inputs["test"],
+            *ready,
             recipe,
             cell.seed,
             device=self.place.device,
             score=lambda outputs: score.primary(task.metric, answers("validation", outputs)),
             report=report,
+            plan=plan,
         )
         found = answers("test", trained.test)
         result = {
@@ -158,6 +170,7 @@ class Bench:
             "mapping_sha256": table_sha256(table),
             "dataset": {"sha256": loaded.sha256, "status": loaded.status, "partial": loaded.partial},
             "marks": record.marks(cell, loaded),
+            "run": {"engine": record.engine(plan)},
         }
         return result, pack_predictions(kept["test"], trained.test, splits["test"].targets)
 
