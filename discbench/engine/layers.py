@@ -8,8 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from discbench.engine.attention import Stash
-from discbench.engine.batches import Collect, Current
+from discbench.engine.batches import Current
 
 PROJECTIONS = (
     ("query", "key", "value"),
@@ -76,11 +75,12 @@ def first_of(output: Any) -> Tensor:  # noqa: ANN401 - a tensor or a tuple of wh
     return found
 
 
-def _with_first(output: Any, hidden: Tensor) -> Any:  # noqa: ANN401
+def with_first(output: Any, hidden: Tensor) -> Any:  # noqa: ANN401
+    """Return a layer's output with other hidden states."""
     return (hidden, *output[1:]) if isinstance(output, tuple) else hidden
 
 
-def _split(args: tuple[Any, ...], given: dict[str, Any]) -> tuple[Tensor, tuple[Any, ...], dict[str, Any]]:
+def split(args: tuple[Any, ...], given: dict[str, Any]) -> tuple[Tensor, tuple[Any, ...], dict[str, Any]]:
     """Return a layer's hidden states and its other arguments."""
     if args:
         return args[0], args[1:], given
@@ -176,119 +176,3 @@ def _watched(layer: nn.Module, run: Callable[[], Any]) -> tuple[dict[nn.Module, 
             stack.callback(module.register_forward_hook(note, with_kwargs=True).remove)
         run()
     return given, outputs
-
-
-@contextmanager
-def shortened(layer: nn.Module, parts: Projections, place: str, current: Current) -> Iterator[None]:
-    """Run with a last layer that makes queries, and all that follows from them, of one place a row only.
-
-    Keys and values are of all places. Where the head reads the first place the layer gives (rows, 1, width); where it
-    reads the last, that one in every place.
-    """
-    stash = Stash()
-    inner = layer.forward
-    full: list[Tensor] = []
-
-    def forward(*args: Any, **given: Any) -> Any:  # noqa: ANN401 - the layer's own arguments
-        hidden, rest, others = _split(args, given)
-        stash.places = torch.zeros(current.rows, dtype=torch.int64) if place == "first" else current.last()
-        if current.packed:
-            short = hidden[0].index_select(0, current.starts() + stash.places).unsqueeze(1)
-        elif place == "first":
-            short = hidden[:, :1]
-        else:
-            short = hidden[torch.arange(current.rows), stash.places].unsqueeze(1)
-        full[:] = [hidden if parts.norm is None else parts.norm(hidden)]
-        out = inner(short, *rest, **others)
-        stash.keys = stash.values = stash.places = None
-        full.clear()
-        found = first_of(out)
-        return _with_first(out, found if place == "first" else found.expand(-1, current.width, -1))
-
-    with ExitStack() as stack:
-        parts.attention.__dict__["discbench_stash"] = stash
-        stack.callback(parts.attention.__dict__.pop, "discbench_stash")
-        for module, keep in _keepers(parts, stash, full):
-            stack.enter_context(replaced(module, keep))
-        stack.enter_context(replaced(layer, forward))
-        yield
-
-
-def _keepers(
-    parts: Projections, stash: Stash, full: list[Tensor]
-) -> list[tuple[nn.Module, Callable[[Tensor], Tensor]]]:
-    """Return forwards that put keys and values of all places aside, and give the layer something of its shape."""
-    if parts.joint is not None:
-        return [(parts.joint, _joint_keeper(parts.joint, stash, full))]
-    assert parts.key is not None
-    assert parts.value is not None
-
-    def keeper(module: nn.Module, name: str) -> Callable[[Tensor], Tensor]:
-        inner = module.forward
-
-        def keep(short: Tensor) -> Tensor:
-            made = inner(full[0])
-            setattr(stash, name, made)
-            return short.new_zeros(*short.shape[:-1], made.shape[-1])
-
-        return keep
-
-    return [(parts.key, keeper(parts.key, "keys")), (parts.value, keeper(parts.value, "values"))]
-
-
-def _joint_keeper(joint: Any, stash: Stash, full: list[Tensor]) -> Callable[[Tensor], Tensor]:  # noqa: ANN401
-    width = joint.nf // 3  # transformers' Conv1D holds (inputs, outputs)
-
-    def keep(short: Tensor) -> Tensor:
-        both = full[0] @ joint.weight[:, width:] + joint.bias[width:]
-        stash.keys, stash.values = both.split(width, dim=-1)
-        query = short @ joint.weight[:, :width] + joint.bias[:width]
-        return torch.cat([query, query.new_zeros(*query.shape[:-1], 2 * width)], dim=-1)
-
-    return keep
-
-
-@contextmanager
-def packed(layers: list[nn.Module], current: Current, *, short: bool) -> Iterator[None]:
-    """Run with padding left out between the first layer and the last; `short`: the last one gives one place a row."""
-    first, last = layers[0], layers[-1]
-
-    def enter(inner: Callable[..., Any]) -> Callable[..., Any]:
-        def forward(*args: Any, **given: Any) -> Any:  # noqa: ANN401 - the layer's own arguments
-            if not current.packed:
-                return inner(*args, **given)
-            hidden, rest, others = _split(args, given)
-            return inner(Collect.apply(hidden.flatten(0, 1), current.tokens).unsqueeze(0), *rest, **others)
-
-        return forward
-
-    def leave(inner: Callable[..., Any]) -> Callable[..., Any]:
-        def forward(*args: Any, **given: Any) -> Any:  # noqa: ANN401
-            out = inner(*args, **given)
-            if not current.packed or short:
-                return out
-            whole = current.whole()
-            wide = Unpacked.apply(first_of(out)[0], current.tokens, current.rows * current.width)
-            return _with_first(out, wide.view(current.rows, whole.width, -1))
-
-        return forward
-
-    with ExitStack() as stack:
-        stack.enter_context(replaced(last, leave(last.forward)))
-        stack.enter_context(replaced(first, enter(first.forward)))
-        yield
-
-
-class Unpacked(torch.autograd.Function):
-    """Packed tokens (tokens, width) -> (places, width), 0 where there is padding."""
-
-    @staticmethod
-    def forward(ctx: Any, tokens: Tensor, places: Tensor, count: int) -> Tensor:  # noqa: ANN401 - torch's context
-        """Scatter."""
-        ctx.places = places
-        return tokens.new_zeros(count, tokens.shape[1]).index_copy_(0, places, tokens)
-
-    @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None]:  # noqa: ANN401
-        """Gather."""
-        return gradient.reshape(-1, gradient.shape[-1]).index_select(0, ctx.places), None, None

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from discbench.engine import attention, batches, compact, dropout, layers
+from discbench.engine import attention, batches, compact, dropout, layers, packing, pooled
 
 VOCABULARY, LAST_LAYER, PADDING, DROPOUT = NAMES = ("vocabulary", "last_layer", "padding", "dropout")
 """The word embedding cut to the ids that occur; the last layer at the place that the head reads; linear layers on real
@@ -101,9 +101,9 @@ def _layers(model: nn.Module, plan: Plan, current: batches.Current) -> _Layers:
 def _changed(found: _Layers, plan: Plan, current: batches.Current) -> Iterator[None]:
     with ExitStack() as stack:
         if found.parts is not None:
-            stack.enter_context(layers.shortened(found.stack[-1], found.parts, found.place, current))
+            stack.enter_context(pooled.shortened(found.stack[-1], found.parts, found.place, current))
         if PADDING in plan.on:
-            stack.enter_context(layers.packed(found.stack, current, short=found.parts is not None))
+            stack.enter_context(packing.packed(found.stack, current, short=found.parts is not None))
         yield
 
 
@@ -157,7 +157,7 @@ def gradients(model: nn.Module, samples: Sequence[Batch]) -> tuple[list[Tensor],
             weights = torch.linspace(0.5, 1.5, outputs.numel()).view(outputs.shape)
             loss = loss + (outputs * weights).sum()
             found.append(outputs.detach().clone())
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.backward()
         return found, {name: p.grad for name, p in model.named_parameters() if p.grad is not None}
     finally:
         model.train(mode)

@@ -197,14 +197,15 @@ def _trained(
     prepared, optimizer = accelerator.prepare(model, optimizer_for(model, recipe))
     torch.manual_seed(seed + accelerator.process_index)
     curve, best, told = Curve(), Best(), 0.0
+    losses = _Losses(curve.loss, accelerator)
     prepared.train()
     for step, drawn in zip(range(steps), training_batches(train, recipe, seed, accelerator), strict=False):
         loss = _step(prepared, drawn, optimizer, accelerator, recipe, rate(step, steps, recipe))
-        curve.loss.append(_finite(loss, step))
-        if time.monotonic() - told > 0.2:  # noqa: PLR2004 - seconds; often enough for an eye
+        losses.take(loss)
+        if curve.loss and time.monotonic() - told > 0.2:  # noqa: PLR2004 - seconds; often enough for an eye
             report(step + 1, steps, curve.loss[-1])
             told = time.monotonic()
-        over = step + 1 == steps or _low_enough(curve.loss, recipe, epoch)
+        over = step + 1 == steps or losses.low_enough(recipe, epoch)
         if (step + 1) % every == 0 or over:
             outputs = predict(prepared, validation, accelerator)
             curve.validation.append((step + 1, score(outputs)))
@@ -212,6 +213,7 @@ def _trained(
             prepared.train()
         if over:
             break
+    losses.read()
     return _answers(prepared, model, test, accelerator, best, curve)
 
 
@@ -235,23 +237,57 @@ def _step(
     accelerator: Accelerator,
     recipe: Recipe,
     factor: float,
-) -> float:
+) -> Tensor:
     for group in optimizer.param_groups:
         group["lr"] = recipe.lr * factor
     loss = loss_of(logits(model, drawn), drawn["targets"]) * drawn["weight"]
     accelerator.backward(loss)
     if recipe.clip is not None:
-        accelerator.clip_grad_norm_(model.parameters(), recipe.clip)
+        _clip(accelerator, optimizer, recipe.clip)
     optimizer.step()
     optimizer.zero_grad(set_to_none=True)
-    return float(accelerator.reduce(loss.detach(), reduction="mean").item())
+    return loss.detach()
 
 
-def _low_enough(losses: list[float], recipe: Recipe, epoch: int) -> bool:
-    """Tell whether an epoch has just ended whose mean loss is below the recipe's `stop_below`."""
-    if recipe.stop_below is None or len(losses) % epoch:
-        return False
-    return float(np.mean(losses[-epoch:])) < recipe.stop_below
+def _clip(accelerator: Accelerator, optimizer: Any, norm: float) -> None:  # noqa: ANN401 - accelerate's wrapper
+    """Bound the gradient's norm; accelerate's own way walks the whole model several times, and only fp16 needs it."""
+    weights = [p for group in optimizer.param_groups for p in group["params"]]
+    clip = accelerator.clip_grad_norm_ if accelerator.scaler is not None else nn.utils.clip_grad_norm_
+    clip(weights, norm)
+
+
+class _Losses:
+    """The losses of all steps; read from a device other than the CPU once in `EVERY` steps, for each time it waits."""
+
+    EVERY = 16
+
+    def __init__(self, known: list[float], accelerator: Accelerator) -> None:
+        self.known = known
+        self._waiting: list[Tensor] = []
+        self._accelerator = accelerator
+        self._most = 1 if accelerator.device.type == "cpu" else self.EVERY
+
+    def take(self, loss: Tensor) -> None:
+        """Add a step's loss, of this process's share of the batch."""
+        self._waiting.append(loss)
+        if len(self._waiting) >= self._most:
+            self.read()
+
+    def read(self) -> None:
+        """Bring `known` up to date."""
+        if not self._waiting:
+            return
+        together = self._accelerator.reduce(torch.stack(self._waiting), reduction="mean").tolist()
+        self._waiting.clear()
+        for loss in together:
+            self.known.append(_finite(loss, len(self.known)))
+
+    def low_enough(self, recipe: Recipe, epoch: int) -> bool:
+        """Tell whether an epoch has just ended whose mean loss is below the recipe's `stop_below`."""
+        if recipe.stop_below is None or (len(self.known) + len(self._waiting)) % epoch:
+            return False
+        self.read()
+        return float(np.mean(self.known[-epoch:])) < recipe.stop_below
 
 
 def _finite(loss: float, step: int) -> float:

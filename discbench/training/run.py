@@ -25,6 +25,14 @@ from discbench.values.types import Task
 Report = Callable[[int, int, float], None]
 
 
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What a look at a checkpoint found out, on its way to another process."""
+
+    vocabulary: Vocabulary | None
+    plan: savings.Plan | None
+
+
 @dataclass
 class Bench:
     """Runs cells one after another and keeps what they share."""
@@ -68,6 +76,17 @@ class Bench:
             with models.quietly(verbose=self.place.verbose):
                 self._plans[checkpoint] = trying.tried(model, self.vocabulary(checkpoint))
         return self._plans[checkpoint]
+
+    def known(self, checkpoint: Checkpoint) -> Known:
+        """Return what has been found out about a checkpoint."""
+        return Known(self._vocabularies.get(checkpoint), self._plans.get(checkpoint))
+
+    def learn(self, checkpoint: Checkpoint, known: Known) -> None:
+        """Take what another bench has found out about a checkpoint."""
+        if known.vocabulary is not None:
+            self._vocabularies[checkpoint] = known.vocabulary
+        if known.plan is not None:
+            self._plans[checkpoint] = known.plan
 
     def check(self, checkpoint: Checkpoint, cells: list[Cell], tasks: dict[str, Task]) -> None:
         """Raise a UserError now for what would make every cell of the checkpoint fail."""

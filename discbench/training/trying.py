@@ -1,8 +1,10 @@
 """What a checkpoint is tried with before its first cell, and which savings a cell may use."""
 
+import time
 from dataclasses import replace
 
 import numpy as np
+import torch
 
 from discbench.data.rows import Encoded
 from discbench.engine import savings, trial
@@ -34,6 +36,24 @@ def _sample(model: object, vocabulary: Vocabulary, lengths: tuple[int, ...]) -> 
     inputs = replace(to_inputs(split, vocabulary.regular, vocabulary, None), left=families.pads_left(model))
     drawn = inputs.batch(range(len(lengths)))
     return {name: drawn[name] for name in ("input_ids", "attention_mask")}
+
+
+def half_precision_note() -> str | None:
+    """Return a warning if bfloat16 is slower than float32 on this CPU; measured in some milliseconds."""
+    whole, half = (min(_seconds_of_a_product(kind) for _ in range(5)) for kind in (torch.float32, torch.bfloat16))
+    if half <= whole:
+        return None
+    return (
+        f"--set precision=bf16: on this CPU a matrix product takes {half / whole:.1f} times as long in bfloat16 as in"
+        " float32; leave it out, or use a GPU"
+    )
+
+
+def _seconds_of_a_product(kind: torch.dtype) -> float:
+    left, right = torch.ones(512, 512, dtype=kind), torch.ones(512, 512, dtype=kind)
+    began = time.perf_counter()
+    left @ right
+    return time.perf_counter() - began
 
 
 def plan_for(plan: savings.Plan, recipe: Recipe, device: str, splits: tuple[Inputs, ...]) -> savings.Plan:

@@ -13,7 +13,7 @@ from discbench.data.rows import Encoded
 from discbench.errors import CheckpointError, UserError
 from discbench.sweeps import plan
 from discbench.testing import tiny_checkpoint
-from discbench.training import answers, families, models
+from discbench.training import answers, families, finetune, models
 from discbench.training.inputs import to_inputs
 from discbench.training.run import Bench
 from discbench.values.cells import INITS, Request
