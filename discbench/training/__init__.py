@@ -2,5 +2,5 @@
 
 Others take `run` (a cell to a result), `models`, `score`, `steady`; and `dynamics`, `targets`, `ranks`, which need no
 torch.
-Uses `data`, `results`, `values`.
+Uses `data`, `engine`, `results`, `values`.
 """

@@ -11,6 +11,7 @@ from typing import Any
 import torch
 
 from discbench.data import rows
+from discbench.engine.savings import Plan
 from discbench.results.marks import marks as earned
 from discbench.results.store import FORMAT, Result
 from discbench.training import finetune
@@ -33,6 +34,11 @@ def run_of(began: float, device: str) -> dict[str, Any]:
             "processes": _processes(),
         },
     }
+
+
+def engine(plan: Plan) -> dict[str, Any]:
+    """Return which savings a cell was trained with, and why the others were off."""
+    return {"on": list(plan.on), "off": dict(plan.off)}
 
 
 def _processes() -> int:

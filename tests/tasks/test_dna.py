@@ -7,7 +7,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from discbench.data import reading, rowcache, rows
-from discbench.data.groups import pieces
+from discbench.data.pieces import pieces
 from discbench.errors import DataError
 from discbench.tasks import dna
 

@@ -13,7 +13,7 @@ from discbench.data.rows import Encoded
 from discbench.errors import CheckpointError, UserError
 from discbench.sweeps import plan
 from discbench.testing import tiny_checkpoint
-from discbench.training import families, finetune, models, soundness
+from discbench.training import answers, families, finetune, models, soundness
 from discbench.training.inputs import to_inputs
 from discbench.training.run import Bench
 from discbench.values.cells import INITS, Request
@@ -90,7 +90,7 @@ def rows_of(vocabulary, *lengths):
 @torch.no_grad()
 def logits(model, inputs, rows):
     model.eval()
-    return finetune._logits(model, replace(inputs, left=families.pads_left(model)).batch(rows)).numpy()
+    return answers.logits(model, replace(inputs, left=families.pads_left(model)).batch(rows)).numpy()
 
 
 def test_each_init_is_trained_and_scored_and_repeats(found, vocabulary, tmp_path):
