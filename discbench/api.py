@@ -81,7 +81,7 @@ def carry_out(
     crew = sweep.machine_workers(device) if asked.workers is None else asked.workers
     crew = 0 if executor == INPROCESS else crew
     said = (asked.stream or sys.stderr) if ranks.first() else io.StringIO()
-    progress = Progress(total=len(todo), kept=kept, stream=said, searching=settled is not None)
+    progress = Progress(total=len(todo), kept=kept, stream=said, words=prepared.words, searching=settled is not None)
     for note in prepared.notes:
         progress.say(note)
     place = Place(
@@ -93,13 +93,12 @@ def carry_out(
         given=pack(asked.given),
     )
     with progress:
-        share = asked.threads or max(1, sweep.machine_cores() // max(crew, ranks.count()))
         results = sweep.run(
             prepared,
             place,
             manager,
             workers=crew,
-            threads=share,
+            threads=asked.threads or 1,
             progress=progress,
             todo=todo,
             executor=executor,

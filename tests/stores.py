@@ -14,6 +14,7 @@ from discbench.results.store import Store, pack_predictions
 from discbench.submissions.recount import kept
 from discbench.sweeps.plan import cells
 from discbench.training import dynamics, finetune, record, run, score
+from discbench.training.targets import unit_of
 from discbench.values.cells import Request, steps_of, steps_per_epoch
 from discbench.values.checkpoints import locate
 from discbench.values.mapping import table_sha256
@@ -30,12 +31,12 @@ def tasks():
 
 
 def load_voted():
-    rows = [Row("ab" * (1 + i % 5), i // 3 % 2, group=f"item{i // 3}") for i in range(180)]
+    rows = [Row("ab" * (1 + i % 5), i // 3 % 2, group=f"item{i // 3}", number=i) for i in range(180)]
     return Splits(train=rows[:90], validation=rows[90:120], test=rows[120:])
 
 
 def voted_task():
-    """Sixty items of three rows each."""
+    """Sixty items of three rows each, in an order of their own."""
     dataset = Dataset(load_voted, license="CC0-1.0", cite="", rows_sha256=digest(load_voted()))
     return Task(name=VOTED, version=1, dataset=dataset, mapping=RandomTable("ab"), target=Classes(2), metric=accuracy)
 
@@ -72,7 +73,9 @@ def result_of(cell, task, random):
     """Return (result, predictions) of a run that answers at random."""
     checkpoint, bench = tiny()
     loaded = rows_of(task.name)
-    taken = {n: kept({**cell.recipe, **_fields(cell)}, n, len(getattr(loaded, n))) for n in SPLITS}
+    taken = {
+        n: kept({**cell.recipe, **_fields(cell)}, n, len(getattr(loaded, n)), loaded.train.numbers) for n in SPLITS
+    }
     splits = {n: getattr(loaded, n).take(taken[n]) for n in SPLITS}
 
     def voted(name):
@@ -87,6 +90,8 @@ def result_of(cell, task, random):
     best = max(marks, key=lambda s: (values[s], -s)) if cell.recipe["select"] == "best" else steps
     loss = (0.2 + random.random(steps)).tolist()
     curve = finetune.Curve(loss=loss, validation=[(s, values[s]) for s in marks], best_step=best)
+    labels = splits["train"].targets
+    unit = unit_of(cell.recipe, task.target, labels)
     outputs, found = voted("test")
     last = found if best == steps else voted("test")[1]
 
@@ -98,9 +103,9 @@ def result_of(cell, task, random):
         "status": "finished",
         "scores": {"test": measured(found), "validation": measured(held[best]), "test_of_last_state": measured(last)},
         "resampled": score.resample(task.metric, found),
-        "collapsed": score.collapsed(task.target, found),
+        "collapsed": score.collapsed(task.metric, task.target, found),
         "curve": record.curve_record(curve),
-        "dynamics": dynamics.measure(loss, task.target, splits["train"].targets),
+        "dynamics": dynamics.measure(loss, task.target, unit.given(labels)),
         "counts": {
             **{n: len(split) for n, split in splits.items()},
             "steps": steps,

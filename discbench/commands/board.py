@@ -2,11 +2,13 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import click
 
 from discbench.commands import show
 from discbench.commands.options import DIRECTORY
+from discbench.commands.stored import named
 from discbench.errors import UserError
 
 
@@ -19,11 +21,18 @@ from discbench.errors import UserError
 )
 def board_(results: Path, out: Path | None, svg: Path | None, *, paper: bool) -> None:
     """Build the board of everything in a store."""
-    from discbench.results import board, boardtext
-    from discbench.results.store import Store, write_whole
+    from discbench.results import board
+    from discbench.results.store import Store
 
-    store = Store(results)
-    made = board.build(store.results(), store.probes())
+    with named() as rows:
+        store = Store(results, rows)
+        _give(board.build(store.results(), store.probes()), out, svg, paper=paper)
+
+
+def _give(made: dict[str, Any], out: Path | None, svg: Path | None, *, paper: bool) -> None:
+    from discbench.results import board, boardtext
+    from discbench.results.store import write_whole
+
     if svg is not None:
         from discbench.site.pages import pictures
 
@@ -56,8 +65,9 @@ def compare_(one: str, other: str, results: Path, init: str, *, as_json: bool) -
     from discbench.results.compare import compare
     from discbench.results.store import Store
 
-    found = compare(board.build(Store(results).results()), one, other, init)
-    if as_json:
-        click.echo(json.dumps(found, indent=1, sort_keys=True))
-    else:
-        boardtext.comparison(found, show.console())
+    with named() as rows:
+        found = compare(board.build(Store(results, rows).results()), one, other, init)
+        if as_json:
+            click.echo(json.dumps(found, indent=1, sort_keys=True))
+        else:
+            boardtext.comparison(found, show.console())

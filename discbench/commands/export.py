@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from discbench.commands.options import DIRECTORY
+from discbench.commands.stored import named
 from discbench.errors import UserError, did_you_mean
 
 FORMATS = {
@@ -39,18 +40,25 @@ def export_(
 ) -> None:
     """Write a store's results in another project's format; the same store gives the same bytes."""
     from discbench.exports.selection import select
-    from discbench.results.store import write_whole
+    from discbench.results.store import Store
 
     if form not in FORMATS:
         raise UserError(f"no format {form!r}{did_you_mean(form, FORMATS, 'there are ' + ', '.join(FORMATS))}")
-    chosen = select(
-        results,
-        recipe=recipe,
-        marked=allow_marked,
-        whole_only=form not in SHOWS_MARKS,
-        benchmark=benchmark,
-        source_url=source_url,
-    )
+    with named() as rows:
+        chosen = select(
+            Store(results, rows),
+            recipe=recipe,
+            marked=allow_marked,
+            whole_only=form not in SHOWS_MARKS,
+            benchmark=benchmark,
+            source_url=source_url,
+        )
+        _write(chosen, form, out)
+
+
+def _write(chosen: Any, form: str, out: Path) -> None:  # noqa: ANN401 - a Selection
+    from discbench.results.store import write_whole
+
     module, name = FORMATS[form]
     make: Callable[..., dict[str, bytes]] = getattr(import_module(f"discbench.exports.{module}"), name)
     files: dict[str, Any] = make(chosen)

@@ -1,10 +1,12 @@
 """`discbench site`."""
 
 from pathlib import Path
+from typing import Any
 
 import click
 
 from discbench.commands.options import DIRECTORY
+from discbench.commands.stored import named
 
 
 @click.command(name="site")
@@ -15,7 +17,13 @@ def site_(source: Path, out: Path, *, figures: bool | None) -> None:
     """Write the board as a static site that opens from a file, without a network."""
     from discbench.site import pages
 
-    board = pages.read(source)
+    with named() as rows:
+        _build(pages.read(source, rows), out, figures=figures)
+
+
+def _build(board: dict[str, Any], out: Path, *, figures: bool | None) -> None:
+    from discbench.site import pages
+
     written = pages.build(board, out, figures=figures)
     size = sum(path.stat().st_size for path in written) / 1e6
     click.echo(

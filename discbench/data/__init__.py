@@ -1,24 +1,21 @@
 """Rows: find, fetch, check, read, hash and cache them; families of rows; a task's card.
 
-Others take `rowcache.load` (a task's rows, checked and cached), `rows.Encoded`, `card.card`, and `bounds` for any
-archive. Authors of tasks import the names below from here. Uses `values`.
+Others take `rowcache.load` (a task's rows, checked and cached), `rows.Encoded`, `card.card`. Authors of tasks
+import the names below from here. Uses `formats`, `values`.
 """
 
 from discbench.data.files import (
-    cache_directory,
     fetch,
     find_member,
     local,
-    number,
-    open_text,
-    read_json,
-    read_parquet,
-    read_rows,
-    read_table,
     reading,
     unpack,
 )
-from discbench.data.splits import grouped_split, shuffle, split
+from discbench.data.labels import number
+from discbench.data.splits import grouped_split, numbered, shuffle, split
+from discbench.data.tables import read_parquet, read_rows, read_table
+from discbench.formats.jsontables import read_json
+from discbench.formats.opening import cache_directory, open_text
 
 __all__ = [
     "cache_directory",
@@ -27,6 +24,7 @@ __all__ = [
     "grouped_split",
     "local",
     "number",
+    "numbered",
     "open_text",
     "read_json",
     "read_parquet",

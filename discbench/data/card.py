@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from discbench.data import rowcache
+from discbench.data.classes import remarks
 from discbench.data.rows import SPLITS, Encoded, Loaded, constant, describe
 from discbench.errors import DataError
 from discbench.values import copies
@@ -94,6 +95,8 @@ def described(task: Task, loaded: Loaded) -> Record:
         "near": list(loaded.copies),
         "families_on_two_sides": _on_two_sides(splits),
         "letters": _letters(task, splits),
+        "words": list(loaded.words),
+        "remarks": remarks(task, {name: describe(task.target, split.targets) for name, split in splits.items()}),
         "majority": majority(task, loaded),
     }
 
@@ -171,7 +174,9 @@ def text(record: Record) -> str:
     lines += _near(found["near"])
     lines += _wrapped("alphabet", _shares(found["letters"], record["symbols"])) if found["letters"] else []
     lines += [line for name in SPLITS for line in _wrapped(name, _labels(record, found["splits"][name]["labels"]))]
+    lines += _wrapped("in words", _numbered(found["words"])) if found["words"] else []
     lines += [f"  {'majority':<13}" + ", ".join(f"{name} {score:.3f}" for name, score in found["majority"].items())]
+    lines += [line for remark in found["remarks"] for line in _wrapped("remark", remark.split())]
     loading = record["loading"]
     return "\n".join([*lines, f"  {'loading':<13}{loading['seconds']} s, at most {loading['peak_mib']} MiB so far"])
 
@@ -187,7 +192,7 @@ def _facts(record: Record) -> Record:
     unit = "tokens" if record["symbols"] == "text" else "symbols"
     cut = f", rows cut after {record['longest']} {unit}" if record["longest"] else ""
     found = record["rows"]
-    status = found and f"{found['status']}, SHA-256 {found['sha256'][:12]}…"
+    status = found and f"{found['status']}, SHA-256 {found['sha256']}"
     return {
         "target": f"{record['target']}, {record['metric']}" + "".join(f", {name}" for name in record["also"]),
         "symbols": f"{record['symbols']}, mapping {record['mapping']}{cut}",
@@ -226,10 +231,16 @@ def _shares(letters: dict[str, int], symbols: int) -> list[str]:
     return [f"{len(letters)} of {symbols} symbols occur:", *listed, *more]
 
 
+def _numbered(words: list[str]) -> list[str]:
+    listed = [f"{place} {word}," for place, word in enumerate(words[:MOST_LABELS])]
+    more = [f"and {len(words) - len(listed)} more"] if len(words) > len(listed) else []
+    return [*listed[:-1], listed[-1].rstrip(",") if not more else listed[-1], *more]
+
+
 def _labels(record: Record, labels: Record) -> list[str]:
     if "counts" not in labels:
         return [f"mean {labels['mean']:.3f},", f"sd {labels['sd']:.3f},", f"{labels['min']:.3f}..{labels['max']:.3f}"]
-    names = record["classes"] or [f"class {label}" for label in range(len(labels["counts"]))]
+    names = record["classes"] or record["rows"]["words"] or [f"class {label}" for label in range(len(labels["counts"]))]
     counted = [(label, count) for label, count in Counter(dict(enumerate(labels["counts"]))).most_common() if count]
     listed = [f"{names[label]} {count}," for label, count in counted[:MOST_LABELS]]
     more = [f"and {len(counted) - len(listed)} more classes"] if len(counted) > len(listed) else []

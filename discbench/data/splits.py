@@ -7,7 +7,7 @@ split by families keeps them on one; the difference between the two scores is le
 import hashlib
 import json
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import fields, replace
 from typing import TypeVar
 
@@ -28,7 +28,14 @@ def shuffle(rows: Sequence[T], seed: int) -> list[T]:
     return order
 
 
-def split(rows: Sequence[Row], *, parts: Parts, seed: int, partial: str = "", by: By | None = None) -> Splits:
+def numbered(rows: Iterable[Row]) -> list[Row]:
+    """Return rows with their places as `number`: the order in which they are given is then part of what they are."""
+    return [replace(row, number=place) for place, row in enumerate(rows)]
+
+
+def split(
+    rows: Sequence[Row], *, parts: Parts, seed: int, partial: str = "", by: By | None = None, number: bool = False
+) -> Splits:
     """Shuffle once and cut into train, validation and test at int(share * n), as published splits of this kind do.
 
     Rows that have groups are shuffled and cut by group: segments of one item on both sides would be a leak. Rows that
@@ -42,6 +49,8 @@ def split(rows: Sequence[Row], *, parts: Parts, seed: int, partial: str = "", by
         by: What makes rows relatives: the name of a field of `Row`, or a function that takes a row and returns its
             family, such as a patient, a scaffold or a homology cluster. Rows for which it is None, empty or NaN are
             relatives of none. The rows come back with it as their `family`.
+        number: Whether rows get their place after the shuffle as `number`, for tasks whose source takes the first of
+            them (`--subset first`); not for rows that have families.
 
     Raises:
         DataError: The parts do not add up to 1, or no field has the name.
@@ -51,10 +60,13 @@ def split(rows: Sequence[Row], *, parts: Parts, seed: int, partial: str = "", by
     if any(row.family is not None for row in rows):
         return _dealt(rows, _kept_together(rows), parts, seed, partial)
     items: dict[object, list[Row]] = {}
-    for number, row in enumerate(rows):
-        items.setdefault(number if row.group is None else row.group, []).append(row)
+    for place, row in enumerate(rows):
+        items.setdefault(place if row.group is None else row.group, []).append(row)
     order = shuffle(list(items.values()), seed)
     first, second = int(parts[0] * len(order)), int(round(parts[0] + parts[1], 9) * len(order))
+    if number:
+        places = iter(range(len(rows)))
+        order = [[replace(row, number=next(places)) for row in item] for item in order]
     train, validation, test = (
         [row for item in part for row in item] for part in (order[:first], order[first:second], order[second:])
     )

@@ -181,6 +181,12 @@ def tasks(manager: pluggy.PluginManager, faults: list[str] | None = None) -> dic
     return {name: found[name][1] for name in sorted(found)}
 
 
+def named_rows(faults: list[str]) -> dict[str, str | None]:
+    """Return the SHA-256 that each installed task names for its rows, by task id; what is broken goes to `faults`."""
+    known = tasks(plugins(faults=faults), faults).values()
+    return {task.id: task.dataset.rows_sha256 for task in known}
+
+
 def probes(manager: pluggy.PluginManager, faults: list[str] | None = None) -> dict[str, Probe]:
     """Return all probes by name, in the order of their names."""
     found = offers(manager, "discbench_probes", Probe, faults)

@@ -7,7 +7,7 @@ from rich.console import Console
 from rich.table import Table
 
 from discbench.results import leaktext, probetext, published
-from discbench.results.board import init_order
+from discbench.results.board import init_order, shown
 
 Record = dict[str, Any]
 NONE = "\N{EN DASH}"
@@ -22,6 +22,7 @@ def board(record: Record, out: Console, *, paper: bool = False) -> None:
         out: Where to.
         paper: Whether to set the paper's own figures beside, where it has them.
     """
+    record = shown(record)
     for title, entries in _blocks(record).items():
         inits = sorted({i for e in entries for i in e["inits"]}, key=init_order)
         out.print(f"\n[bold]{title}[/bold]")
@@ -50,14 +51,9 @@ def _table(*columns: str) -> Table:
 
 
 def _blocks(record: Record) -> dict[str, list[Record]]:
-    revisions: dict[str, set[str]] = {}
-    for entry in record["entries"]:
-        revisions.setdefault(entry["checkpoint"], set()).add(entry["revision"])
     blocks: dict[str, list[Record]] = {}
     for entry in record["entries"]:
-        several = len(revisions[entry["checkpoint"]]) > 1
-        name = entry["checkpoint"] + (f"@{entry['revision']}" if several else "")
-        blocks.setdefault(f"{name}  {way_of(entry)}{_marked(entry)}", []).append(entry)
+        blocks.setdefault(f"{entry['checkpoint']}  {way_of(entry)}{_marked(entry)}", []).append(entry)
     return blocks
 
 

@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,15 +19,19 @@ FIGURES_UP_TO = 100
 """With more checkpoints no charts are drawn unless they are asked for: each takes about a twentieth of a second."""
 
 
-def read(source: Path) -> Record:
+def read(source: Path, named: Mapping[str, str | None] | None = None) -> Record:
     """Return the board of a results store, or of a directory that holds a leaderboard.json.
+
+    Args:
+        source: The directory.
+        named: As of `Store`.
 
     Raises:
         UserError: Neither is there, or the file is of another version.
     """
     path = source / "leaderboard.json"
     if not path.is_file():
-        store = Store(source)
+        store = Store(source, named)
         made = boards.build(store.results(), store.probes()) if source.is_dir() else {}
         if not made.get("entries") and not made.get("probes"):
             raise UserError(
@@ -57,16 +62,17 @@ def build(board: Record, out: Path, *, figures: bool | None = None) -> list[Path
         UserError: The packages of the extra `site` are not installed, or `out` cannot be written.
     """
     environment = _environment()
-    names = {(e["checkpoint"], e["revision"]) for e in board["entries"]} | {
-        (p["probe"]["model"]["checkpoint"], p["probe"]["model"]["revision"]) for p in board["probes"]
+    shown = boards.shown(board)
+    names = {(e["checkpoint"], e["revision"]) for e in shown["entries"]} | {
+        (p["probe"]["model"]["checkpoint"], p["probe"]["model"]["revision"]) for p in shown["probes"]
     }
     drawn = len(names) <= FIGURES_UP_TO if figures is None else figures
-    pages = {"index.html": ("index.html", views.index(board))}
+    pages = {"index.html": ("index.html", views.index(shown))}
     for checkpoint, revision in sorted(names):
-        view = views.checkpoint(board, checkpoint, revision, figures=drawn)
+        view = views.checkpoint(shown, checkpoint, revision, figures=drawn)
         pages[views.checkpoint_file(checkpoint, revision)] = ("checkpoint.html", view)
     for task in sorted({e["task"] for e in board["entries"]}):
-        pages[views.task_file(task)] = ("task.html", views.task(board, task, figures=drawn))
+        pages[views.task_file(task)] = ("task.html", views.task(shown, task, figures=drawn))
     written = []
     try:
         for name, (template, view) in pages.items():

@@ -13,11 +13,10 @@ from typing import Any
 
 from discbench.errors import UserError
 from discbench.results import store
-from discbench.results.store import folder_name
 from discbench.submissions.findings import shown
 from discbench.values import cells
 from discbench.values.cells import NOTHING
-from discbench.values.recipes import parse, recipe_for
+from discbench.values.recipes import LATER, parse, recipe_for
 from discbench.values.types import Task
 
 Record = dict[str, Any]
@@ -43,20 +42,13 @@ def fits(record: Any, schema: Path) -> str | None:  # noqa: ANN401 - JSON
     return f"{shown(error.json_path, 80)}: {shown(error.message)}"
 
 
-def place(record: Record) -> str:
-    """Return where a result lies in its store."""
-    cell = record["cell"]
-    parts = [folder_name(cell[name]) for name in ("checkpoint", "revision", "task")]
-    return "/".join([*parts, f"{record['id']}.json"])
-
-
 def identity(record: Record, name: str) -> Found:
     """Check that the id is the hash of the cell, and that the file is where the cell says."""
     wanted = cells.cell_id(record["cell"])
     if record["id"] != wanted:
         yield "id", f"its id is not {wanted}, the hash of its cell"
-    if name != place(record):
-        yield "id", f"its cell's file is {shown(place(record))}"
+    if name != store.place(record["cell"]):
+        yield "id", f"its cell's file is {shown(store.place(record['cell']))}"
     if record["status"] == "finished" and record["predictions"]["file"] != f"{record['id']}.predictions.parquet":
         yield "id", f"it names {shown(record['predictions']['file'])} for its predictions"
 
@@ -84,18 +76,20 @@ def recipe(record: Record, task: Task) -> Found:
         return
     try:
         named = asdict(recipe_for(cell["recipe"]["name"], cell["init"], {}))
-        odd = [field for field, value in cell["changed"].items() if not _same(parse(field, str(value)), value)]
+        told = {**cell["changed"], **{name: value for name, value in cell["recipe"].items() if name in LATER}}
+        odd = [field for field, value in told.items() if not _same(parse(field, str(value)), value)]
     except UserError as error:
         yield "recipe", str(error)
         return
     if odd:
-        yield "recipe", f"{shown(cell['changed'][odd[0]])} is no value for {shown(odd[0])}"
+        yield "recipe", f"{shown(told[odd[0]])} is no value for {shown(odd[0])}"
         return
-    wanted = {**named, **cell["changed"]}
+    wanted = {**{name: value for name, value in named.items() if name not in LATER}, **cell["changed"]}
+    wanted |= {name: told[name] for name in LATER if told.get(name, LATER[name]) != LATER[name]}
     if task.scored_on_validation:
         wanted["select"] = "last"
     wrong = sorted(f for f, value in cell["recipe"].items() if f not in wanted or not _same(wanted[f], value))
-    wrong += sorted(set(cell["changed"]) - set(cell["recipe"]))
+    wrong += sorted(f for f in cell["changed"] if f in LATER or f not in cell["recipe"])
     if wrong:
         field = wrong[0]
         yield (
@@ -113,13 +107,15 @@ def _same(one: Any, other: Any) -> bool:  # noqa: ANN401 - JSON
 
 
 def dataset(record: Record, task: Task) -> Found:
-    """Check that the rows are those that the task names."""
+    """Check that the rows are not said to be those that the task names where they are others.
+
+    Rows that are said to be unverified, and that the task names now, are verified: the task was pinned since.
+    """
     said, rows = record["dataset"], record["cell"]["rows"]
     if said["sha256"] != rows:
         yield "dataset", "the rows that were read are not those of its cell"
-    known = rows == task.dataset.rows_sha256 and not said["partial"]
-    if (said["status"] == "verified") != known:
-        named = task.dataset.rows_sha256
+    named = task.dataset.rows_sha256
+    if said["status"] == "verified" and (rows != named or said["partial"]):
         yield (
             "dataset",
             (

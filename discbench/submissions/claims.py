@@ -9,6 +9,7 @@ from typing import Any
 from discbench.submissions.findings import shown
 from discbench.submissions.redraw import TABLE
 from discbench.values.cells import NOTHING
+from discbench.values.recipes import changes
 
 Record = dict[str, Any]
 
@@ -35,7 +36,7 @@ class Claim:
 def comparison(cell: Record) -> str:
     """Return what a run and its control share: everything but the init, and what the recipe changes with it."""
     shared = {name: value for name, value in cell.items() if name not in {"init", "recipe"}}
-    return json.dumps([shared, cell["recipe"]["name"]], sort_keys=True)
+    return json.dumps([{**shared, "changed": changes(cell)}, cell["recipe"]["name"]], sort_keys=True)
 
 
 def lonely(cells: Iterator[tuple[str, Record]]) -> list[tuple[str, Record]]:

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from discbench.data import rows
 from discbench.submissions.findings import Unfit, shown
 from discbench.training import dynamics
+from discbench.training.targets import unit_of
 from discbench.values.types import Classes, Task
 
 Record = dict[str, Any]
@@ -42,6 +43,8 @@ class Known:
     """Of test."""
     copies: Sequence[Record]
     """Near copies of train rows; a way that cannot be counted here has `why`."""
+    numbers: Array | None = None
+    """Of train, where its publisher has an order."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,12 +56,12 @@ class Answers:
     target: Array
 
 
-def kept(cell: Record, split: str, count: int) -> NDArray[np.int64]:
-    """Return which of a split's `count` rows a cell takes."""
+def kept(cell: Record, split: str, count: int, numbers: Array | None = None) -> NDArray[np.int64]:
+    """Return which of a split's `count` rows a cell takes; of train rows with `numbers` perhaps the first of them."""
     if split != "train":
         return rows.chosen(count, cell["limit"], 1.0, cell["seed"])
-    first = cell.get("subset", "drawn") == "first"
-    return rows.chosen(count, cell["limit"], cell["fraction"], cell["seed"], first=first)
+    first = numbers if cell.get("subset", "drawn") == "first" else None
+    return rows.chosen(count, cell["limit"], cell["fraction"], cell["seed"], numbers=first)
 
 
 def unpack(content: bytes, count: int, task: Task) -> Answers:
@@ -154,7 +157,10 @@ def copies(record: Record, known: Known) -> Found:
 
 def answered(record: Record, found: Answers, known: Known) -> Found:
     """Check that the answers are to the right rows with the task's own labels."""
-    wanted = kept(record["cell"], "test", known.sizes[2])
+    cell = record["cell"]
+    if cell.get("subset") == "first" and cell["fraction"] < 1 and known.numbers is None:
+        yield "rows", "it was trained on the first rows, but the task's rows have no order of their publisher's"
+    wanted = kept(cell, "test", known.sizes[2])
     if not np.array_equal(found.row, wanted):
         yield "rows", "the rows that were answered are not those that the cell's limit and seed choose"
     elif not np.array_equal(found.target, known.targets[wanted]):
@@ -171,7 +177,7 @@ def scores(record: Record, found: Answers, task: Task, groups: tuple[str, ...] |
         said = record["scores"]["test"].get(name)
         if said is None or not math.isclose(said, value, rel_tol=CLOSE, abs_tol=CLOSE):
             yield "scores", f"test {name} is {value!r} by its predictions, not {shown(said)}"
-    if record["collapsed"] != score.collapsed(task.target, voted):
+    if record["collapsed"] != score.collapsed(task.metric, task.target, voted):
         yield "scores", f"collapsed is {not record['collapsed']} by its predictions, not {record['collapsed']}"
     said = record.get("resampled")
     if said is not None:
@@ -201,8 +207,8 @@ def speed(record: Record, task: Task, known: Known | None) -> Found:
             yield "dynamics", "there is a loss curve without dynamics, or the reverse"
         return
     if known is not None:
-        taken = known.train_targets[kept(record["cell"], "train", known.sizes[0])]
-        base = dynamics.reference(task.target, taken)
+        taken = known.train_targets[kept(record["cell"], "train", known.sizes[0], known.numbers)]
+        base = dynamics.reference(task.target, unit_of(record["cell"]["recipe"], task.target, taken).given(taken))
         if not math.isclose(said["reference"], base, rel_tol=1e-5):
             yield "dynamics", f"the loss of guessing is {base:.6g}, not {said['reference']}"
     relative = dynamics.smoothed(loss) / said["reference"]

@@ -6,14 +6,16 @@ import json
 import shlex
 import zipfile
 from collections import defaultdict
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from discbench.errors import StoreError, UserError
-from discbench.results.store import PROBES, read_result
+from discbench.results.store import Store, place
 from discbench.submissions import claims, intake
 from discbench.submissions.findings import shown
 from discbench.values.cells import NOTHING
+from discbench.values.recipes import changes
 from discbench.values.version import __version__
 
 Record = dict[str, Any]
@@ -22,17 +24,21 @@ MOMENT = (1980, 1, 1, 0, 0, 0)
 LEVEL = 6
 
 
-def pack(root: Path, *, allow_marked: bool = False) -> tuple[bytes, Record]:
+def pack(
+    root: Path, named: Mapping[str, str | None] | None = None, *, allow_marked: bool = False
+) -> tuple[bytes, Record]:
     """Return (archive, manifest) of all cells of a store; the same store gives the same bytes.
+
+    Args:
+        root: The store.
+        named: As of `Store`.
+        allow_marked: Whether marked cells are taken.
 
     Raises:
         StoreError: There is no store, or a file of it is damaged.
         UserError: It holds what cannot be accepted: no cell, failed or marked cells, runs without a control.
     """
-    if not root.is_dir():
-        raise StoreError(f"--results {str(root)!r} is no directory; run `discbench eval --results DIR` first")
-    paths = [p for p in sorted(root.glob("*/*/*/*.json")) if not p.parent.name.startswith(PROBES)]
-    results = {path.relative_to(root).as_posix(): read_result(path) for path in paths}
+    results = {place(result["cell"]): result for result in Store(root, named).results()}
     check(results, allow_marked=allow_marked)
     files: dict[str, bytes] = {}
     cells = []
@@ -117,6 +123,7 @@ def commands(cells: list[Record]) -> list[str]:
     for cell in cells:
         shared = {k: v for k, v in cell.items() if k not in {"task", "rows", "init", "seed", "mapping_seed", "recipe"}}
         tied = cell["init"] == NOTHING or cell["mapping_seed"] == cell["seed"]
+        shared["changed"] = changes(cell)
         way = [shared, cell["recipe"]["name"], None if tied else cell["mapping_seed"]]
         groups[json.dumps(way, sort_keys=True)].append(cell)
     return [_command(groups[way], json.loads(way)[2]) for way in sorted(groups)]
@@ -136,7 +143,7 @@ def _command(cells: list[Record], mapping_seed: int | None) -> str:
         words += ["--mapping", cell["mapping"]]
         words += ["--map-specials" if cell.get("map_specials") else "--keep-specials"]
         words += [] if mapping_seed is None else ["--mapping-seed", str(mapping_seed)]
-    for field, value in sorted(cell["changed"].items()):
+    for field, value in sorted(changes(cell).items()):
         words += ["--set", f"{field}={value}"]
     for field, value in sorted(cell["specials"].items()):
         words += ["--special", f"{field}={value}"]

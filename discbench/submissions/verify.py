@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from discbench.errors import CheckpointError, DiscbenchError, NotAtHand
+from discbench.results.marks import marked_now
 from discbench.submissions import checks, claims, intake, recount
 from discbench.submissions.findings import ERROR, UNCHECKED, Finding, Level, Unfit, shown
 from discbench.submissions.redraw import Tables
@@ -209,7 +210,14 @@ class Verifier:
             return str(error)
         train, test = loaded.train, loaded.test
         return recount.Known(
-            loaded.sha256, loaded.partial, loaded.sizes, train.targets, test.targets, test.groups, loaded.copies
+            loaded.sha256,
+            loaded.partial,
+            loaded.sizes,
+            train.targets,
+            test.targets,
+            test.groups,
+            loaded.copies,
+            train.numbers,
         )
 
     def _marks(self, name: str, result: Record, task: Task, known: recount.Known | None) -> None:
@@ -219,10 +227,9 @@ class Verifier:
             self._skip("counts", task.id, "how many rows its splits have is not known here")
         else:
             self._take(name, recount.counts(result, sizes))
-        if result["marks"] and not self.allow_marked:
-            self._say(
-                name, "marks", f"it is marked {', '.join(result['marks'])}; boards take whole, verified runs only"
-            )
+        earned = marked_now(result, {task.id: task.dataset.rows_sha256})["marks"]
+        if earned and not self.allow_marked:
+            self._say(name, "marks", f"it is marked {', '.join(earned)}; boards take whole, verified runs only")
 
     def _mapping(self, name: str, result: Record, task: Task) -> None:
         from discbench.values.mapping import KINDS

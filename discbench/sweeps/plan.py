@@ -9,7 +9,7 @@ from discbench.data import rowcache
 from discbench.values.cells import NOTHING, SUBSETS, Cell, Request, steps_of
 from discbench.values.checkpoints import Checkpoint
 from discbench.values.mapping import TextTable
-from discbench.values.recipes import as_record, recipe_for
+from discbench.values.recipes import LATER, as_record, recipe_for
 from discbench.values.types import Task
 
 
@@ -31,7 +31,7 @@ def cells(
         request: The rest.
     """
     recipes = {init: as_record(recipe_for(request.recipe, init, request.overrides)) for init in request.inits}
-    changed = {field: recipes[request.inits[0]][field] for field in sorted(request.overrides)}
+    changed = {field: recipes[request.inits[0]][field] for field in sorted(request.overrides) if field not in LATER}
     made = [
         Cell(
             checkpoint=checkpoint.name,

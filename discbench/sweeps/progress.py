@@ -52,6 +52,8 @@ class Progress:
     running: dict[str, Running] = field(default_factory=dict)
     recent: deque[str] = field(default_factory=lambda: deque(maxlen=5))
     began: float = field(default_factory=time.monotonic)
+    words: dict[str, str] = field(default_factory=dict)
+    """Cell id -> the cell in words, where its checkpoint's name alone would not tell it from others."""
     searching: bool = False
     """Whether the cells differ by recipe and are told by validation, so that nobody chooses by test scores."""
 
@@ -76,7 +78,8 @@ class Progress:
 
     def name(self, cell: Cell) -> str:
         """Return a cell's name, with its recipe where that is what cells differ by."""
-        return cell.words + (f" {cell.recipe['optimizer']} lr {cell.recipe['lr']:g}" if self.searching else "")
+        recipe = f" {cell.recipe['optimizer']} lr {cell.recipe['lr']:g}" if self.searching else ""
+        return self.words.get(cell.id, cell.words) + recipe
 
     def say(self, line: str) -> None:
         """Print one plain line."""

@@ -10,9 +10,10 @@ from discbench.testing.corpora import check_corpus
 from discbench.testing.executors import check_executor
 from discbench.testing.learning import overfits
 from discbench.testing.probes import check_probe
-from discbench.testing.tasks import check_mapping, check_task, example_vocabulary
+from discbench.testing.tasks import Remark, check_mapping, check_task, example_vocabulary
 
 __all__ = [
+    "Remark",
     "check_corpus",
     "check_executor",
     "check_mapping",

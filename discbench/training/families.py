@@ -1,21 +1,15 @@
 """What differs between architectures: where the head is, which side is padded, how far positions reach."""
 
-from dataclasses import replace
+from collections.abc import Iterator
 from typing import Any
 
-import numpy as np
-import torch
 from torch import nn
 
-from discbench.data.rows import Encoded
 from discbench.errors import CheckpointError
-from discbench.training.inputs import to_inputs
 from discbench.values.mapping import Vocabulary
 
 POSITION_TABLES = ("position_embeddings", "position_embedding", "wpe", "embed_positions", "positions_embed")
 """What transformers calls a learned or sinusoidal table of absolute positions."""
-PADDING_TOLERANCE = 1e-3
-"""Of what other symbols would change: sums in float32 over another width come to far less, leaking padding to more."""
 
 
 LEFT = frozenset({"xlnet"})
@@ -41,7 +35,7 @@ def head_of(model: nn.Module, outputs: int) -> tuple[str, nn.Linear]:
     ]
     if not found:
         raise CheckpointError(
-            f"{type(model).__name__} has no linear head of {outputs} outputs; it cannot be fine-tuned"
+            f"{type(model).__name__} has no linear head of {outputs} outputs outside its body; it cannot be fine-tuned"
         )
     return found[-1]
 
@@ -49,12 +43,23 @@ def head_of(model: nn.Module, outputs: int) -> tuple[str, nn.Linear]:
 def position_table(model: nn.Module) -> int | None:
     """Return how many tokens the model's table of absolute positions can number; None if it has no table."""
     declared = declared_length(model)
-    for name, module in model.named_modules():
+    for name, module in text_modules(model):
         if name.rsplit(".", 1)[-1] in POSITION_TABLES and isinstance(module, nn.Embedding):
             # RoBERTa's kind numbers positions from behind the padding id
             skipped = 0 if module.padding_idx is None else int(module.padding_idx) + 1
             return min(module.num_embeddings, declared or module.num_embeddings) - skipped
     return None
+
+
+def text_modules(model: Any) -> Iterator[tuple[str, nn.Module]]:  # noqa: ANN401
+    """Yield the model's modules by name, without those of a part that reads no text, as a vision tower."""
+    text, other = {type(part) for part in text_parts(model.config)}, []
+    for name, module in model.named_modules():
+        config = getattr(module, "config", None)
+        if hasattr(config, "sub_configs") and type(config) not in text:
+            other.append(f"{name}.")
+        if not any(f"{name}.".startswith(start) for start in other):
+            yield name, module
 
 
 def declared_length(model: Any) -> int | None:  # noqa: ANN401 - transformers' model classes
@@ -99,54 +104,27 @@ def check_ends(model: Any, vocabulary: Vocabulary) -> None:  # noqa: ANN401 - tr
         )
 
 
-@torch.no_grad()
-def padding_leak(model: nn.Module, vocabulary: Vocabulary, shortest: int, longest: int) -> float:
-    """Return how much a longer row in its batch changes a row's answer, as a share of what other symbols would change.
-
-    About 1e-4 or less where the attention mask is respected. Convolutions and Fourier mixing across the padding give
-    more, and so does an attention that is sparse for wide batches only.
-
-    Args:
-        model: A sequence classifier on the CPU, in float32.
-        vocabulary: Whose ids the two rows are made of.
-        shortest: Tokens of the row that is padded, special ones included.
-        longest: Tokens of the row beside it.
-    """
-    around = len(vocabulary.prefix) + len(vocabulary.suffix)
-    short, long, usable = max(1, shortest - around), longest - around, min(len(vocabulary.regular), 2**16)
-    first = np.arange(short + long) * 7
-    codes = (np.concatenate([first, first[:short] + 1]) % usable).astype(np.uint16)
-    ends = np.cumsum([0, short, long, short])
-    inputs = to_inputs(Encoded(codes, ends, np.zeros(3)), vocabulary.regular, vocabulary, None)
-    inputs = replace(inputs, left=pads_left(model))
-    trained = model.training
-    model.eval()
-    padded, alone, other = (  # the wide batch first: BigBird never returns from full to sparse attention
-        model(input_ids=drawn["input_ids"], attention_mask=drawn["attention_mask"]).logits[0]
-        for drawn in (inputs.batch([0, 1]), inputs.batch([0]), inputs.batch([2]))
-    )
-    model.train(trained)
-    return float((padded - alone).abs().max() / (other - alone).abs().max())
+def text_parts(config: Any) -> list[Any]:  # noqa: ANN401 - transformers' config classes
+    """Return the configuration and those of its parts, at any depth, that have a vocabulary."""
+    parts = [part for name in config.sub_configs if hasattr(part := getattr(config, name, None), "sub_configs")]
+    inner = [found for part in parts for found in text_parts(part)]
+    return [config, *(part for part in inner if hasattr(part, "vocab_size") or part.sub_configs)]
 
 
-def check_padding(model: Any, vocabulary: Vocabulary, name: str, task: str, lengths: tuple[int, int]) -> None:  # noqa: ANN401
-    """Refuse a model whose answers depend on which rows share a batch.
+def padding_of(config: Any) -> int | None:  # noqa: ANN401
+    """Return the first id of padding that the configuration or a text part of it names."""
+    named = (getattr(part, "pad_token_id", None) for part in text_parts(config))
+    return next((pad for pad in named if pad is not None), None)
+
+
+def set_padding(config: Any, pad: int, *, absent: bool = False) -> None:  # noqa: ANN401
+    """Name the id of padding in the configuration and in each text part: classifiers read either where they pool.
 
     Args:
-        model: A sequence classifier on the CPU, in float32.
-        vocabulary: The checkpoint's.
-        name: The checkpoint's.
-        task: The task's name.
-        lengths: Tokens of the task's shortest and of its longest row; where they are equal nothing is ever padded.
-
-    Raises:
-        CheckpointError: Padding leaks, and the rows need it.
+        config: Changed in place.
+        pad: The id.
+        absent: Only where none is named.
     """
-    shortest, longest = lengths
-    leak = padding_leak(model, vocabulary, shortest, longest) if shortest < longest else 0.0
-    if not leak <= PADDING_TOLERANCE:
-        raise CheckpointError(
-            f"{task} has rows of {shortest} to {longest} tokens, but {name!r} (a {model.config.model_type!r}) does not"
-            f" keep padding apart: the rows that share its batch change an answer by {leak:.0%} of what other symbols"
-            " would; give a model that respects its attention mask, or a task with rows of one length"
-        )
+    for part in text_parts(config):
+        if not absent or getattr(part, "pad_token_id", None) is None:
+            part.pad_token_id = pad

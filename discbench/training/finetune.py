@@ -90,7 +90,7 @@ def has_unused_weights(model: nn.Module, inputs: Inputs) -> bool:
 
 
 def loss_of(outputs: Float[Tensor, "batch classes"], targets: Tensor) -> Float[Tensor, ""]:
-    """Cross-entropy for classes, mean squared error on raw labels for numbers (PAPER: num_labels = 1)."""
+    """Cross-entropy for classes, mean squared error for numbers, in the unit given (PAPER: num_labels = 1)."""
     if targets.is_floating_point():
         return nn.functional.mse_loss(outputs.squeeze(-1).float(), targets)
     return nn.functional.cross_entropy(outputs.float(), targets)

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -9,6 +10,7 @@ import torch
 from numpy.typing import NDArray
 
 from discbench.data.rows import Encoded
+from discbench.errors import CheckpointError
 from discbench.values.mapping import Vocabulary
 
 
@@ -92,13 +94,24 @@ def to_text_inputs(
         table: The new id of every id.
         vocabulary: For its padding id.
         max_tokens: Rows are cut to this length, special ids included, the longer text of a pair first.
+
+    Raises:
+        CheckpointError: The tokenizer makes an id that the checkpoint's word embeddings have no row for.
     """
     texts = split.texts or ()
     firsts = [first for first, _ in texts]
     seconds = [second for _, second in texts] if any(second is not None for _, second in texts) else None
     made = tokenizer(firsts, seconds, truncation=True, max_length=max_tokens)
     offsets = np.concatenate([[0], np.cumsum([len(ids) for ids in made["input_ids"]])]).astype(np.int64)
-    ids = np.asarray(table, dtype=np.int64)[np.fromiter((i for row in made["input_ids"] for i in row), dtype=np.int64)]
+    own = np.fromiter((i for row in made["input_ids"] for i in row), dtype=np.int64)
+    if own.max(initial=0) >= len(table):
+        token, where = tokenizer.convert_ids_to_tokens(int(own.max())), Path(tokenizer.name_or_path).name
+        raise CheckpointError(
+            f"model {where!r}: its tokenizer makes {token!r} with id {own.max()} of a row, but there are {len(table)}"
+            " word embeddings; resize them with model.resize_token_embeddings(len(tokenizer)) and train them, or give"
+            " the tokenizer that they were trained with"
+        )
+    ids = np.asarray(table, dtype=np.int64)[own]
     types = None
     if seconds is not None and "token_type_ids" in made:
         types = np.fromiter((i for row in made["token_type_ids"] for i in row), dtype=np.int64)

@@ -8,14 +8,17 @@ import logging
 import os
 import re
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from typing import Any, Literal, get_args
 
 import torch
 
 from discbench.errors import CheckpointError
-from discbench.training.families import check_ends, head_of
+from discbench.training.families import check_ends, head_of, padding_of, set_padding
+from discbench.training.tables import token_tables
+from discbench.training.tokenizing import around, reads
 from discbench.values.checkpoints import Checkpoint
+from discbench.values.content import check_merged
 from discbench.values.mapping import Vocabulary
 
 Init = Literal["pretrained", "scratch", "reembedded", "frozen"]
@@ -24,6 +27,8 @@ INITS: tuple[Init, ...] = get_args(Init)
 UNUSED = re.compile(
     r"\[unused\d+\]|<unused_?\d+>|<extra_id_\d+>|madeupword\d+|<\|?reserved_(special_)?token_\d+\|?>|<0x[0-9A-F]{2}>"
 )
+ADAPTER = re.compile(r"(^|[._])(lora|adapters?|ia3|prompt_encoder|prefix_tuning)([._]|$)", re.IGNORECASE)
+"""Part of a weight's name that tells of an adapter."""
 
 
 @contextlib.contextmanager
@@ -50,6 +55,8 @@ def load_config(checkpoint: Checkpoint) -> Any:  # noqa: ANN401 - transformers' 
     """
     from transformers import AutoConfig, AutoModelForSequenceClassification
 
+    if not checkpoint.local and find_adapter(checkpoint):
+        check_merged({"adapter_config.json"}, checkpoint.name)
     try:
         config = AutoConfig.from_pretrained(checkpoint.location, **_where(checkpoint))
     except Exception as error:
@@ -60,6 +67,13 @@ def load_config(checkpoint: Checkpoint) -> Any:  # noqa: ANN401 - transformers' 
             " give an encoder or decoder of text such as BERT, RoBERTa or GPT-2"
         )
     return config
+
+
+def find_adapter(checkpoint: Checkpoint) -> str | None:
+    """Return where the hub's copy of a checkpoint has the configuration of an adapter, if it has one."""
+    from transformers.utils.peft_utils import find_adapter_config_file
+
+    return find_adapter_config_file(checkpoint.location, revision=checkpoint.revision)
 
 
 def _where(checkpoint: Checkpoint) -> dict[str, Any]:
@@ -82,10 +96,15 @@ def load_tokenizer(checkpoint: Checkpoint) -> Any | None:  # noqa: ANN401 - tran
 
     try:
         tokenizer = AutoTokenizer.from_pretrained(checkpoint.location, **_where(checkpoint))
-        tokenizer("a")
     except Exception:  # noqa: BLE001 - tokenizers raises it bare for an unusable vocabulary
         return None
-    return tokenizer if set(tokenizer.get_vocab().values()) - set(tokenizer.all_special_ids) else None
+    return tokenizer if reads(tokenizer) else None
+
+
+def has_more_tokens(checkpoint: Checkpoint, size: int) -> bool:
+    """Tell whether the checkpoint's tokenizer has ids that `size` word embeddings have no row for."""
+    tokenizer = load_tokenizer(checkpoint)
+    return tokenizer is not None and max(tokenizer.get_vocab().values()) >= size
 
 
 def vocabulary_of(checkpoint: Checkpoint) -> Vocabulary:
@@ -103,9 +122,10 @@ def vocabulary_of(checkpoint: Checkpoint) -> Vocabulary:
     specials = set(tokenizer.all_special_ids) | {i for i, t in tokenizer.added_tokens_decoder.items() if t.special}
     unused = {i for token, i in tokens.items() if UNUSED.fullmatch(token) and i < size}
     unused |= set(range(size)) - set(tokens.values())
-    prefix, suffix = _around(tokenizer, specials - {tokenizer.unk_token_id})
-    pads = [i for i in (tokenizer.pad_token_id, config.pad_token_id, tokenizer.eos_token_id) if i is not None]
+    prefix, suffix = around(tokenizer, specials, checkpoint.name)
+    pads = [i for i in (tokenizer.pad_token_id, padding_of(config), tokenizer.eos_token_id) if i is not None]
     pad = pads[0] if pads else 0
+    _check_ids(checkpoint, tokenizer, (*prefix, *suffix, pad), size)
     # a symbol with an id of padding would not be counted as a position (RoBERTa) or as the last token (GPT-2)
     specials |= {pad, *pads}
     regular = sorted(i for i in set(tokens.values()) - specials - unused if i < size)
@@ -130,11 +150,15 @@ def _vocabulary_size(checkpoint: Checkpoint, config: Any) -> int:  # noqa: ANN40
     return size
 
 
-def _around(tokenizer: Any, specials: set[int]) -> tuple[tuple[int, ...], tuple[int, ...]]:  # noqa: ANN401
-    """Return the special ids that the tokenizer puts before and after a text, all of which may be unknown to it."""
-    ids = list(tokenizer("a a a")["input_ids"])
-    plain = [i for i, token in enumerate(ids) if token not in specials]
-    return tuple(ids[: plain[0]]), tuple(ids[plain[-1] + 1 :])
+def _check_ids(checkpoint: Checkpoint, tokenizer: Any, around: tuple[int, ...], size: int) -> None:  # noqa: ANN401
+    """Refuse special ids that the word embeddings lack; ordinary ones matter to rows of text only."""
+    outside = [i for i in around if i >= size]
+    if outside:
+        raise CheckpointError(
+            f"model {checkpoint.name!r}: its tokenizer uses {tokenizer.convert_ids_to_tokens(outside[0])!r} with id"
+            f" {outside[0]}, but there are {size} word embeddings; resize them with"
+            " model.resize_token_embeddings(len(tokenizer)) and save it again"
+        )
 
 
 def _vocabulary_without_tokenizer(checkpoint: Checkpoint, config: Any, size: int) -> Vocabulary:  # noqa: ANN401
@@ -155,33 +179,8 @@ def _vocabulary_without_tokenizer(checkpoint: Checkpoint, config: Any, size: int
     if outside:
         raise CheckpointError(f"model {checkpoint.name!r}: special id {outside[0]} is outside its {size} ids")
     mask = first("mask_token_id")
-    regular = [i for i in range(size) if i not in {cls, sep, pad, mask, config.pad_token_id}]
+    regular = [i for i in range(size) if i not in {cls, sep, pad, mask, padding_of(config)}]
     return Vocabulary(size=size, regular=tuple(regular), unused=(), prefix=(cls,), suffix=(sep,), pad=pad)
-
-
-def native_table(
-    checkpoint: Checkpoint, alphabet: Sequence[str] | Sequence[int], vocabulary: Vocabulary
-) -> tuple[int, ...]:
-    """Return the token id that the checkpoint's own tokenizer has for each symbol.
-
-    Raises:
-        CheckpointError: No tokenizer, or a symbol that is not one ordinary token of it.
-    """
-    tokenizer = load_tokenizer(checkpoint)
-    if tokenizer is None:
-        raise CheckpointError(
-            f"mapping 'native': model {checkpoint.name!r} has no usable tokenizer to read symbols with"
-        )
-    known, found = tokenizer.get_vocab(), []
-    for symbol in map(str, alphabet):
-        ids = [known[symbol]] if symbol in known else tokenizer(symbol, add_special_tokens=False)["input_ids"]
-        if len(ids) != 1 or ids[0] in vocabulary.special:
-            raise CheckpointError(
-                f"mapping 'native': {symbol!r} is no token of model {checkpoint.name!r}; native is for checkpoints of"
-                " the task's own discipline, take 'random' for others"
-            )
-        found.append(int(ids[0]))
-    return tuple(found)
 
 
 def build(checkpoint: Checkpoint, init: Init, outputs: int, seed: int, vocabulary: Vocabulary) -> Any:  # noqa: ANN401
@@ -201,31 +200,53 @@ def build(checkpoint: Checkpoint, init: Init, outputs: int, seed: int, vocabular
     """
     config = load_config(checkpoint)
     config.num_labels = outputs
-    if config.pad_token_id is None:
-        config.pad_token_id = vocabulary.pad
+    set_padding(config, vocabulary.pad, absent=True)
     with quietly():
-        model = _with_init(checkpoint, init, config, seed)
+        model = _with_init(checkpoint, init, config, seed, vocabulary)
     check_ends(model, vocabulary)
-    model.config.pad_token_id = vocabulary.pad  # decoders find the last token by it when they pool
-    if hasattr(model.config, "use_cache"):
-        model.config.use_cache = False  # nothing is generated
+    _ready(model, vocabulary)
     return model
 
 
-def _with_init(checkpoint: Checkpoint, init: Init, config: Any, seed: int) -> Any:  # noqa: ANN401
+def _ready(model: Any, vocabulary: Vocabulary) -> None:  # noqa: ANN401
+    """Name the id of padding wherever the model reads it: decoders find the last token by it when they pool."""
+    configs = {id(module.config): module.config for module in model.modules() if hasattr(module, "config")}
+    for config in configs.values():
+        if hasattr(config, "sub_configs"):
+            set_padding(config, vocabulary.pad)
+        if hasattr(config, "use_cache"):
+            config.use_cache = False  # nothing is generated
+
+
+def _with_init(checkpoint: Checkpoint, init: Init, config: Any, seed: int, vocabulary: Vocabulary) -> Any:  # noqa: ANN401
     torch.manual_seed(seed)
     if init == "scratch":
         return _fresh(checkpoint, config)
     model, brought = _pretrained(checkpoint, config, seed)
     if init == "reembedded":
         torch.manual_seed(seed)
-        fresh = _fresh(checkpoint, config).get_input_embeddings().weight
-        with torch.no_grad():
-            model.get_input_embeddings().weight.copy_(fresh)
+        _reembed(checkpoint, model, _fresh(checkpoint, config), vocabulary)
     if init == "frozen":
         for name, weight in model.named_parameters():
             weight.requires_grad_(name not in brought)
     return model
+
+
+def _reembed(checkpoint: Checkpoint, model: Any, fresh: Any, vocabulary: Vocabulary) -> None:  # noqa: ANN401
+    """Draw every table anew in which token ids are looked up; T5Gemma has one for its encoder and one for its decoder.
+
+    The fresh model is the one that is watched: a look-up may leave its traces in a model.
+    """
+    _ready(fresh, vocabulary)
+    names = token_tables(fresh, vocabulary)
+    if names is None:
+        raise CheckpointError(
+            f"init 'reembedded': symbols reach the answers of model {checkpoint.name!r} (a {model.config.model_type!r})"
+            " by another way than a table of word embeddings, so that no table can be drawn anew; leave this init out"
+        )
+    with torch.no_grad():
+        for name in names:
+            model.get_parameter(name).copy_(fresh.get_parameter(name))
 
 
 def _fresh(checkpoint: Checkpoint, config: Any) -> Any:  # noqa: ANN401
@@ -252,8 +273,9 @@ def _pretrained(checkpoint: Checkpoint, config: Any, seed: int) -> tuple[Any, se
     except Exception as error:
         raise _unreadable(checkpoint, error) from error
     fresh = {key[0] if isinstance(key, tuple) else key for key in (*info["missing_keys"], *info["mismatched_keys"])}
-    _check_body(checkpoint, model, fresh)
+    _check_merged(checkpoint, info["unexpected_keys"])
     name, head = head_of(model, config.num_labels)
+    _check_body(checkpoint, model, fresh)
     if f"{name}.weight" not in fresh:  # it was fine-tuned before, to as many classes of its own
         torch.manual_seed(seed)
         head.load_state_dict(_fresh(checkpoint, config).get_submodule(name).state_dict())
@@ -269,4 +291,14 @@ def _check_body(checkpoint: Checkpoint, model: Any, fresh: set[str]) -> None:  #
         raise CheckpointError(
             f"model {checkpoint.name!r}: {len(absent)} weights of its body are not in the checkpoint, the first is"
             f" {min(absent)!r}; they would stay random, so it is refused; is config.json the right one?"
+        )
+
+
+def _check_merged(checkpoint: Checkpoint, unused: Iterable[str]) -> None:
+    """Refuse weights of an adapter that the architecture has no place for: they would be left out without a word."""
+    left = sorted(key for key in unused if ADAPTER.search(key))
+    if left:
+        raise CheckpointError(
+            f"model {checkpoint.name!r} holds {len(left)} weights of an adapter that would be left out, the first is"
+            f" {left[0]!r}; merge it first (peft: merge_and_unload, then save_pretrained) and give what that writes"
         )

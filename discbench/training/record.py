@@ -11,6 +11,7 @@ from typing import Any
 import torch
 
 from discbench.data import rows
+from discbench.results.marks import marks as earned
 from discbench.results.store import FORMAT, Result
 from discbench.training import finetune
 from discbench.values.cells import Cell, facts
@@ -78,6 +79,4 @@ def dataset(loaded: rows.Loaded) -> dict[str, Any]:
 
 def marks(cell: Cell, loaded: rows.Loaded) -> list[str]:
     """Return why a cell must not share a mean with whole ones."""
-    limited = cell.limit is not None and cell.limit < max(loaded.sizes)
-    reasons = {"limited": limited, "partial": bool(loaded.partial), "unverified": loaded.status != "verified"}
-    return [name for name, holds in reasons.items() if holds]
+    return earned(cell.limit, loaded.sizes, loaded.partial, loaded.status)

@@ -116,9 +116,23 @@ def resample(metric: Metric, voted: Voted, draws: int = DRAWS) -> list[float]:
     return found
 
 
-def collapsed(target: Classes | Scalar, voted: Voted) -> bool:
-    """Tell whether the model answers (nearly) the same to everything."""
-    if isinstance(target, Classes):
+ROUNDING = 1e-5
+"""Outputs that differ by less than this share of the greatest are the same answer, computed in batches of other shapes:
+some eighty units in the last place of single precision."""
+
+
+def collapsed(metric: Metric, target: Classes | Scalar, voted: Voted) -> bool:
+    """Tell whether the model answers the same to every item, as far as the primary metric can see.
+
+    A metric of predictions sees one class only. One of outputs (AUROC) sees their order, which a model may have right
+    though a rare class is never its greatest output: it answers the same where outputs differ by rounding alone, a
+    number added to all outputs of an item apart. Predicted numbers are the same where they spread by less than a
+    thousandth of what the labels do.
+    """
+    if not isinstance(target, Classes):
+        spread, wanted = float(np.std(voted.predictions)), float(np.std(voted.targets))
+        return spread < 1e-3 * wanted
+    if metric.needs == "prediction":
         return len(np.unique(voted.predictions)) == 1
-    spread, wanted = float(np.std(voted.predictions)), float(np.std(voted.targets))
-    return spread < 1e-3 * wanted  # a thousandth of the labels' spread
+    relative = voted.outputs - voted.outputs.mean(axis=1, keepdims=True)
+    return bool(np.ptp(relative, axis=0).max() <= ROUNDING * np.abs(voted.outputs).max())

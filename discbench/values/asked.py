@@ -115,7 +115,9 @@ class Evaluation(Surroundings):
         flag="--map-specials/--keep-specials",
     )
     fraction: float = _asked(1.0, "Share of the train rows.", "number")
-    subset: str = _asked("drawn", "Which share: drawn for each seed, or the first rows.", "text")
+    subset: str = _asked(
+        "drawn", "Which share: drawn for each seed, or the first rows by their publisher's numbers.", "text"
+    )
     limit: int | None = _asked(None, "At most so many rows of every split; such scores are marked.", "whole")
     workers: int | None = _asked(
         None,
@@ -125,7 +127,7 @@ class Evaluation(Surroundings):
     )
     threads: int | None = _asked(
         None,
-        "Threads of each worker; by default the cores that this process may use, shared out.",
+        "Threads of each worker, 1 by default; another number is faster on large models and gives other last digits.",
         "whole",
         least=1,
     )
@@ -137,8 +139,8 @@ class Evaluation(Surroundings):
 
     @property
     def models(self) -> tuple[str, ...]:
-        """The checkpoints' names."""
-        return tuple(map(str, listed(self.model)))
+        """The checkpoints' names; a `Path` is a path whatever it holds."""
+        return tuple(map(model_name, listed(self.model)))
 
     @property
     def patterns(self) -> tuple[str, ...]:
@@ -301,6 +303,11 @@ def asking(kind: Callable[Given, Asked]) -> Callable[[Callable[[Asked], Answer]]
         return call
 
     return decorate
+
+
+def model_name(given: str | Path) -> str:
+    """Return what names a checkpoint: words as they are, a `Path` from the root, so that it is nothing else."""
+    return str(given.expanduser().absolute()) if isinstance(given, Path) else given
 
 
 def listed(one_or_more: Any) -> tuple[Any, ...]:  # noqa: ANN401 - a value or a sequence of them

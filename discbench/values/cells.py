@@ -3,10 +3,12 @@
 import hashlib
 import json
 import math
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from discbench.errors import NoSuchName, UserError, did_you_mean
+from discbench.values.checkpoints import told_apart
 from discbench.values.mapping import KINDS, TextTable
 from discbench.values.types import Task
 
@@ -37,13 +39,14 @@ class Cell:
     fraction: float
     """Share of the train rows."""
     subset: str
-    """Which share: `drawn` for each seed, or the `first` rows of the file for all."""
+    """Which share: `drawn` for each seed, or for all the `first` rows by their publisher's numbers."""
     limit: int | None
     """At most so many rows of every split."""
     recipe: dict[str, Any]
     """Every field, as it is for this init."""
     changed: dict[str, Any]
-    """The fields that `--set` changed: runs of one recipe with the same changes belong together."""
+    """The fields that `--set` changed: runs of one recipe with the same changes belong together. Those of
+    `recipes.LATER` are left out: `recipes.changes` tells them from the recipe."""
     specials: dict[str, int]
     """Special ids given by the user, if any."""
 
@@ -59,8 +62,22 @@ class Cell:
 
     @property
     def words(self) -> str:
-        """The cell as a person would name it."""
-        return f"{self.checkpoint} {self.task} {self.init} seed {self.seed}"
+        """The cell as a person would name it, alone; `words_of` names several."""
+        return self.named(self.checkpoint)
+
+    def named(self, checkpoint: str) -> str:
+        """Return the cell in words, its checkpoint by this name, with a mapping seed that is not the run's own."""
+        own = self.mapping == NOTHING or self.mapping_seed == self.seed
+        return f"{checkpoint} {self.task} {self.init} seed {self.seed}" + (
+            "" if own else f" mapping {self.mapping_seed}"
+        )
+
+
+def words_of(cells: Iterable[Cell]) -> dict[str, str]:
+    """Return cell id -> the cell in words, with checkpoints of one name told apart."""
+    held = list(cells)
+    names = told_apart((cell.checkpoint, cell.revision) for cell in held)
+    return {cell.id: cell.named(names[cell.checkpoint, cell.revision]) for cell in held}
 
 
 def cell_id(record: dict[str, Any]) -> str:

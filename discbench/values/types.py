@@ -8,12 +8,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from discbench.errors import PluginError
-from discbench.values.foreign import plain
+from discbench.values.foreign import plain, quoted
 from discbench.values.mapping import RandomTable, TextTable
 from discbench.values.metrics import Metric
 
 NAME = re.compile(r"[a-z0-9]+(?:[-_][a-z0-9]+)*\.[a-z0-9]+(?:[-_.][a-z0-9]+)*")
 WORD = re.compile(r"[a-z0-9]+(?:[-_][a-z0-9]+)*")
+SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +30,9 @@ class Row:
     """The item that this row is a segment of; predictions of one group are put to the vote."""
     pair: str | None = None
     """The second text of a text pair."""
+    number: int | None = None
+    """Its place in its publisher's order, where the task's source takes first rows (`--subset first`); it identifies
+    the rows as their symbols do. Without it the order in which rows are given means nothing."""
     family: str | None = None
     """What the row shares with its relatives (homologs, windows of one gene, samples of one patient): rows of one
     family are kept on one side of a split. Their labels may differ, and they do not vote. None: it has no relatives."""
@@ -36,6 +40,8 @@ class Row:
     def __post_init__(self) -> None:
         object.__setattr__(self, "symbols", plain(self.symbols))
         object.__setattr__(self, "target", plain(self.target))
+        if self.number is not None:
+            object.__setattr__(self, "number", plain(self.number))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -141,6 +147,14 @@ class Dataset:
     """What makes rows copies of one another that are written differently."""
     apart: str = field(default="", kw_only=True)
     """Name of the task of the same rows whose split keeps near copies on one side."""
+
+    def __post_init__(self) -> None:
+        found = self.rows_sha256
+        if found is not None and not (isinstance(found, str) and SHA256.fullmatch(found)):
+            raise PluginError(
+                f"Dataset(rows_sha256={quoted(found)}): 64 hexadecimal digits in lower case were expected; `discbench"
+                " tasks NAME` prints them"
+            )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -100,7 +100,7 @@ def test_texts_are_counted_in_words_both_of_a_pair_together():
 def test_a_card_as_text():
     made = card.card(task())
     made["loading"] = {"seconds": 0.01, "peak_mib": 100}
-    digest = made["rows"]["sha256"][:12]
+    digest = made["rows"]["sha256"]
 
     assert (
         card.text(made)
@@ -115,7 +115,7 @@ toy.task@3
   cite         doi
   the paper    12 (Table 1)
   specialist   Oracle 0.900 (a paper)
-  rows         unverified, SHA-256 {digest}…
+  rows         unverified, SHA-256 {digest}
   partial      10 of 12 rows
 
                                 train            validation                  test
@@ -131,6 +131,7 @@ toy.task@3
   validation   yes 2
   test         no 2, yes 2
   majority     accuracy 0.500, balanced_accuracy 0.500, macro_f1 0.333
+  remark       all rows of validation are of class 1 (yes)
   loading      0.01 s, at most 100 MiB so far"""
     )
 

@@ -183,3 +183,27 @@ def test_the_metric_of_the_page_on_tasks_is_the_recall():
 
     assert 0.5 == made["recall"](np.array([1, 1, 0]), np.array([0, 1, 1]))
     assert None is rehearse((made["recall"],), np.array([0, 1]), 2)
+
+
+def found(name):
+    """Whether a dotted name of ours can be imported and looked up."""
+    parts = name.split(".")
+    for count in range(len(parts), 0, -1):
+        try:
+            value = importlib.import_module(".".join(parts[:count]))
+        except ModuleNotFoundError:
+            continue
+        for part in parts[count:]:
+            if not hasattr(value, part):
+                return False
+            value = getattr(value, part)
+        return True
+    return False
+
+
+def test_every_name_of_ours_that_a_page_gives_is_there():
+    given = {name for path in DOCUMENTS for name in re.findall(r"\bdiscbench(?:\.[A-Za-z_]\w*)+", path.read_text())}
+    files = {name for name in given if name.endswith((".tex", ".yaml"))}
+
+    assert 20 < len(given)
+    assert [] == sorted(name for name in given - files if not found(name))

@@ -232,3 +232,12 @@ def test_an_error_that_scratch_does_not_make_is_in_no_mean():
 
     assert ({}, ["sky.heat"]) == (headline["shares"], headline["missing"])
     assert pytest.approx(0.2) == headline["adaptability"]
+
+
+def test_cells_of_quick_with_raw_labels_share_no_mean_with_those_of_today():
+    before, today = {"name": "quick", "lr": 1e-3}, {"name": "quick", "lr": 1e-3, "targets": "standardised"}
+    found = board.build(pairs([0.1, 0.1, 0.1], recipe=before) + pairs([0.3, 0.3, 0.3], recipe=today))
+
+    gains = {entry["changed"].get("targets"): entry["gain"]["mean"] for entry in found["entries"]}
+    assert {None: pytest.approx(0.3), "raw": pytest.approx(0.1)} == gains
+    assert [3, 3] == [row["n"] for row in found["checkpoints"]]

@@ -1,4 +1,6 @@
 import json
+import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -110,3 +112,70 @@ def test_predictions_come_back_as_they_were(tmp_path):
     assert outputs.tobytes() == found.tobytes()
     assert [1, 0] == targets.tolist()
     assert pack_predictions(rows, found, targets) == (tmp_path / "p").read_bytes()
+
+
+def test_a_copied_folder_is_named_instead_of_counted_twice(tmp_path):
+    store = Store(tmp_path)
+    store.put(cell(), result(cell()), None)
+    shutil.copytree(tmp_path / "org__model", tmp_path / "org__model.bak")
+    copy = tmp_path / "org__model.bak" / "abc" / "dna.splice@1" / f"{cell().id}.json"
+    told = (
+        f"{copy} is a result out of its place: it counts as {store.path(cell())} only; move the copy out of the store,"
+        " or the file to its place"
+    )
+
+    for read in (store.results(), store.examples("dna.splice@1")):
+        with pytest.raises(StoreError) as error:
+            list(read)
+        assert told == str(error.value)
+
+
+def test_a_record_of_another_name_or_of_no_place_is_named(tmp_path):
+    store = Store(tmp_path)
+    store.put(cell(), result(cell()), None)
+    copy = shutil.copy(store.path(cell()), store.path(cell()).with_name("copy.json"))
+    with pytest.raises(StoreError, match=r"copy\.json is a result out of its place: it counts as .* only"):
+        list(store.results())
+    Path(copy).unlink()
+    deep = tmp_path / "old" / "org__model" / "abc" / "dna.splice@1"
+    deep.mkdir(parents=True)
+    shutil.copy(store.path(cell()), deep)
+    with pytest.raises(StoreError, match="is a result in a place where none counts"):
+        list(store.results())
+
+
+def test_a_folder_that_was_renamed_is_told_its_place(tmp_path):
+    store = Store(tmp_path)
+    store.put(cell(), result(cell()), None)
+    (tmp_path / "org__model").rename(tmp_path / "mine")
+    with pytest.raises(StoreError, match=rf"out of its place: its place is {store.path(cell())}; move"):
+        list(store.results())
+
+
+def test_what_is_no_record_of_ours_may_lie_beside_the_cells(tmp_path):
+    store = Store(tmp_path)
+    store.put(cell(), result(cell()), None)
+    (tmp_path / "leaderboard.json").write_text("{}")
+    (tmp_path / "org__model" / "notes.json").write_text("[]")
+
+    assert [cell().id] == [r["id"] for r in store.results()]
+
+
+@pytest.mark.parametrize(
+    "named, partial, said, found",
+    [
+        ({"dna.splice@1": "0" * 64}, "", "unverified", ("verified", ["limited"])),
+        ({"dna.splice@1": "1" * 64}, "", "verified", ("unverified", ["limited", "unverified"])),
+        ({"dna.splice@1": None}, "", "verified", ("unverified", ["limited", "unverified"])),
+        ({"dna.splice@1": "0" * 64}, "a half", "unverified", ("unverified", ["limited", "partial", "unverified"])),
+        ({}, "", "unverified", ("unverified", ["limited", "unverified"])),
+    ],
+)
+def test_whether_rows_are_verified_is_what_their_task_says_now(tmp_path, named, partial, said, found):
+    marks = ["limited", *["partial"] * bool(partial), *["unverified"] * (said == "unverified")]
+    stored = {**result(cell()), "marks": marks, "dataset": {"sha256": "0" * 64, "status": said, "partial": partial}}
+    Store(tmp_path).put(cell(), stored, None)
+
+    (now,) = Store(tmp_path, named).results()
+    assert found == (now["dataset"]["status"], now["marks"])
+    assert stored == Store(tmp_path).get(cell())

@@ -47,7 +47,6 @@ def errors(verdict):
     seeds=st.sets(st.integers(0, 5), min_size=1, max_size=2),
     limit=st.one_of(st.none(), st.integers(1, 40)),
     fraction=st.sampled_from([1.0, 0.02]),
-    subset=st.sampled_from(["drawn", "first"]),
     mapping_seeds=st.sampled_from([(), (3,)]),
     overrides=st.sampled_from([{}, {"epochs": "0.5"}, {"select": "last"}, {"evaluate_every": "3", "batch": "7"}]),
     seed=st.integers(0, 1000),
@@ -61,6 +60,17 @@ def test_a_store_as_an_evaluation_writes_it_is_accepted(
 
     assert [] == verdict.findings
     assert len(paths) == verdict.cells == verdict.done["scores counted from predictions and the task's own labels"]
+
+
+def test_first_rows_are_those_of_the_publishers_order_and_of_no_other_task(tmp_path, verifier):
+    asked = {"inits": ("scratch",), "seeds": (0,), "fraction": 0.2, "subset": "first"}
+    write(tmp_path / "numbered", [VOTED], **asked)
+    write(tmp_path / "bare", ["formal.factor"], **asked)
+
+    assert [] == verifier.verify(tmp_path / "numbered").findings
+    assert ["it was trained on the first rows, but the task's rows have no order of their publisher's"] == [
+        finding.message for finding in verifier.verify(tmp_path / "bare").findings
+    ]
 
 
 def leaves(value, path=()):
@@ -186,9 +196,9 @@ def test_a_cell_that_was_renamed_with_its_id_and_file_is_rejected(tmp_path, veri
     record["predictions"]["file"] = f"{record['id']}.predictions.parquet"
     from discbench.submissions.checks import place
 
-    (root / place(record)).parent.mkdir(parents=True, exist_ok=True)
-    (root / place(record)).write_text(as_text(record))
-    answers.rename((root / place(record)).with_name(record["predictions"]["file"]))
+    (root / place(record["cell"])).parent.mkdir(parents=True, exist_ok=True)
+    (root / place(record["cell"])).write_text(as_text(record))
+    answers.rename((root / place(record["cell"])).with_name(record["predictions"]["file"]))
     path.unlink()
 
     found = errors(verifier.verify(root))

@@ -39,8 +39,11 @@ def test_a_molecule_that_is_written_twice_is_one_row(tmp_path):
 @pytest.mark.parametrize(
     ("text", "line"),
     [
-        ("num,p_np\n1,1\n", "has no column 'smiles' or 'p_np'; it has"),
-        ("num,name,p_np,smiles\n1,a,yes,CC\n", "label 'yes' is not a number"),
+        ("num,p_np\n1,1\n", "BBBP.csv has no column 'smiles'; it has 2 columns: 'num', 'p_np'"),
+        (
+            "num,name,p_np,smiles\n1,a,yes,CC\n",
+            "BBBP.csv, line 2, column 'p_np': label 'yes' is no class; classes are '0', '1'",
+        ),
         ('num,name,p_np,smiles\n1,"a,1,CC\n', "cannot be read"),
     ],
 )

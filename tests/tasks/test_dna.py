@@ -147,7 +147,7 @@ def test_a_whole_file_put_beside_a_part_is_read_instead_of_the_cached_part(tmp_p
         ("H3.txt", ">a\nACGT\n", r"label 0 or 1 were expected, found '>a', 'ACGT', ''"),
         ("H3.txt", ">a\nACGU\n1\n", r"found '>a', 'ACGU', '1'"),
         ("H3.txt", "", r"H3: 14965 rows were expected, found none"),
-        ("H3.csv", "bases,label\nACGT,1\n", r"H3.csv has no column \['sequence'\]; it has \['bases', 'label'\]"),
+        ("H3.csv", "bases,label\nACGT,1\n", "H3.csv has no column 'sequence'; it has 2 columns: 'bases', 'label'"),
         ("H3.txt", ">a\n>b\n1\n", r"found '>a', '>b', '1'"),
     ],
 )

@@ -13,7 +13,7 @@ from discbench.data.rows import Encoded
 from discbench.errors import CheckpointError, UserError
 from discbench.sweeps import plan
 from discbench.testing import tiny_checkpoint
-from discbench.training import families, finetune, models
+from discbench.training import families, finetune, models, soundness
 from discbench.training.inputs import to_inputs
 from discbench.training.run import Bench
 from discbench.values.cells import INITS, Request
@@ -166,7 +166,7 @@ def test_a_row_is_answered_the_same_alone_and_in_a_padded_batch(found, vocabular
     spread = np.ptp(alone, axis=0).max()
     assert spread > 1e-6
     assert np.abs(together - alone).max() < 1e-4 * spread
-    assert families.padding_leak(model, vocabulary, 4, 30) < families.PADDING_TOLERANCE
+    assert soundness.padding_leak(model, vocabulary, 4, 30) < soundness.TOLERANCE
 
 
 def test_the_last_symbol_counts(found, vocabulary):
