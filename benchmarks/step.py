@@ -27,9 +27,10 @@ from torch.utils.flop_counter import FlopCounterMode
 from transformers import AutoConfig, AutoModelForSequenceClassification, Trainer, TrainingArguments
 
 from discbench.data import rowcache
+from discbench.models import building as models
+from discbench.models.inputs import Inputs
 from discbench.plugins import registry
-from discbench.training import answers, finetune, models, trying
-from discbench.training.inputs import Inputs
+from discbench.training import answers, finetune, trying
 from discbench.values.mapping import Vocabulary
 from discbench.values.recipes import Recipe
 

@@ -14,12 +14,12 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 
-from discbench.engine.savings import Plan, applied
 from discbench.errors import CellError, CheckpointError
+from discbench.models.families import advice, position_limit
+from discbench.models.inputs import Inputs
 from discbench.training import ranks
 from discbench.training.answers import Best, Outputs, logits, predict
-from discbench.training.families import advice, position_limit
-from discbench.training.inputs import Inputs
+from discbench.training.engine.savings import Plan, applied
 from discbench.training.optimizers import optimizer_for
 from discbench.values.cells import steps_of, steps_per_epoch
 from discbench.values.recipes import Recipe, as_record

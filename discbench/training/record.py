@@ -11,10 +11,10 @@ from typing import Any
 import torch
 
 from discbench.data import rows
-from discbench.engine.savings import Plan
 from discbench.results.marks import marks as earned
 from discbench.results.store import FORMAT, Result
 from discbench.training import finetune
+from discbench.training.engine.savings import Plan
 from discbench.values.cells import Cell, facts
 from discbench.values.types import Task
 

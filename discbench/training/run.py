@@ -8,25 +8,13 @@ from typing import Any
 import numpy as np
 
 from discbench.data import rowcache, rows
-from discbench.engine import savings
 from discbench.errors import CheckpointError, DiscbenchError, PluginError, UserError
+from discbench.models import building as models
+from discbench.models import families, soundness, tokenizing
+from discbench.models.inputs import Inputs, to_inputs, to_text_inputs
 from discbench.results.store import Result, Store, pack_predictions
-from discbench.training import (
-    baselines,
-    dynamics,
-    families,
-    finetune,
-    models,
-    optimizers,
-    ranks,
-    record,
-    score,
-    soundness,
-    steady,
-    tokenizing,
-    trying,
-)
-from discbench.training.inputs import Inputs, to_inputs, to_text_inputs
+from discbench.training import baselines, dynamics, finetune, optimizers, ranks, record, score, steady, trying
+from discbench.training.engine import savings
 from discbench.training.targets import unit_of
 from discbench.values import metrics
 from discbench.values.cells import Cell

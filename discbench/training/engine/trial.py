@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from discbench.engine.savings import NAMES, Batch, Plan, applied, gradients
+from discbench.training.engine.savings import NAMES, Batch, Plan, applied, gradients
 
 TOLERANCE = 1e-4
 """Of the greatest output, and of the greatest part of each weight's gradient: sums in another order give 1e-6."""

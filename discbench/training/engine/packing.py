@@ -10,8 +10,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from discbench.engine.batches import Collect, Current
-from discbench.engine.layers import first_of, replaced, split, with_first
+from discbench.training.engine.batches import Collect, Current
+from discbench.training.engine.layers import first_of, replaced, split, with_first
 
 
 @contextmanager

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from discbench.engine.batches import Current
+from discbench.training.engine.batches import Current
 
 PROJECTIONS = (
     ("query", "key", "value"),

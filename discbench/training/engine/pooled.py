@@ -9,9 +9,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from discbench.engine.attention import Stash
-from discbench.engine.batches import Current
-from discbench.engine.layers import Projections, first_of, replaced, split, with_first
+from discbench.training.engine.attention import Stash
+from discbench.training.engine.batches import Current
+from discbench.training.engine.layers import Projections, first_of, replaced, split, with_first
 
 Rotary = tuple[Tensor, Tensor]
 """Cosines and sines, (rows or 1, places, width of a head)."""

@@ -11,10 +11,12 @@ from transformers import AutoConfig, AutoModel, AutoModelForSequenceClassificati
 from discbench import Classes, Dataset, RandomTable, Row, Splits, Task, accuracy
 from discbench.data.rows import Encoded
 from discbench.errors import CheckpointError, UserError
+from discbench.models import building as models
+from discbench.models import families, soundness
+from discbench.models.inputs import to_inputs
 from discbench.sweeps import plan
 from discbench.testing import tiny_checkpoint
-from discbench.training import answers, families, finetune, models, soundness
-from discbench.training.inputs import to_inputs
+from discbench.training import answers, finetune
 from discbench.training.run import Bench
 from discbench.values.cells import INITS, Request
 from discbench.values.checkpoints import locate

@@ -9,8 +9,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from discbench.engine.batches import Block, Collect, Current, Spread
-from discbench.engine.dropout import Bits, dropped
+from discbench.training.engine.batches import Block, Collect, Current, Spread
+from discbench.training.engine.dropout import Bits, dropped
 
 NAME = "discbench"
 

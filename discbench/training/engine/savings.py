@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from discbench.engine import attention, batches, compact, dropout, layers, packing, pooled
+from discbench.training.engine import attention, batches, compact, dropout, layers, packing, pooled
 
 VOCABULARY, LAST_LAYER, PADDING, DROPOUT = NAMES = ("vocabulary", "last_layer", "padding", "dropout")
 """The word embedding cut to the ids that occur; the last layer at the place that the head reads; linear layers on real
