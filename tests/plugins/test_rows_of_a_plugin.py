@@ -100,7 +100,7 @@ def by_command(site, results, model="baseline:majority", hashes="0"):
         "--limit",
         "20",
         "--seeds",
-        "2",
+        "1",
     ]
     return run(site, "-m", "discbench", "eval", *words, hashes=hashes)
 
