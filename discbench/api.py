@@ -84,6 +84,12 @@ def carry_out(
     progress = Progress(total=len(todo), kept=kept, stream=said, words=prepared.words, searching=settled is not None)
     for note in prepared.notes:
         progress.say(note)
+    if device == "cpu" and any(cell.recipe.get("precision") == "bf16" for cell in todo):
+        from discbench.training import trying
+
+        slow = trying.half_precision_note()
+        if slow:
+            progress.say(slow)
     place = Place(
         results=asked.store,
         data=asked.directory,

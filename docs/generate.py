@@ -123,7 +123,7 @@ def floors() -> list[list[str]]:
     package = Path(discbench.__file__).parent
     rooms = {path.parent.name for path in package.glob("*/__init__.py")}
     texts = {name: (package / name / "__init__.py").read_text(encoding="utf-8") for name in rooms}
-    said = {name: text.rpartition("Uses ")[2] for name, text in texts.items()}
+    said = {name: " ".join(text.rpartition("Uses ")[2].split()) for name, text in texts.items()}
     uses = {name: set(re.findall(r"`(\w+)`", text)) & rooms for name, text in said.items()}
     uses |= {name: uses[name] | {DOOR} for name, text in said.items() if "the front door" in text}
     uses[DOOR] = {"sweeps", "probing"}

@@ -1,7 +1,8 @@
 """Rows: find, fetch, check, read, hash and cache them; families of rows; a task's card.
 
 Others take `rowcache.load` (a task's rows, checked and cached), `rows.Encoded`, `card.card`. Authors of tasks
-import the names below from here. Uses `formats`, `values`.
+import the names below from here.
+Uses `values`, `words`.
 """
 
 from discbench.data.files import (
@@ -11,11 +12,11 @@ from discbench.data.files import (
     reading,
     unpack,
 )
+from discbench.data.formats.jsontables import read_json
+from discbench.data.formats.opening import cache_directory, open_text
 from discbench.data.labels import number
-from discbench.data.splits import grouped_split, numbered, shuffle, split
+from discbench.data.relatives.splits import grouped_split, numbered, shuffle, split
 from discbench.data.tables import read_parquet, read_rows, read_table
-from discbench.formats.jsontables import read_json
-from discbench.formats.opening import cache_directory, open_text
 
 __all__ = [
     "cache_directory",

@@ -18,9 +18,9 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from discbench.data.formats.bounds import allowed, check_unpacked
+from discbench.data.formats.opening import BROKEN, OPENERS, again, cache_directory, cause, read_bytes
 from discbench.errors import DataError, NotAtHand
-from discbench.formats.bounds import allowed, check_unpacked
-from discbench.formats.opening import BROKEN, OPENERS, again, cache_directory, cause, read_bytes
 
 
 @dataclass

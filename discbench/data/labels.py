@@ -7,8 +7,8 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any, Self
 
+from discbench.data.formats.cells import MISSING, as_list, shown
 from discbench.errors import DataError, did_you_mean
-from discbench.formats.cells import MISSING, as_list, shown
 
 NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 FOREIGN = re.compile(

@@ -11,9 +11,9 @@ from typing import Any
 from discbench.data.classes import check_words
 from discbench.data.identity import GIVEN, SPLITS, identified
 from discbench.errors import DataError, DiscbenchError, PluginError
-from discbench.values.foreign import quoted, raised
 from discbench.values.mapping import TextTable
 from discbench.values.types import Corpus, Row, Splits, Task
+from discbench.words.foreign import quoted, raised
 
 WHOLE = re.compile(r"[a-z0-9]+")
 """What a tokenizer leaves whole."""

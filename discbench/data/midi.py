@@ -20,8 +20,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from discbench.data.files import file_sha256
+from discbench.data.formats.opening import again, cache_directory
 from discbench.errors import DataError
-from discbench.formats.opening import again, cache_directory
 
 LARGEST = 16 << 20
 """Bytes of one unpacked MIDI file; MAESTRO's longest has less than a megabyte."""

@@ -18,9 +18,9 @@ import numpy as np
 
 from discbench.data import provenance
 from discbench.data.classes import words
-from discbench.data.copies import count
 from discbench.data.files import reading
 from discbench.data.loading import read
+from discbench.data.relatives.copies import count
 from discbench.data.rows import (
     SPLITS,
     Encoded,

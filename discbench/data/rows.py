@@ -14,9 +14,9 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from discbench.data.formats.opening import cache_directory
 from discbench.data.identity import SPLITS, canonical, digest
 from discbench.errors import DataError, UserError
-from discbench.formats.opening import cache_directory
 from discbench.values.mapping import RandomTable, shuffled
 from discbench.values.types import Classes, Row, Scalar, Task
 
@@ -76,7 +76,7 @@ class Loaded(NamedTuple):
     words: tuple[str, ...] = ()
     """What the table calls the classes, where its labels are words."""
     copies: Sequence[dict[str, Any]] = ()
-    """Near copies of train rows, as `discbench.data.copies.count` counts them."""
+    """Near copies of train rows, as `discbench.data.relatives.copies.count` counts them."""
 
     @property
     def sizes(self) -> tuple[int, int, int]:

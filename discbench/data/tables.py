@@ -6,11 +6,11 @@ from pathlib import Path
 from typing import Any
 
 from discbench.data import labels
+from discbench.data.formats import delimited, jsontables, kinds
+from discbench.data.formats.cells import Table, as_list, shown
+from discbench.data.formats.delimited import Quoting
+from discbench.data.formats.opening import again, plain_name, read_bytes
 from discbench.errors import DataError
-from discbench.formats import delimited, jsontables, kinds
-from discbench.formats.cells import Table, as_list, shown
-from discbench.formats.delimited import Quoting
-from discbench.formats.opening import again, plain_name, read_bytes
 from discbench.values.types import Row
 
 PARQUET = (".parquet", ".pq")

@@ -4,23 +4,22 @@ A worker stores each result itself, the moment it is there. A worker that dies t
 told as failed and a new worker takes the dead one's place. Workers end with the process that started them.
 """
 
-import multiprocessing
 import os
 import signal
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
 from multiprocessing.connection import Connection, wait
-from multiprocessing.context import SpawnProcess
+from multiprocessing.process import BaseProcess
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 from discbench.errors import DiscbenchError
+from discbench.executors import start
 from discbench.results.store import FORMAT, Store
+from discbench.values.checkpoints import Checkpoint
 from discbench.values.jobs import Event, Job, Watch
 from discbench.values.place import Place, unpack
 
@@ -29,7 +28,7 @@ from discbench.values.place import Place, unpack
 class Worker:
     """A process, our end of its pipe, and what it is at."""
 
-    process: SpawnProcess
+    process: BaseProcess
     pipe: Connection
     log: Path
     job: Job | None = None
@@ -44,46 +43,43 @@ def run(jobs: Sequence[Job], place: Place, workers: int, threads: int, watch: Wa
     crew: list[Worker] = []
     checks = [job for job in jobs if job.cell is None]
     cells = [job for job in jobs if job.cell is not None]
+    known: dict[Checkpoint, Any] = {}
     try:
         for queue in (checks, cells):
-            _drain(list(queue), crew, place, min(workers, max(1, len(cells))), threads, watch)
+            _drain(list(queue), crew, known, place, min(workers, max(1, len(cells))), threads, watch)
     finally:
         _dismiss(crew)
 
 
-def _drain(queue: list[Job], crew: list[Worker], place: Place, workers: int, threads: int, watch: Watch) -> None:
+def _drain(
+    queue: list[Job],
+    crew: list[Worker],
+    known: dict[Checkpoint, Any],
+    place: Place,
+    workers: int,
+    threads: int,
+    watch: Watch,
+) -> None:
+    """Do jobs until none is left; `known` is what checks have found, for the workers that did not make them."""
     while queue or any(worker.job for worker in crew):
         while len(crew) < min(workers, len(queue) + sum(1 for w in crew if w.job)) or (queue and not crew):
             crew.append(_hire(place, threads))
         for worker in crew:
             if worker.job is None and queue:
-                _give(worker, queue.pop(0), watch)
+                job = queue.pop(0)
+                _give(worker, replace(job, known=known.get(job.checkpoint)), watch)
         for pipe in wait([worker.pipe for worker in crew], timeout=1.0):
             worker = next(w for w in crew if w.pipe is pipe)
-            _hear(worker, crew, place, watch)
+            _hear(worker, crew, known, place, watch)
 
 
 def _hire(place: Place, threads: int) -> Worker:
-    context = multiprocessing.get_context("spawn")
-    ours, theirs = context.Pipe()
+    ours, theirs = start.pipe()
     handle, log = tempfile.mkstemp(prefix="discbench-", suffix=".log")
     os.close(handle)
-    process = context.Process(target=work, args=(theirs, place, threads, log), daemon=True)
-    with _apart_from_main():
-        process.start()
+    process = start.process(work, (theirs, place, threads, log))
     theirs.close()
     return Worker(process, ours, Path(log))
-
-
-@contextmanager
-def _apart_from_main() -> Iterator[None]:
-    """Keep a spawned process from running the calling script once more: a worker needs nothing of it."""
-    main = sys.modules["__main__"]
-    sys.modules["__main__"] = ModuleType("__main__")
-    try:
-        yield
-    finally:
-        sys.modules["__main__"] = main
 
 
 def _give(worker: Worker, job: Job, watch: Watch) -> None:
@@ -93,7 +89,7 @@ def _give(worker: Worker, job: Job, watch: Watch) -> None:
     worker.pipe.send(job)
 
 
-def _hear(worker: Worker, crew: list[Worker], place: Place, watch: Watch) -> None:
+def _hear(worker: Worker, crew: list[Worker], known: dict[Checkpoint, Any], place: Place, watch: Watch) -> None:
     job = worker.job
     try:
         message = worker.pipe.recv()
@@ -106,7 +102,9 @@ def _hear(worker: Worker, crew: list[Worker], place: Place, watch: Watch) -> Non
         watch(Event("step", job.cell, *message))
         return
     worker.job = None
-    if job is not None and job.cell is not None:
+    if job is not None and job.cell is None:
+        known[job.checkpoint] = message
+    elif job is not None and job.cell is not None:
         watch(Event("end", job.cell, result=message))
 
 
@@ -156,18 +154,14 @@ def _dismiss(crew: list[Worker]) -> None:
         worker.log.unlink(missing_ok=True)
 
 
-def work(pipe: Connection, place: Place, threads: int, log: str) -> None:
+def work(pipe: Connection, place: Place, threads: int, log: str, environment: dict[str, str]) -> None:
     """Be a worker: take jobs from the pipe until it closes."""
     if not place.verbose:
         _silence(log)
-    for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS"):
-        os.environ[name] = str(threads)
-    import torch
-
+    start.prepare(environment, threads)
     from discbench.plugins import registry
     from discbench.training.run import Bench
 
-    torch.set_num_threads(threads)
     tasks = {task.id: task for task in (*registry.tasks(registry.plugins()).values(), *unpack(place.given))}
     bench = Bench(place, threads)
     while True:
@@ -179,6 +173,8 @@ def work(pipe: Connection, place: Place, threads: int, log: str) -> None:
 
 
 def _perform(job: Job, bench: Any, tasks: dict[str, Any], pipe: Connection) -> Any:  # noqa: ANN401
+    if job.known is not None:
+        bench.learn(job.checkpoint, job.known)
     if job.cell is not None:
         return bench.run(job.cell, job.checkpoint, tasks[job.cell.task], lambda *step: _tell(pipe, step))
     try:
@@ -187,7 +183,7 @@ def _perform(job: Job, bench: Any, tasks: dict[str, Any], pipe: Connection) -> A
         return error
     except Exception as error:  # noqa: BLE001 - told in its own words, like what a check found
         return DiscbenchError(f"a worker could not look at {job.checkpoint.name!r}: {type(error).__name__}: {error}")
-    return None
+    return bench.known(job.checkpoint)
 
 
 def _tell(pipe: Connection, message: Any) -> None:  # noqa: ANN401

@@ -20,11 +20,11 @@ import pluggy
 from discbench.errors import NoSuchName, PluginError, did_you_mean
 from discbench.plugins import hookspecs
 from discbench.plugins.isolation import BUILTINS, GIVEN, Installed, guarded, installed, misfit, tell, way_out
-from discbench.values.foreign import raised
 from discbench.values.jobs import Executor
 from discbench.values.measurement import Probe
 from discbench.values.types import Corpus, Task
 from discbench.values.version import __version__
+from discbench.words.foreign import raised
 
 T = TypeVar("T")
 GROUP = "discbench"

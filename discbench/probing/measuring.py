@@ -14,10 +14,12 @@ from torch import Tensor
 
 from discbench.data import rows
 from discbench.errors import UserError
+from discbench.models import building as models
+from discbench.models import families
+from discbench.models.inputs import Inputs
 from discbench.probing.answers import checked
 from discbench.results.store import FORMAT, Result, Store
-from discbench.training import families, models, record
-from discbench.training.inputs import Inputs
+from discbench.training import record
 from discbench.training.run import Bench
 from discbench.values.checkpoints import Checkpoint, check_unchanged
 from discbench.values.mapping import TextTable

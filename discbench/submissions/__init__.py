@@ -1,4 +1,5 @@
 """What strangers send: packed, read within bounds, checked, counted again, refused.
 
-Others take `submit` and `verify`. Uses `data`, `formats`, `results`, `training`, `values`.
+Others take `submit` and `verify`.
+Uses `data`, `models`, `results`, `training`, `values`.
 """

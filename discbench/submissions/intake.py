@@ -18,8 +18,8 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any, NoReturn
 
+from discbench.data.formats.bounds import allowed, check_unpacked
 from discbench.errors import UserError
-from discbench.formats.bounds import allowed, check_unpacked
 from discbench.results.store import PROBES
 from discbench.submissions.findings import Unfit, shown
 

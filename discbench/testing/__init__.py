@@ -2,7 +2,8 @@
 
 Each check raises AssertionError with one sentence, for example
 `rna.donor: every symbol is in the alphabet, but ['U'] are not`.
-Uses `data`, `executors`, `plugins`, `probing`, `results`, `sweeps`, `training`, `values`, and the front door.
+Uses `data`, `executors`, `models`, `plugins`, `probing`, `results`, `sweeps`, `training`, `values`, and the front
+door.
 """
 
 from discbench.testing.checkpoints import tiny_checkpoint

@@ -20,7 +20,7 @@ def tiny_checkpoint(
     import torch
     from transformers import AutoConfig, AutoModel
 
-    from discbench.training.models import quietly
+    from discbench.models.building import quietly
 
     default = AutoConfig.for_model(model_type)
     named, decoder = tiny_shape(default, words), is_decoder(default)

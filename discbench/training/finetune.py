@@ -1,6 +1,5 @@
 """Fine-tuning: one loop on accelerate. It knows rows, a recipe and a model; no task, no store."""
 
-import copy
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -12,20 +11,19 @@ from accelerate import Accelerator
 from accelerate.state import AcceleratorState
 from accelerate.utils import DistributedDataParallelKwargs
 from jaxtyping import Float
-from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 
 from discbench.errors import CellError, CheckpointError
+from discbench.models.families import advice, position_limit
+from discbench.models.inputs import Inputs
 from discbench.training import ranks
-from discbench.training.families import advice, position_limit
-from discbench.training.inputs import Inputs
+from discbench.training.answers import Best, Outputs, logits, predict
+from discbench.training.engine.savings import Plan, applied
 from discbench.training.optimizers import optimizer_for
 from discbench.values.cells import steps_of, steps_per_epoch
 from discbench.values.recipes import Recipe, as_record
 
-Outputs = NDArray[np.float32]
-"""(rows, outputs): logits, or the predicted number."""
 Score = Callable[[Outputs], float]
 Report = Callable[[int, int, float], None]
 """Called with (step, steps, loss)."""
@@ -52,6 +50,10 @@ class Trained:
     final_test: Outputs
     """Of the last state."""
     curve: Curve
+
+
+PLAIN = Plan()
+"""No saving."""
 
 
 class RowNumbers(Dataset[int]):
@@ -83,7 +85,7 @@ def accelerator_for(device: str, recipe: Recipe, *, unused: bool = False) -> Acc
 def has_unused_weights(model: nn.Module, inputs: Inputs) -> bool:
     """Tell whether some weight has no part in the outputs, as XLNet's embedding of masked places."""
     model.eval()
-    _logits(model, inputs.batch([0])).sum().backward()
+    logits(model, inputs.batch([0])).sum().backward()
     found = any(p.requires_grad and p.grad is None for p in model.parameters())
     model.zero_grad(set_to_none=True)
     return found
@@ -133,34 +135,6 @@ def training_batches(
             yield {name: tensor.to(accelerator.device) for name, tensor in drawn.items()}
 
 
-def _logits(model: nn.Module, drawn: dict[str, Tensor]) -> Tensor:
-    given = {name: drawn[name] for name in ("input_ids", "attention_mask", "token_type_ids") if name in drawn}
-    found: Tensor = model(**given).logits
-    return found
-
-
-@torch.no_grad()
-def predict(model: nn.Module, inputs: Inputs, accelerator: Accelerator, batch: int = 64) -> Outputs:
-    """Return the model's outputs in eval mode, one row each, in the rows' order.
-
-    Rows of like length go together. Each process takes its share; what a process repeats to fill up is left out.
-    """
-    model.eval()
-    by_length = np.argsort(-inputs.lengths, kind="stable").tolist()
-    loader = accelerator.prepare(DataLoader(by_length, batch_size=batch, shuffle=False, collate_fn=inputs.batch))
-    rows, outputs = [], []
-    for drawn in loader:
-        logits = _logits(model, drawn)
-        row, logit = accelerator.gather_for_metrics((drawn["rows"], logits))
-        rows.append(row.cpu())
-        outputs.append(logit.float().cpu())
-    found, places = torch.cat(outputs).numpy(), torch.cat(rows).numpy()
-    assert np.array_equal(np.arange(len(inputs)), np.sort(places)), "each row is answered once"
-    ordered = np.empty_like(found)
-    ordered[places] = found
-    return ordered
-
-
 def check_lengths(model: nn.Module, splits: tuple[Inputs, ...], max_tokens: int | None = None) -> None:
     """Refuse rows that the model's positions cannot number."""
     limit, longest = position_limit(model, max_tokens), max(int(split.lengths.max()) for split in splits)
@@ -181,6 +155,7 @@ def finetune(
     device: str,
     score: Score,
     report: Report,
+    plan: Plan = PLAIN,
 ) -> Trained:
     """Train a model and return its answers on validation and test.
 
@@ -194,27 +169,43 @@ def finetune(
         device: `cpu` or what accelerate finds.
         score: The primary metric of outputs on validation; higher is better.
         report: Told of progress.
+        plan: The savings to train with.
 
     Raises:
         CheckpointError: Rows longer than the model's positions.
         CellError: The loss became NaN or infinite.
     """
     check_lengths(model, (train, validation, test), recipe.max_tokens)
+    with applied(model, plan, seed + ranks.number()):
+        return _trained(model, (train, validation, test), recipe, seed, device, score, report)
+
+
+def _trained(
+    model: nn.Module,
+    splits: tuple[Inputs, Inputs, Inputs],
+    recipe: Recipe,
+    seed: int,
+    device: str,
+    score: Score,
+    report: Report,
+) -> Trained:
+    train, validation, test = splits
     accelerator = accelerator_for(device, recipe, unused=ranks.count() > 1 and has_unused_weights(model, train))
     steps = steps_of(len(train), as_record(recipe))
     epoch = steps_per_epoch(len(train), as_record(recipe))
     every = recipe.evaluate_every or epoch
     prepared, optimizer = accelerator.prepare(model, optimizer_for(model, recipe))
     torch.manual_seed(seed + accelerator.process_index)
-    curve, best, told = Curve(), _Best(), 0.0
+    curve, best, told = Curve(), Best(), 0.0
+    losses = _Losses(curve.loss, accelerator)
     prepared.train()
     for step, drawn in zip(range(steps), training_batches(train, recipe, seed, accelerator), strict=False):
         loss = _step(prepared, drawn, optimizer, accelerator, recipe, rate(step, steps, recipe))
-        curve.loss.append(_finite(loss, step))
-        if time.monotonic() - told > 0.2:  # noqa: PLR2004 - seconds; often enough for an eye
+        losses.take(loss)
+        if curve.loss and time.monotonic() - told > 0.2:  # noqa: PLR2004 - seconds; often enough for an eye
             report(step + 1, steps, curve.loss[-1])
             told = time.monotonic()
-        over = step + 1 == steps or _low_enough(curve.loss, recipe, epoch)
+        over = step + 1 == steps or losses.low_enough(recipe, epoch)
         if (step + 1) % every == 0 or over:
             outputs = predict(prepared, validation, accelerator)
             curve.validation.append((step + 1, score(outputs)))
@@ -222,34 +213,19 @@ def finetune(
             prepared.train()
         if over:
             break
+    losses.read()
     return _answers(prepared, model, test, accelerator, best, curve)
 
 
-@dataclass(slots=True)
-class _Best:
-    """The state with the best validation so far; of equals the earlier."""
-
-    score: float = -np.inf
-    step: int = 0
-    outputs: Outputs = field(default_factory=lambda: np.zeros((0, 0), np.float32))
-    state: dict[str, Any] | None = None
-
-    def offer(self, step: int, score: float, outputs: Outputs, model: nn.Module, *, keep: bool) -> None:
-        if keep and not score > self.score:
-            return
-        self.score, self.step, self.outputs = score, step, outputs
-        self.state = copy.deepcopy(model.state_dict()) if keep else None
-
-
 def _answers(
-    prepared: nn.Module, model: nn.Module, test: Inputs, accelerator: Accelerator, best: _Best, curve: Curve
+    prepared: nn.Module, model: nn.Module, test: Inputs, accelerator: Accelerator, best: Best, curve: Curve
 ) -> Trained:
     final = predict(prepared, test, accelerator)
     curve.best_step = best.step
     if best.state is None or best.step == len(curve.loss):
         chosen = final
     else:
-        model.load_state_dict(best.state)
+        best.restore(model)
         chosen = predict(prepared, test, accelerator)
     return Trained(best.outputs, chosen, final, curve)
 
@@ -261,24 +237,57 @@ def _step(
     accelerator: Accelerator,
     recipe: Recipe,
     factor: float,
-) -> float:
+) -> Tensor:
     for group in optimizer.param_groups:
         group["lr"] = recipe.lr * factor
-    logits = _logits(model, drawn)
-    loss = loss_of(logits, drawn["targets"]) * drawn["weight"]
+    loss = loss_of(logits(model, drawn), drawn["targets"]) * drawn["weight"]
     accelerator.backward(loss)
     if recipe.clip is not None:
-        accelerator.clip_grad_norm_(model.parameters(), recipe.clip)
+        _clip(accelerator, optimizer, recipe.clip)
     optimizer.step()
     optimizer.zero_grad(set_to_none=True)
-    return float(accelerator.reduce(loss.detach(), reduction="mean").item())
+    return loss.detach()
 
 
-def _low_enough(losses: list[float], recipe: Recipe, epoch: int) -> bool:
-    """Tell whether an epoch has just ended whose mean loss is below the recipe's `stop_below`."""
-    if recipe.stop_below is None or len(losses) % epoch:
-        return False
-    return float(np.mean(losses[-epoch:])) < recipe.stop_below
+def _clip(accelerator: Accelerator, optimizer: Any, norm: float) -> None:  # noqa: ANN401 - accelerate's wrapper
+    """Bound the gradient's norm; accelerate's own way walks the whole model several times, and only fp16 needs it."""
+    weights = [p for group in optimizer.param_groups for p in group["params"]]
+    clip = accelerator.clip_grad_norm_ if accelerator.scaler is not None else nn.utils.clip_grad_norm_
+    clip(weights, norm)
+
+
+class _Losses:
+    """The losses of all steps; read from a device other than the CPU once in `EVERY` steps, for each time it waits."""
+
+    EVERY = 16
+
+    def __init__(self, known: list[float], accelerator: Accelerator) -> None:
+        self.known = known
+        self._waiting: list[Tensor] = []
+        self._accelerator = accelerator
+        self._most = 1 if accelerator.device.type == "cpu" else self.EVERY
+
+    def take(self, loss: Tensor) -> None:
+        """Add a step's loss, of this process's share of the batch."""
+        self._waiting.append(loss)
+        if len(self._waiting) >= self._most:
+            self.read()
+
+    def read(self) -> None:
+        """Bring `known` up to date."""
+        if not self._waiting:
+            return
+        together = self._accelerator.reduce(torch.stack(self._waiting), reduction="mean").tolist()
+        self._waiting.clear()
+        for loss in together:
+            self.known.append(_finite(loss, len(self.known)))
+
+    def low_enough(self, recipe: Recipe, epoch: int) -> bool:
+        """Tell whether an epoch has just ended whose mean loss is below the recipe's `stop_below`."""
+        if recipe.stop_below is None or (len(self.known) + len(self._waiting)) % epoch:
+            return False
+        self.read()
+        return float(np.mean(self.known[-epoch:])) < recipe.stop_below
 
 
 def _finite(loss: float, step: int) -> float:

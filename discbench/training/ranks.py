@@ -15,9 +15,14 @@ def count() -> int:
     return int(os.environ.get("WORLD_SIZE", "1"))
 
 
+def number() -> int:
+    """Return which of them this is, from 0."""
+    return int(os.environ.get("RANK", "0"))
+
+
 def first() -> bool:
     """Tell whether this process keeps the books."""
-    return int(os.environ.get("RANK", "0")) == 0
+    return number() == 0
 
 
 def only_first(lock: AbstractContextManager[Any]) -> AbstractContextManager[Any]:

@@ -14,6 +14,7 @@ from discbench.data import rows
 from discbench.results.marks import marks as earned
 from discbench.results.store import FORMAT, Result
 from discbench.training import finetune
+from discbench.training.engine.savings import Plan
 from discbench.values.cells import Cell, facts
 from discbench.values.types import Task
 
@@ -33,6 +34,11 @@ def run_of(began: float, device: str) -> dict[str, Any]:
             "processes": _processes(),
         },
     }
+
+
+def engine(plan: Plan) -> dict[str, Any]:
+    """Return which savings a cell was trained with, and why the others were off."""
+    return {"on": list(plan.on), "off": dict(plan.off)}
 
 
 def _processes() -> int:

@@ -9,22 +9,12 @@ import numpy as np
 
 from discbench.data import rowcache, rows
 from discbench.errors import CheckpointError, DiscbenchError, PluginError, UserError
+from discbench.models import building as models
+from discbench.models import families, soundness, tokenizing
+from discbench.models.inputs import Inputs, to_inputs, to_text_inputs
 from discbench.results.store import Result, Store, pack_predictions
-from discbench.training import (
-    baselines,
-    dynamics,
-    families,
-    finetune,
-    models,
-    optimizers,
-    ranks,
-    record,
-    score,
-    soundness,
-    steady,
-    tokenizing,
-)
-from discbench.training.inputs import Inputs, to_inputs, to_text_inputs
+from discbench.training import baselines, dynamics, finetune, optimizers, ranks, record, score, steady, trying
+from discbench.training.engine import savings
 from discbench.training.targets import unit_of
 from discbench.values import metrics
 from discbench.values.cells import Cell
@@ -39,6 +29,14 @@ from discbench.values.types import Task
 Report = Callable[[int, int, float], None]
 
 
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What a look at a checkpoint found out, on its way to another process."""
+
+    vocabulary: Vocabulary | None
+    plan: savings.Plan | None
+
+
 @dataclass
 class Bench:
     """Runs cells one after another and keeps what they share."""
@@ -48,6 +46,7 @@ class Bench:
     """That compute; set again before each cell."""
     _rows: dict[str, rows.Loaded] = field(default_factory=dict)
     _vocabularies: dict[Checkpoint, Vocabulary] = field(default_factory=dict)
+    _plans: dict[Checkpoint, savings.Plan] = field(default_factory=dict)
 
     def rows_of(self, task: Task) -> rows.Loaded:
         """Return a task's rows, read once."""
@@ -76,6 +75,24 @@ class Bench:
             with models.quietly(verbose=self.place.verbose):
                 self._vocabularies[checkpoint] = models.vocabulary_of(checkpoint)
         return self._vocabularies[checkpoint]
+
+    def savings_of(self, checkpoint: Checkpoint, model: Any) -> savings.Plan:  # noqa: ANN401 - transformers' classes
+        """Return which savings a checkpoint has, tried once, on any model of its architecture."""
+        if checkpoint not in self._plans:
+            with models.quietly(verbose=self.place.verbose):
+                self._plans[checkpoint] = trying.tried(model, self.vocabulary(checkpoint))
+        return self._plans[checkpoint]
+
+    def known(self, checkpoint: Checkpoint) -> Known:
+        """Return what has been found out about a checkpoint."""
+        return Known(self._vocabularies.get(checkpoint), self._plans.get(checkpoint))
+
+    def learn(self, checkpoint: Checkpoint, known: Known) -> None:
+        """Take what another bench has found out about a checkpoint."""
+        if known.vocabulary is not None:
+            self._vocabularies[checkpoint] = known.vocabulary
+        if known.plan is not None:
+            self._plans[checkpoint] = known.plan
 
     @look
     def check(self, checkpoint: Checkpoint, cells: list[Cell], tasks: dict[str, Task]) -> None:
@@ -114,6 +131,7 @@ class Bench:
                     f" {families.advice(model, longest)}"
                 )
             soundness.look(soundness.Subject(model, vocabulary, checkpoint.name, task.name, shortest, longest))
+        self.savings_of(checkpoint, model)
         del model
         for init in models.INITS:
             if init in inits - {tried}:
@@ -142,7 +160,8 @@ class Bench:
                 if ranks.count() > 1 and not isinstance(error, DiscbenchError):
                     raise  # of this process alone: the others wait for it, until torchrun ends them
                 result, predictions = record.failure(error), None
-            whole = {**record.head(cell, task), **result, "run": record.run_of(began, self.place.device)}
+            about = {**record.run_of(began, self.place.device), **result.get("run", {})}
+            whole = {**record.head(cell, task), **result, "run": about}
             ranks.of_first(lambda: store.put(cell, whole, predictions))
             stored: Result = ranks.of_first(lambda: store.get(cell))
             return stored
@@ -166,17 +185,18 @@ class Bench:
         def answers(name: str, outputs: Any) -> score.Voted:  # noqa: ANN401
             return score.vote(task.target, unit.answered(outputs), splits[name].targets, splits[name].groups)
 
+        ready = (inputs["train"], inputs["validation"], inputs["test"])
+        plan = trying.plan_for(self.savings_of(checkpoint, model), recipe, self.place.device, ready)
         steady.settle(self.threads)  # a task's reader and a checkpoint's own code have been at work
         trained = finetune.finetune(
             model,
-            inputs["train"],
-            inputs["validation"],
-            inputs["test"],
+            *ready,
             recipe,
             cell.seed,
             device=self.place.device,
             score=lambda outputs: score.primary(task.metric, answers("validation", outputs)),
             report=report,
+            plan=plan,
         )
         found = answers("test", trained.test)
         result = {
@@ -199,6 +219,7 @@ class Bench:
             "mapping_sha256": table_sha256(table),
             "dataset": record.dataset(loaded),
             "marks": record.marks(cell, loaded),
+            "run": {"engine": record.engine(plan)},
         }
         return result, pack_predictions(kept["test"], unit.answered(trained.test), splits["test"].targets)
 

@@ -1,4 +1,4 @@
-"""Near copies in words: what `discbench.data.copies.count` found, for cards and boards."""
+"""Near copies in words: what `discbench.data.relatives.copies.count` found, for cards and boards."""
 
 from collections.abc import Sequence
 from typing import Any

@@ -31,6 +31,8 @@ class Job:
     checkpoint: Checkpoint
     cell: Cell | None = None
     checks: tuple[Cell, ...] = ()
+    known: Any = None
+    """What the look at its checkpoint found, so that it is not looked for again; None if it was not kept."""
 
 
 Watch = Callable[[Event], None]

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from discbench.errors import PluginError
-from discbench.values.foreign import number, quoted, raised
+from discbench.words.foreign import number, quoted, raised
 
 Array = NDArray[Any]
 Needs = Literal["prediction", "output"]

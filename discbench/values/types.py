@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from discbench.errors import PluginError
-from discbench.values.foreign import plain, quoted
 from discbench.values.mapping import RandomTable, TextTable
 from discbench.values.metrics import Metric
+from discbench.words.foreign import plain, quoted
 
 NAME = re.compile(r"[a-z0-9]+(?:[-_][a-z0-9]+)*\.[a-z0-9]+(?:[-_.][a-z0-9]+)*")
 WORD = re.compile(r"[a-z0-9]+(?:[-_][a-z0-9]+)*")

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from discbench import Classes, Dataset, Form, RandomTable, Row, Scalar, Splits, Task, TextTable, accuracy, spearman
 from discbench.data import card, rowcache
-from discbench.data.copies import count, plain
+from discbench.data.relatives.copies import count, plain
 from discbench.data.rows import SPLITS, encode
 from discbench.errors import PluginError
 from discbench.plugins import registry

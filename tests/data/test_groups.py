@@ -6,9 +6,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from discbench import Row
-from discbench.data.groups import families
-from discbench.data.pieces import flat, stretches
-from discbench.data.splits import grouped_split
+from discbench.data.relatives.groups import families
+from discbench.data.relatives.pieces import flat, stretches
+from discbench.data.relatives.splits import grouped_split
 
 WORDS = st.lists(st.text("AC", min_size=1, max_size=9), min_size=1, max_size=12)
 

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from discbench import Row
 from discbench.data import read_rows
+from discbench.data.formats.cells import as_list
 from discbench.errors import DataError
-from discbench.formats.cells import as_list
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=12).filter(lambda s: s.strip())
 WORDS = st.sampled_from(["EI", "IE", "N", "cell, membrane", 'say "x"', "two\nlines", "é"])

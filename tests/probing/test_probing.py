@@ -72,8 +72,8 @@ def test_values_are_those_of_the_library_function_on_the_same_rows(model, done):
     import numpy as np
     import torch
 
+    from discbench.models import building as models
     from discbench.probes import pwcca
-    from discbench.training import models
     from discbench.values.checkpoints import locate
     from discbench.values.mapping import draw_table
 
@@ -208,8 +208,8 @@ def test_models_that_cut_text_differently_have_no_partners(model, tmp_path):
     import numpy as np
 
     from discbench.errors import UserError
+    from discbench.models.inputs import Inputs
     from discbench.probing.measuring import Given, partners
-    from discbench.training.inputs import Inputs
 
     def given(*lengths, around=(1, 1)):
         offsets = np.concatenate([[0], np.cumsum(lengths)])

@@ -52,9 +52,13 @@ def lasting(path):
 
 
 def worker_of(parent):
-    """The process id of a sweep's worker."""
-    children = Path(f"/proc/{parent}/task/{parent}/children").read_text().split()
-    return next(int(c) for c in children if b"spawn_main" in Path(f"/proc/{c}/cmdline").read_bytes())
+    """The process id of a sweep's worker: a child of its fork server."""
+
+    def children(of):
+        return Path(f"/proc/{of}/task/{of}/children").read_text().split()
+
+    server = next(c for c in children(parent) if b"forkserver" in Path(f"/proc/{c}/cmdline").read_bytes())
+    return int(children(server)[0])
 
 
 @pytest.fixture(scope="module")

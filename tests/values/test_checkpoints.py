@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from discbench.errors import CheckpointError, NoSuchName
+from discbench.models import building as models
 from discbench.testing import tiny_checkpoint
-from discbench.training import models
 from discbench.values.asked import Evaluation
 from discbench.values.checkpoints import is_called, locate, parse_specials, told_apart
 

@@ -10,12 +10,12 @@ from click.testing import CliRunner
 
 from discbench.cli import cli
 from discbench.errors import CheckpointError, DiscbenchError
+from discbench.models.building import load_tokenizer, vocabulary_of
+from discbench.models.tokenizing import native_table
 from discbench.plugins import registry
 from discbench.results.store import unpack_predictions
 from discbench.sweeps import plan
-from discbench.training.models import load_tokenizer, vocabulary_of
 from discbench.training.run import Bench
-from discbench.training.tokenizing import native_table
 from discbench.values.asked import Evaluation
 from discbench.values.cells import Request
 from discbench.values.checkpoints import locate

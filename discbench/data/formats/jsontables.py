@@ -5,10 +5,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from discbench.data.formats import kinds
+from discbench.data.formats.cells import MISSING, Table, decoded, near
+from discbench.data.formats.opening import again, plain_name
 from discbench.errors import DataError
-from discbench.formats import kinds
-from discbench.formats.cells import MISSING, Table, decoded, near
-from discbench.formats.opening import again, plain_name
 
 LINES = (".jsonl", ".ndjson")
 BLANK = " \t\r\n"

@@ -11,9 +11,9 @@ from enum import Enum
 from pathlib import Path
 from typing import Any, Final
 
+from discbench.data.formats import kinds
+from discbench.data.formats.opening import read_bytes
 from discbench.errors import DataError
-from discbench.formats import kinds
-from discbench.formats.opening import read_bytes
 
 MARKS = (
     (codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF32_LE, "utf-32"), (codecs.BOM_UTF32_BE, "utf-32"),

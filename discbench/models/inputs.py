@@ -39,20 +39,20 @@ class Inputs:
 
     def batch(self, rows: Sequence[int]) -> dict[str, torch.Tensor]:
         """Return ids and attention mask of shape (batch, longest row), and targets (batch,)."""
-        width = int(self.lengths[list(rows)].max())
-        ids = np.full((len(rows), width), self.pad, dtype=np.int64)
-        mask, types = np.zeros_like(ids), np.zeros_like(ids)
-        for i, row in enumerate(rows):
-            place = slice(self.offsets[row], self.offsets[row + 1])
-            length = place.stop - place.start
-            columns = slice(width - length, width) if self.left else slice(0, length)
-            ids[i, columns] = self.ids[place]
-            mask[i, columns] = 1
-            if self.types is not None:
-                types[i, columns] = self.types[place]
-        made = {"input_ids": ids, "attention_mask": mask, "targets": self.targets[list(rows)], "rows": np.array(rows)}
+        chosen = np.asarray(rows)
+        starts, lengths = self.offsets[chosen, None], self.lengths[chosen, None]
+        width = int(lengths.max())
+        column = np.arange(width)[None] - (width - lengths if self.left else 0)
+        real = (column >= 0) & (column < lengths)
+        place = np.where(real, starts + column, 0)
+        made = {
+            "input_ids": np.where(real, self.ids[place], self.pad),
+            "attention_mask": real.astype(np.int64),
+            "targets": self.targets[chosen],
+            "rows": chosen,
+        }
         if self.types is not None:
-            made["token_type_ids"] = types
+            made["token_type_ids"] = np.where(real, self.types[place], 0)
         return {name: torch.from_numpy(array) for name, array in made.items()}
 
 

@@ -5,7 +5,7 @@ from collections.abc import Hashable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from discbench.data.pieces import Keys, flat, stretches
+from discbench.data.relatives.pieces import Keys, flat, stretches
 
 
 def families(sequences: Sequence[Sequence[object]], shared: int | None) -> NDArray[np.int64]:

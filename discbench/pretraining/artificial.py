@@ -39,7 +39,7 @@ def english() -> tuple[int, ...]:
 
     Counted by `benchmarks/unigram.py` on English Wikipedia text, lower case, punctuation marks as words.
     """
-    counts = np.load(str(files("discbench") / "corpora" / "english_unigram.npy"))
+    counts = np.load(str(files("discbench") / "pretraining" / "english_unigram.npy"))
     return tuple(int(total) for total in np.cumsum(counts, dtype=np.int64))
 
 

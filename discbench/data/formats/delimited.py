@@ -7,9 +7,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal
 
+from discbench.data.formats.cells import Table, decoded
+from discbench.data.formats.opening import plain_name
 from discbench.errors import DataError
-from discbench.formats.cells import Table, decoded
-from discbench.formats.opening import plain_name
 
 Quoting = Literal[0, 1, 2, 3]
 COMMON = (",", ";", "\t", "|")

@@ -7,9 +7,9 @@ import torch
 from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from discbench.training import soundness
-from discbench.training.families import pads_left
-from discbench.training.inputs import Inputs
+from discbench.models import soundness
+from discbench.models.families import pads_left
+from discbench.models.inputs import Inputs
 from discbench.values.mapping import Vocabulary
 
 LONGEST = 4096

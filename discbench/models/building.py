@@ -14,9 +14,9 @@ from typing import Any, Literal, get_args
 import torch
 
 from discbench.errors import CheckpointError
-from discbench.training.families import check_ends, head_of, padding_of, set_padding
-from discbench.training.tables import token_tables
-from discbench.training.tokenizing import around, reads
+from discbench.models.families import check_ends, head_of, padding_of, set_padding
+from discbench.models.tables import token_tables
+from discbench.models.tokenizing import around, reads
 from discbench.values.checkpoints import Checkpoint
 from discbench.values.content import check_merged
 from discbench.values.mapping import Vocabulary

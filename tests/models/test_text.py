@@ -5,9 +5,9 @@ import pytest
 
 from discbench.data.rows import Encoded
 from discbench.errors import CheckpointError
+from discbench.models import building as models
+from discbench.models.inputs import to_text_inputs
 from discbench.testing import example_vocabulary
-from discbench.training import models
-from discbench.training.inputs import to_text_inputs
 from discbench.values.checkpoints import locate
 from discbench.values.mapping import TextTable, draw_text_map
 

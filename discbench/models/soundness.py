@@ -16,8 +16,8 @@ from torch import Tensor, nn
 
 from discbench.data.rows import Encoded
 from discbench.errors import CheckpointError, DiscbenchError
-from discbench.training.families import pads_left
-from discbench.training.inputs import Inputs, to_inputs
+from discbench.models.families import pads_left
+from discbench.models.inputs import Inputs, to_inputs
 from discbench.values.mapping import Vocabulary
 
 Found = TypeVar("Found")

@@ -11,10 +11,12 @@ from transformers import AutoConfig, AutoModel, AutoModelForSequenceClassificati
 from discbench import Classes, Dataset, RandomTable, Row, Splits, Task, accuracy
 from discbench.data.rows import Encoded
 from discbench.errors import CheckpointError, UserError
+from discbench.models import building as models
+from discbench.models import families, soundness
+from discbench.models.inputs import to_inputs
 from discbench.sweeps import plan
 from discbench.testing import tiny_checkpoint
-from discbench.training import families, finetune, models, soundness
-from discbench.training.inputs import to_inputs
+from discbench.training import answers, finetune
 from discbench.training.run import Bench
 from discbench.values.cells import INITS, Request
 from discbench.values.checkpoints import locate
@@ -90,7 +92,7 @@ def rows_of(vocabulary, *lengths):
 @torch.no_grad()
 def logits(model, inputs, rows):
     model.eval()
-    return finetune._logits(model, replace(inputs, left=families.pads_left(model)).batch(rows)).numpy()
+    return answers.logits(model, replace(inputs, left=families.pads_left(model)).batch(rows)).numpy()
 
 
 def test_each_init_is_trained_and_scored_and_repeats(found, vocabulary, tmp_path):

@@ -11,11 +11,11 @@ from transformers import AutoTokenizer, BertTokenizer, EsmTokenizer, PreTrainedT
 
 from discbench import Classes, Dataset, RandomTable, Row, Splits, Task, TextTable, accuracy
 from discbench.errors import CheckpointError
+from discbench.models.building import load_tokenizer, vocabulary_of
+from discbench.models.tokenizing import around
 from discbench.sweeps.plan import cells
 from discbench.testing import tiny_checkpoint
-from discbench.training.models import load_tokenizer, vocabulary_of
 from discbench.training.run import Bench
-from discbench.training.tokenizing import around
 from discbench.values.asked import Evaluation
 from discbench.values.checkpoints import locate
 from discbench.values.place import Place

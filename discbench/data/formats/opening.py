@@ -14,8 +14,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
+from discbench.data.formats.bounds import Bounded
 from discbench.errors import DataError
-from discbench.formats.bounds import Bounded
 
 BROKEN = (OSError, EOFError, lzma.LZMAError, tarfile.TarError, zipfile.BadZipFile, zlib.error)
 

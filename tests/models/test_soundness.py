@@ -13,9 +13,10 @@ from transformers.models.auto.modeling_auto import MODEL_FOR_SEQUENCE_CLASSIFICA
 from discbench import Classes, Dataset, RandomTable, Row, Splits, Task, accuracy
 from discbench.errors import CheckpointError, DiscbenchError
 from discbench.executors import local
+from discbench.models import building as models
+from discbench.models import soundness, tables
 from discbench.sweeps import plan
 from discbench.testing import tiny_checkpoint
-from discbench.training import models, soundness, tables
 from discbench.training.run import Bench
 from discbench.values.cells import Request
 from discbench.values.checkpoints import locate

@@ -6,10 +6,10 @@ import torch
 from safetensors.torch import load_file
 
 from discbench.data.rows import Encoded
+from discbench.models import building as models
+from discbench.models.families import position_limit
+from discbench.models.inputs import to_inputs
 from discbench.testing import tiny_checkpoint
-from discbench.training import models
-from discbench.training.families import position_limit
-from discbench.training.inputs import to_inputs
 from discbench.values.checkpoints import locate
 
 WORDS = "bert.embeddings.word_embeddings.weight"

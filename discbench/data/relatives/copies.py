@@ -15,12 +15,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from discbench.data.groups import of_names
-from discbench.data.pieces import Keys, stretches
+from discbench.data.relatives.groups import of_names
+from discbench.data.relatives.pieces import Keys, stretches
 from discbench.data.rows import SPLITS, Encoded
 from discbench.errors import DiscbenchError, PluginError
-from discbench.values.foreign import raised
 from discbench.values.types import Classes, Scalar, Splits, Task
+from discbench.words.foreign import raised
 
 Record = dict[str, Any]
 WORDS = re.compile(r"[\W_]+")

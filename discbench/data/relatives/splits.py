@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import fields, replace
 from typing import TypeVar
 
-from discbench.data.groups import linked, of_names, of_sequences
+from discbench.data.relatives.groups import linked, of_names, of_sequences
 from discbench.errors import DataError, did_you_mean
 from discbench.values.types import Row, Splits
 

@@ -1,0 +1,82 @@
+"""Dropout whose mask costs 1 to 2 ns an element on a CPU: 16 random bits an element, four elements a draw."""
+
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+LEVELS = 2**16
+PIECE = 2**17
+"""Elements drawn at once; their bits stay in a core's own cache."""
+
+
+class Bits:
+    """Random bits for dropout, from NumPy's SFC64: the same seed gives the same bits in every release."""
+
+    def __init__(self, seed: int) -> None:
+        self.source = np.random.SFC64(seed)
+
+    def keep(self, shape: torch.Size, p: float) -> tuple[Tensor, float]:
+        """Return a mask of uint8, 0 with probability `p`, and the scale that keeps the mean.
+
+        `p` is rounded to a multiple of 1 / 65,536, and the scale is that of the rounded one.
+        """
+        size, least = shape.numel(), round(p * LEVELS)
+        mask: NDArray[np.bool_] = np.empty(size, dtype=np.bool_)
+        for start in range(0, size, PIECE):
+            part = mask[start : start + PIECE]
+            lanes = self.source.random_raw((len(part) + 3) // 4).view(np.uint16)[: len(part)]
+            np.greater_equal(lanes, least, out=part)
+        return torch.from_numpy(mask.view(np.uint8)).view(shape), LEVELS / max(1, LEVELS - least)
+
+
+class _Dropped(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, given: Tensor, p: float, bits: Bits) -> Tensor:  # noqa: ANN401 - torch's context
+        mask, ctx.scale = bits.keep(given.shape, p)
+        ctx.save_for_backward(mask)
+        return mask.to(given.dtype).mul_(ctx.scale).mul_(given)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None]:  # noqa: ANN401
+        (mask,) = ctx.saved_tensors
+        return mask.to(gradient.dtype).mul_(ctx.scale).mul_(gradient), None, None
+
+
+def dropped(given: Tensor, p: float, bits: Bits | None) -> Tensor:
+    """Return `given` with a share `p` of its elements set to 0 and the others scaled; torch's dropout without bits."""
+    if p == 0.0:
+        return given
+    if bits is None or p == 1.0:
+        return nn.functional.dropout(given, p, training=True)
+    found: Tensor = _Dropped.apply(given, p, bits)
+    return found
+
+
+class CheapDropout(nn.Dropout):
+    """Stands in for a model's `nn.Dropout`."""
+
+    def __init__(self, p: float, bits: Bits) -> None:
+        super().__init__(p)
+        self.bits = bits
+
+    def forward(self, input: Tensor) -> Tensor:  # noqa: A002 - torch's name
+        """Drop in training, pass on otherwise."""
+        return dropped(input, self.p, self.bits) if self.training else input
+
+
+def replace_dropout(model: nn.Module, bits: Bits) -> list[tuple[nn.Module, str, nn.Module]]:
+    """Put cheap ones in the place of a model's dropout modules; return (parent, name, the one of before) of each."""
+    found: list[tuple[nn.Module, str, nn.Module]] = [
+        (parent, name, child)
+        for parent in model.modules()
+        for name, child in parent.named_children()
+        if type(child) is nn.Dropout
+    ]
+    for parent, name, child in found:
+        cheap = CheapDropout(float(child.p), bits)  # type: ignore[arg-type]
+        cheap.train(child.training)
+        setattr(parent, name, cheap)
+    return found
