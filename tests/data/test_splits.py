@@ -75,7 +75,7 @@ def test_a_number_is_a_family_and_nan_is_none():
 
 
 def test_a_field_that_does_not_exist_is_told_with_the_nearest():
-    message = "a row has no field 'famly'; did you mean 'family'? it has symbols, target, group, pair, family"
+    message = "a row has no field 'famly'; did you mean 'family'? it has symbols, target, group, pair, number, family"
     with pytest.raises(DataError, match=f"^{re.escape(message)}"):
         split([Row("A", 0)], parts=THIRDS, seed=0, by="famly")
 
