@@ -185,3 +185,11 @@ def test_an_error_that_scratch_does_not_make_is_in_no_mean():
 
     assert ({}, ["sky.heat"]) == (headline["shares"], headline["missing"])
     assert pytest.approx(0.2) == headline["adaptability"]
+
+
+def test_ranks_name_rivals_of_one_name_by_their_revisions():
+    results = pairs([0.1, 0.2, 0.3]) + pairs([0.1, 0.2, 0.31], revision="s")
+    found = board.build(results)["checkpoints"]
+
+    assert [["m@s"], ["m@r"]] == [row["inseparable"] for row in found]
+    assert ["m@r", "m@s"] == [row["checkpoint"] for row in board.shown(board.build(results))["checkpoints"]]
