@@ -158,8 +158,8 @@ def _vocabulary_without_tokenizer(checkpoint: Checkpoint, config: Any, size: int
     pad = given.get("pad", first("pad_token_id", "eos_token_id"))
     if cls is None or sep is None or pad is None:
         raise CheckpointError(
-            f"model {checkpoint.name!r} has no usable tokenizer{unread(checkpoint)}, and its config does not name the ids of"
-            " cls, sep and pad; give them with --special cls=ID --special sep=ID --special pad=ID"
+            f"model {checkpoint.name!r} has no usable tokenizer{unread(checkpoint)}, and its config does not name the"
+            " ids of cls, sep and pad; give them with --special cls=ID --special sep=ID --special pad=ID"
         )
     outside = [i for i in (cls, sep, pad) if not 0 <= i < size]
     if outside:

@@ -74,10 +74,10 @@ def check_ids(tokenizer: Any, ids: Sequence[int], size: int, name: str) -> None:
     """
     outside = [i for i in ids if i >= size]
     if outside:
+        token = tokenizer.convert_ids_to_tokens(outside[0])
         raise CheckpointError(
-            f"model {name!r}: its tokenizer uses {tokenizer.convert_ids_to_tokens(outside[0])!r} with id {outside[0]}, but"
-            f" there are {size} word embeddings; resize them with model.resize_token_embeddings(len(tokenizer)) and save"
-            " it again"
+            f"model {name!r}: its tokenizer uses {token!r} with id {outside[0]}, but there are {size} word embeddings;"
+            " resize them with model.resize_token_embeddings(len(tokenizer)) and save it again"
         )
 
 
