@@ -8,7 +8,7 @@ import logging
 import os
 import re
 import warnings
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import Any, Literal, get_args
 
 import torch
@@ -16,9 +16,9 @@ import torch
 from discbench.errors import CheckpointError
 from discbench.models.families import check_ends, head_of, padding_of, set_padding
 from discbench.models.tables import token_tables
-from discbench.models.tokenizing import around, reads
+from discbench.models.tokenizing import around, check_ids, reads, unread
 from discbench.values.checkpoints import Checkpoint
-from discbench.values.content import check_merged
+from discbench.values.content import check_all_used, check_merged
 from discbench.values.mapping import Vocabulary
 
 Init = Literal["pretrained", "scratch", "reembedded", "frozen"]
@@ -27,8 +27,6 @@ INITS: tuple[Init, ...] = get_args(Init)
 UNUSED = re.compile(
     r"\[unused\d+\]|<unused_?\d+>|<extra_id_\d+>|madeupword\d+|<\|?reserved_(special_)?token_\d+\|?>|<0x[0-9A-F]{2}>"
 )
-ADAPTER = re.compile(r"(^|[._])(lora|adapters?|ia3|prompt_encoder|prefix_tuning)([._]|$)", re.IGNORECASE)
-"""Part of a weight's name that tells of an adapter."""
 
 
 @contextlib.contextmanager
@@ -125,7 +123,7 @@ def vocabulary_of(checkpoint: Checkpoint) -> Vocabulary:
     prefix, suffix = around(tokenizer, specials, checkpoint.name)
     pads = [i for i in (tokenizer.pad_token_id, padding_of(config), tokenizer.eos_token_id) if i is not None]
     pad = pads[0] if pads else 0
-    _check_ids(checkpoint, tokenizer, (*prefix, *suffix, pad), size)
+    check_ids(tokenizer, (*prefix, *suffix, pad), size, checkpoint.name)
     # a symbol with an id of padding would not be counted as a position (RoBERTa) or as the last token (GPT-2)
     specials |= {pad, *pads}
     regular = sorted(i for i in set(tokens.values()) - specials - unused if i < size)
@@ -150,17 +148,6 @@ def _vocabulary_size(checkpoint: Checkpoint, config: Any) -> int:  # noqa: ANN40
     return size
 
 
-def _check_ids(checkpoint: Checkpoint, tokenizer: Any, around: tuple[int, ...], size: int) -> None:  # noqa: ANN401
-    """Refuse special ids that the word embeddings lack; ordinary ones matter to rows of text only."""
-    outside = [i for i in around if i >= size]
-    if outside:
-        raise CheckpointError(
-            f"model {checkpoint.name!r}: its tokenizer uses {tokenizer.convert_ids_to_tokens(outside[0])!r} with id"
-            f" {outside[0]}, but there are {size} word embeddings; resize them with"
-            " model.resize_token_embeddings(len(tokenizer)) and save it again"
-        )
-
-
 def _vocabulary_without_tokenizer(checkpoint: Checkpoint, config: Any, size: int) -> Vocabulary:  # noqa: ANN401
     given = dict(checkpoint.specials)
 
@@ -172,8 +159,8 @@ def _vocabulary_without_tokenizer(checkpoint: Checkpoint, config: Any, size: int
     pad = given.get("pad", first("pad_token_id", "eos_token_id"))
     if cls is None or sep is None or pad is None:
         raise CheckpointError(
-            f"model {checkpoint.name!r} has no usable tokenizer, and its config does not name the ids of cls, sep and"
-            " pad; give them with --special cls=ID --special sep=ID --special pad=ID"
+            f"model {checkpoint.name!r} has no usable tokenizer{unread(checkpoint)}, and its config does not name the"
+            " ids of cls, sep and pad; give them with --special cls=ID --special sep=ID --special pad=ID"
         )
     outside = [i for i in (cls, sep, pad) if not 0 <= i < size]
     if outside:
@@ -273,7 +260,7 @@ def _pretrained(checkpoint: Checkpoint, config: Any, seed: int) -> tuple[Any, se
     except Exception as error:
         raise _unreadable(checkpoint, error) from error
     fresh = {key[0] if isinstance(key, tuple) else key for key in (*info["missing_keys"], *info["mismatched_keys"])}
-    _check_merged(checkpoint, info["unexpected_keys"])
+    check_all_used(info["unexpected_keys"], checkpoint.name)
     name, head = head_of(model, config.num_labels)
     _check_body(checkpoint, model, fresh)
     if f"{name}.weight" not in fresh:  # it was fine-tuned before, to as many classes of its own
@@ -291,14 +278,4 @@ def _check_body(checkpoint: Checkpoint, model: Any, fresh: set[str]) -> None:  #
         raise CheckpointError(
             f"model {checkpoint.name!r}: {len(absent)} weights of its body are not in the checkpoint, the first is"
             f" {min(absent)!r}; they would stay random, so it is refused; is config.json the right one?"
-        )
-
-
-def _check_merged(checkpoint: Checkpoint, unused: Iterable[str]) -> None:
-    """Refuse weights of an adapter that the architecture has no place for: they would be left out without a word."""
-    left = sorted(key for key in unused if ADAPTER.search(key))
-    if left:
-        raise CheckpointError(
-            f"model {checkpoint.name!r} holds {len(left)} weights of an adapter that would be left out, the first is"
-            f" {left[0]!r}; merge it first (peft: merge_and_unload, then save_pretrained) and give what that writes"
         )

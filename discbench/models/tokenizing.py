@@ -6,6 +6,7 @@ are read otherwise.
 
 import hashlib
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 from discbench.data.rows import Encoded
@@ -63,6 +64,29 @@ def around(tokenizer: Any, specials: set[int], name: str) -> tuple[tuple[int, ..
         f"model {name!r}: its tokenizer makes nothing but special tokens of its own vocabulary; is it whole? Without a"
         " tokenizer give --special cls=ID --special sep=ID --special pad=ID"
     )
+
+
+def check_ids(tokenizer: Any, ids: Sequence[int], size: int, name: str) -> None:  # noqa: ANN401
+    """Refuse special ids around a row that the word embeddings lack; ordinary ones matter to rows of text only.
+
+    Raises:
+        CheckpointError: One of them is no row of `size` embeddings.
+    """
+    outside = [i for i in ids if i >= size]
+    if outside:
+        token = tokenizer.convert_ids_to_tokens(outside[0])
+        raise CheckpointError(
+            f"model {name!r}: its tokenizer uses {token!r} with id {outside[0]}, but there are {size} word embeddings;"
+            " resize them with model.resize_token_embeddings(len(tokenizer)) and save it again"
+        )
+
+
+def unread(checkpoint: Checkpoint) -> str:
+    """Return which vocabulary lies there and was not read, in words; "" for none."""
+    lying = sorted(path.name for path in Path(checkpoint.location).glob("vocab*")) if checkpoint.local else []
+    if not lying:
+        return ""
+    return f" (transformers reads no ordinary token of its {lying[0]}; is tokenizer_config.json missing?)"
 
 
 def _ids(tokenizer: Any, text: str) -> list[int] | None:  # noqa: ANN401

@@ -15,6 +15,7 @@ from discbench.results.store import Store, place
 from discbench.submissions import claims, intake
 from discbench.submissions.findings import shown
 from discbench.values.cells import NOTHING
+from discbench.values.checkpoints import told_apart
 from discbench.values.recipes import changes
 from discbench.values.version import __version__
 
@@ -120,22 +121,23 @@ def versions(results: list[Record]) -> dict[str, list[str]]:
 def commands(cells: list[Record]) -> list[str]:
     """Return commands that run these cells, derived from the cells themselves."""
     groups: dict[str, list[Record]] = defaultdict(list)
+    names = told_apart((cell["checkpoint"], cell["revision"]) for cell in cells)
     for cell in cells:
         shared = {k: v for k, v in cell.items() if k not in {"task", "rows", "init", "seed", "mapping_seed", "recipe"}}
         tied = cell["init"] == NOTHING or cell["mapping_seed"] == cell["seed"]
         shared["changed"] = changes(cell)
         way = [shared, cell["recipe"]["name"], None if tied else cell["mapping_seed"]]
         groups[json.dumps(way, sort_keys=True)].append(cell)
-    return [_command(groups[way], json.loads(way)[2]) for way in sorted(groups)]
+    return [_command(groups[way], json.loads(way)[2], names) for way in sorted(groups)]
 
 
-def _command(cells: list[Record], mapping_seed: int | None) -> str:
+def _command(cells: list[Record], mapping_seed: int | None, names: dict[tuple[str, str], str]) -> str:
     cell = cells[0]
     name, revision = cell["checkpoint"], cell["revision"]
     if len(revision) == len("0" * 40):
         name = f"{name}@{revision}"
     elif not name.startswith(("builtin:", "baseline:")):
-        name = f"{name}=DIRECTORY"
+        name = f"{name}=DIRECTORY{names[name, revision].removeprefix(name)}"  # of one name: DIRECTORY@1f2e3d4
     words = ["discbench", "eval", "--model", name, "--tasks", _listed(c["task"].split("@")[0] for c in cells)]
     words += ["--seeds", str(max(c["seed"] for c in cells) + 1)]
     if cell["init"] != NOTHING:

@@ -9,6 +9,8 @@ import functools
 import hashlib
 import json
 import os
+import re
+from collections.abc import Iterable
 from pathlib import Path
 
 from discbench.errors import CheckpointError
@@ -26,6 +28,8 @@ BESIDE = (
 )  # fmt: skip
 """Names of files that no sequence classifier and no tokenizer reads."""
 WEIGHTS = ("*.safetensors", "*.bin")
+ADAPTER = re.compile(r"(^|[._])(lora|adapters?|ia3|prompt_encoder|prefix_tuning)([._]|$)", re.IGNORECASE)
+"""Part of a weight's name that tells of an adapter."""
 WHOLE_OR_SHARDED = (
     ("model.safetensors", "model.safetensors.index.json"),
     ("pytorch_model.bin", "pytorch_model.bin.index.json"),
@@ -126,4 +130,22 @@ def check_merged(names: set[str], model: str) -> None:
         raise CheckpointError(
             f"model {model!r} is an adapter {where} (adapter_config.json); merge it first (peft: merge_and_unload, then"
             " save_pretrained, of the tokenizer too) and give what that writes"
+        )
+
+
+def check_all_used(unused: Iterable[str], model: str) -> None:
+    """Refuse weights of an adapter that the architecture has no place for: they would be left out without a word.
+
+    Args:
+        unused: Names of the weights that were not loaded.
+        model: What the user calls the checkpoint.
+
+    Raises:
+        CheckpointError: Some are an adapter's.
+    """
+    left = sorted(name for name in unused if ADAPTER.search(name))
+    if left:
+        raise CheckpointError(
+            f"model {model!r} holds {len(left)} weights of an adapter that would be left out, the first is {left[0]!r};"
+            " merge it first (peft: merge_and_unload, then save_pretrained) and give what that writes"
         )

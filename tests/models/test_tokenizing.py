@@ -6,12 +6,14 @@ import tempfile
 
 import numpy as np
 import pytest
+import torch
+from safetensors.torch import load_file, save_file
 from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
 from transformers import AutoTokenizer, BertTokenizer, EsmTokenizer, PreTrainedTokenizerFast
 
 from discbench import Classes, Dataset, RandomTable, Row, Splits, Task, TextTable, accuracy
 from discbench.errors import CheckpointError
-from discbench.models.building import load_tokenizer, vocabulary_of
+from discbench.models.building import build, load_tokenizer, vocabulary_of
 from discbench.models.tokenizing import around
 from discbench.sweeps.plan import cells
 from discbench.testing import tiny_checkpoint
@@ -239,3 +241,26 @@ def test_a_special_token_that_has_no_embedding_is_told_before_training(tmp_path,
         "model 'added': its tokenizer uses '<pad>' with id 300, but there are 300 word embeddings; resize them with"
         " model.resize_token_embeddings(len(tokenizer)) and save it again"
     ) == str(error.value)
+
+
+def test_a_vocabulary_that_is_not_read_is_told(tmp_path):
+    folder = tiny_checkpoint(tmp_path / "own", model_type="roberta", tokenizer=False, bos_token_id=None)
+    (folder / "vocab.txt").write_text("".join(f"{token}\n" for token in (*SPECIAL, *"ACGT")))
+
+    with pytest.raises(
+        CheckpointError, match=r"transformers reads no ordinary token of its vocab\.txt; is tokenizer_con"
+    ):
+        vocabulary_of(locate(str(folder)))
+
+
+@pytest.mark.parametrize("name", ["bert.encoder.layer.0.attention.self.query.lora_A.default.weight", "bert.adapters.0"])
+def test_weights_of_an_adapter_among_those_of_its_base_are_refused(tmp_path, checkpoint_directory, name):
+    folder = shutil.copytree(checkpoint_directory, tmp_path / "own")
+    weights = load_file(folder / "model.safetensors")
+    save_file({**weights, name.removeprefix("bert."): torch.ones(2)}, folder / "model.safetensors", {"format": "pt"})
+    found = locate(str(folder))
+
+    with pytest.raises(
+        CheckpointError, match=r"model 'own' holds 1 weights of an adapter that would be left out, the fir"
+    ):
+        build(found, "pretrained", 2, 0, vocabulary_of(found))

@@ -241,3 +241,11 @@ def test_cells_of_quick_with_raw_labels_share_no_mean_with_those_of_today():
     gains = {entry["changed"].get("targets"): entry["gain"]["mean"] for entry in found["entries"]}
     assert {None: pytest.approx(0.3), "raw": pytest.approx(0.1)} == gains
     assert [3, 3] == [row["n"] for row in found["checkpoints"]]
+
+
+def test_ranks_name_rivals_of_one_name_by_their_revisions():
+    results = pairs([0.1, 0.2, 0.3]) + pairs([0.1, 0.2, 0.31], revision="s")
+    found = board.build(results)["checkpoints"]
+
+    assert [["m@s"], ["m@r"]] == [row["inseparable"] for row in found]
+    assert ["m@r", "m@s"] == [row["checkpoint"] for row in board.shown(board.build(results))["checkpoints"]]
