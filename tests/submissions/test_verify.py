@@ -4,7 +4,7 @@ import copy
 import hashlib
 import json
 import shutil
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 import numpy as np
 import pytest
@@ -14,8 +14,10 @@ from stores import VOTED, by_id, write
 
 from discbench.errors import NotAtHand
 from discbench.results.store import as_text, pack_predictions, unpack_predictions
+from discbench.submissions import checks
 from discbench.submissions.verify import Verifier
 from discbench.values.cells import cell_id
+from discbench.values.recipes import recipe_for
 
 SLOW = {"deadline": None, "suppress_health_check": list(HealthCheck), "database": None, "derandomize": True}
 
@@ -365,3 +367,23 @@ def test_what_all_cells_of_one_checkpoint_share_must_agree(tmp_path, verifier):
     paths[1].write_text(as_text(record))
 
     assert ["counts"] == errors(verifier.verify(root))
+
+
+@pytest.mark.parametrize(
+    "name,said,changed,faults",
+    [
+        ("quick", {"targets": "standardised"}, {}, 0),
+        ("quick", {}, {}, 0),  # of before recipes had the field, or --set targets=raw
+        ("paper", {"targets": "standardised"}, {}, 0),
+        ("paper", {"targets": "raw"}, {}, 1),  # another id for the same run
+        ("paper", {"targets": "standardised"}, {"targets": "standardised"}, 1),
+        ("quick", {"targets": "halved"}, {}, 1),
+    ],
+)
+def test_the_unit_of_labels_is_told_in_one_way_only(name, said, changed, faults):
+    recipe = {**asdict(recipe_for(name, "scratch", {})), **said}
+    if not said:
+        del recipe["targets"]
+    cell = {"init": "scratch", "checkpoint": "builtin:tiny", "recipe": recipe, "changed": changed}
+
+    assert faults == len(list(checks.recipe({"cell": cell}, by_id()["formal.depth@1"])))
