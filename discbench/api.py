@@ -23,8 +23,9 @@ from discbench.results.store import Result, Store
 from discbench.sweeps import sweep
 from discbench.sweeps.progress import Progress
 from discbench.training import ranks
-from discbench.values.asked import Evaluation, asking, device_of
+from discbench.values.asked import Evaluation, asking
 from discbench.values.checkpoints import parse_specials
+from discbench.values.given import device_of
 from discbench.values.jobs import Executor
 from discbench.values.place import Place, pack
 

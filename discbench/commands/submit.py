@@ -9,8 +9,8 @@ from discbench.commands.options import DIRECTORY, own_option
 from discbench.errors import ExitCode, UserError
 from discbench.plugins import registry
 from discbench.submissions.findings import Finding
-from discbench.values.asked import data_directory
 from discbench.values.checkpoints import locate
+from discbench.values.given import data_directory
 
 MOST_LINES = 1000
 

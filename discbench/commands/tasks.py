@@ -11,8 +11,8 @@ from discbench.commands.options import data_options, own_option
 from discbench.commands.stored import tell_faults
 from discbench.errors import DiscbenchError, ExitCode, NotAtHand
 from discbench.plugins import registry
-from discbench.values.asked import data_directory
 from discbench.values.checkpoints import builtins
+from discbench.values.given import data_directory
 
 
 @click.command()

@@ -19,9 +19,9 @@ from discbench.data import rowcache
 from discbench.data.classes import remarks
 from discbench.data.rows import SPLITS, Encoded, Loaded, constant, describe
 from discbench.errors import DataError
-from discbench.values import copies
 from discbench.values.mapping import RandomTable
 from discbench.values.types import Classes, Task
+from discbench.words import copies
 
 Record = dict[str, Any]
 MOST_LETTERS, MOST_LABELS = 24, 12

@@ -12,9 +12,10 @@ from discbench.plugins import registry
 from discbench.results.notebook import without_widgets
 from discbench.results.probeview import Measurements
 from discbench.results.store import Store
-from discbench.values.asked import Probing, asking, device_of, model_name
+from discbench.values.asked import Probing, asking, model_name
 from discbench.values.cells import INITS
 from discbench.values.checkpoints import Checkpoint, locate, parse_specials
+from discbench.values.given import device_of
 from discbench.values.measurement import Measurement, Probe, Side
 from discbench.values.place import Place
 from discbench.values.types import Task

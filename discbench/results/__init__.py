@@ -2,5 +2,5 @@
 
 Others take `store.Store`, `board.build`, `stats`, `boardview.Board`. The board is a pure function of the
 results that it is given; a store gives them with the marks that they earn by what tasks name now.
-Uses `plugins`, `values`.
+Uses `plugins`, `values`, `words`.
 """

@@ -4,7 +4,7 @@ from typing import Any
 
 from rich.console import Console
 
-from discbench.values import copies
+from discbench.words import copies
 
 Record = dict[str, Any]
 SIGN = "\N{DAGGER}"

@@ -13,7 +13,7 @@ from discbench.data.relatives.copies import count, plain
 from discbench.data.rows import SPLITS, encode
 from discbench.errors import PluginError
 from discbench.plugins import registry
-from discbench.values.copies import leak, told
+from discbench.words.copies import leak, told
 
 TASKS = registry.tasks(registry.plugins())
 LABELLED = st.lists(st.tuples(st.text("AC", min_size=1, max_size=9), st.integers(0, 2)), min_size=1, max_size=8)
