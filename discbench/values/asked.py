@@ -161,7 +161,7 @@ class Evaluation(Surroundings):
         """
         if self.limit is not None and self.limit < 1:
             raise UserError(f"--limit {self.limit}: no row, no score; give 1 or more")
-        seeds, changes = seeds_of(self.seeds), changes(self.set)
+        seeds, changed = seeds_of(self.seeds), changes(self.set)
         if isinstance(self.seeds, int) and self.seeds < 1:
             raise UserError(f"--seeds {self.seeds}: no seed, no cell; give 1 or more")
         inits = names(self.inits)
@@ -171,7 +171,7 @@ class Evaluation(Surroundings):
             inits=inits,
             seeds=seeds,
             recipe=self.recipe,
-            overrides=changes,
+            overrides=changed,
             limit=self.limit,
             mapping=self.mapping,
             mapping_seeds=mapping_seeds(self.mapping_seeds),
