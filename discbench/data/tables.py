@@ -22,6 +22,7 @@ def read_rows(
     symbols: str,
     label: str,
     group: str | None = None,
+    family: str | None = None,
     classes: Sequence[object] | None = None,
     separator: str | None = None,
     split: str | None = None,
@@ -39,6 +40,8 @@ def read_rows(
         label: The column of labels. Where all are whole numbers (1 or 1.0) they are classes, other numbers are scalars,
             words and booleans are classes.
         group: The column that names the item which a row is a segment of.
+        family: The column that names what a row shares with its relatives, which a split keeps on one side; a row with
+            an empty cell has none.
         classes: The labels in the order of classes 0, 1, ...; without it numbers stay as they are, and words are
             numbered in the order of `sorted`. The card tells that order, and the kit asks for it.
         separator: What stands between symbols of several characters in one cell, as in "A1 B2 C3"; a blank for any
@@ -51,13 +54,15 @@ def read_rows(
             message names file, line, column and what stands there.
     """
     path = Path(path)
-    wanted = [symbols, label, *([group] if group else [])]
+    wanted = [symbols, label, *(name for name in (group, family) if name)]
     table = _table(path, wanted, split, quoting)
     columns = {name: table.column(name) for name in wanted}
     read = _symbols(table, symbols, columns[symbols], separator)
     targets = labels.targets(columns[label], lambda row: table.where(row, label), classes)
     items = _items(table, group, columns[group]) if group else [None] * len(read)
-    return [Row(*cells) for cells in zip(read, targets, items, strict=True)]
+    relatives = _families(table, family, columns[family]) if family else [None] * len(read)
+    rows = zip(read, targets, items, relatives, strict=True)
+    return [Row(cells, target, item, family=of) for cells, target, item, of in rows]
 
 
 def read_table(
@@ -154,3 +159,14 @@ def _items(table: Table, name: str, cells: Sequence[Any]) -> list[str]:
                 f" {shown(cell)} stands there; give each row one, its own if it belongs to no other"
             )
     return [str(cell) for cell in cells]
+
+
+def _families(table: Table, name: str, cells: Sequence[Any]) -> list[str | None]:
+    found = [None if cell is None or cell != cell or str(cell).strip() == "" else cell for cell in cells]  # noqa: PLR0124 - NaN
+    for row, cell in enumerate(found):
+        if cell is not None and not isinstance(cell, str | int | float):
+            raise DataError(
+                f"{table.where(row, name)}: the name of a family was expected, but {shown(cell)} stands there;"
+                " leave it empty for a row without relatives"
+            )
+    return [None if cell is None else str(cell) for cell in found]

@@ -355,6 +355,30 @@ def test_a_row_without_an_item_is_refused_where_others_have_one(cell, tmp_path):
     assert line.endswith(" stands there; give each row one, its own if it belongs to no other")
 
 
+# families
+
+
+@pytest.mark.parametrize(
+    ("cell", "family"), [('""', None), ('" "', None), ("null", None), ("NaN", None), ("7", "7"), ('"x"', "x")]
+)
+def test_an_empty_cell_is_a_row_without_relatives(cell, family, tmp_path):
+    found = rows(
+        tmp_path / "a.jsonl",
+        f'{{"seq": "A", "label": 0, "of": "x"}}\n{{"seq": "C", "label": 1, "of": {cell}}}\n',
+        family="of",
+    )
+
+    assert [("x", 0), (family, 1)] == [(row.family, row.target) for row in found]
+    assert [None, None] == [row.group for row in found]
+
+
+def test_a_family_that_is_no_name_is_told(tmp_path):
+    line = refused(tmp_path / "a.jsonl", '{"seq": "A", "label": 0, "of": [1]}\n', family="of")
+
+    assert line.startswith("a.jsonl, line 1, column 'of': the name of a family was expected, but ")
+    assert line.endswith(" stands there; leave it empty for a row without relatives")
+
+
 # parquet
 
 
