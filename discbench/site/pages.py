@@ -11,7 +11,7 @@ from discbench.errors import StoreError, UserError
 from discbench.results import board as boards
 from discbench.results import published
 from discbench.results.store import Store, write_whole
-from discbench.site import charts, views
+from discbench.site import picture, views
 
 Record = dict[str, Any]
 HERE = Path(__file__).parent
@@ -98,10 +98,10 @@ def pictures(board: Record, out: Path) -> list[Path]:
         raise UserError(
             f"--svg draws one checkpoint, run one way, but the store holds {len(ways)}; give a store of one evaluation"
         )
-    paths = {theme: out / f"board-{theme}.svg" for theme in charts.INK}
+    paths = {theme: out / f"board-{theme}.svg" for theme in picture.INK}
     try:
         for theme, path in paths.items():
-            write_whole(path, charts.board(board["entries"], theme).encode())
+            write_whole(path, picture.board(board["entries"], theme).encode())
     except OSError as error:
         raise UserError(f"--svg {str(out)!r} cannot be written ({error.strerror}); choose another directory") from error
     return list(paths.values())
