@@ -25,6 +25,10 @@ TOLERANCE = 1e-3
 """Of what other symbols would change: sums in float32 over another width come to far less, leaking padding to more."""
 ROUNDING = 1e-6
 """Of an answer: what float32 alone may change."""
+LONGEST = 4096
+"""Tokens beyond which no other length is tried."""
+SYMBOLS = 8
+"""Symbols of a short row."""
 SPANS = 4
 """A row's symbols are changed in so many parts, one after the other."""
 
@@ -99,8 +103,24 @@ def attempt(subject: Subject, tokens: int, what: str, call: Callable[[], Found])
         raise
     except Exception as error:
         cause = " ".join(str(error).split())[:300] or "no words"
-        advice = "it may want rows of other lengths: cut them with --set max_tokens, or give another model"
+        other = length_taken(subject.model, subject.vocabulary)
+        advice = f"it takes {other} tokens: cut them with --set max_tokens, or give another model" if other else ""
         raise subject.refusal(tokens, f"cannot {what}: {type(error).__name__}: {cause}", advice) from error
+
+
+def length_taken(model: Any, vocabulary: Vocabulary) -> int | None:  # noqa: ANN401
+    """Return a length of row, in tokens, that the model answers: a short one, else one that its configuration names."""
+    around = len(vocabulary.prefix) + len(vocabulary.suffix)
+    named = {n for n in model.config.to_dict().values() if isinstance(n, int) and around < n <= LONGEST}
+    for tokens in (SYMBOLS + around, *sorted(named)):
+        inputs = trial_rows(vocabulary, np.arange(tokens - around), left=pads_left(model))
+        try:
+            with answering(model):
+                logits(model, inputs, [0])
+        except Exception:  # noqa: BLE001, S112 - whatever a model raises at a length that it does not take
+            continue
+        return tokens
+    return None
 
 
 def check_sight(subject: Subject, tokens: int) -> None:
@@ -146,7 +166,8 @@ def _judge(subject: Subject, tokens: int, seen: Seen, places: list[tuple[int, in
     changes = (seen.together[1:-1] - row).abs().amax(dim=1).tolist()
     rounding, most = ROUNDING * float(seen.together.abs().max()), max(changes)
     if not most > rounding:
-        raise subject.refusal(tokens, "answers the same whatever their symbols are", _why_blind(subject.model))
+        advice = _why_blind(subject.model, "a score would be chance; give a model that sees its rows")
+        raise subject.refusal(tokens, "answers the same whatever their symbols are", advice)
     unsteady, beside = max(_apart(seen.alone, seen.again), _apart(row, last)), _apart(row, seen.alone[0])
     if unsteady > max(rounding, TOLERANCE * most):
         raise subject.refusal(
@@ -157,7 +178,8 @@ def _judge(subject: Subject, tokens: int, seen: Seen, places: list[tuple[int, in
     # a part may count for little, as where a random recurrence forgets; what counts for nothing is not seen
     if blind := [place for place, change in zip(places, changes, strict=True) if not change > _apart(row, last)]:
         where = f"places {blind[0][0]} to {blind[0][1]} of {places[-1][1]}"
-        raise subject.refusal(tokens, f"answers the same whatever symbols stand at {where}", _why_blind(subject.model))
+        advice = _why_blind(subject.model, "give a model that sees all of a row, or shorter rows with --set max_tokens")
+        raise subject.refusal(tokens, f"answers the same whatever symbols stand at {where}", advice)
     if beside > max(rounding, TOLERANCE * most):
         raise subject.refusal(
             tokens,
@@ -169,10 +191,10 @@ def _apart(one: Tensor, other: Tensor) -> float:
     return float((one - other).abs().max())
 
 
-def _why_blind(model: Any) -> str:  # noqa: ANN401
+def _why_blind(model: Any, otherwise: str) -> str:  # noqa: ANN401
     if getattr(model.config, "is_decoder", False):
         return "its config.json says is_decoder, so that its first token sees no other: save it with is_decoder=false"
-    return "a score would be chance; give a model that sees all of a row, or shorter rows with --set max_tokens"
+    return otherwise
 
 
 def padding_leak(model: nn.Module, vocabulary: Vocabulary, shortest: int, longest: int) -> float:

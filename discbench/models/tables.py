@@ -12,11 +12,6 @@ from discbench.models.families import pads_left
 from discbench.models.inputs import Inputs
 from discbench.values.mapping import Vocabulary
 
-LONGEST = 4096
-"""Tokens beyond which no length is tried."""
-SYMBOLS = 8
-"""Symbols of the rows that are looked up, where the model takes rows of that length."""
-
 
 class Lookups(TorchDispatchMode):
     """Notes each look-up in a table while it is active: the table, and the ids."""
@@ -42,9 +37,13 @@ def token_tables(model: Any, vocabulary: Vocabulary) -> list[str] | None:  # noq
         vocabulary: Whose ids are tried.
 
     Returns:
-        The names, or None where the answer still depends on symbols: they reach it by another way than a table.
+        The names, or None where the answer still depends on symbols, which reach it by another way than a table, or
+        where no length is found that the model answers.
     """
-    inputs, rows = _two_rows(model, vocabulary)
+    found_rows = _two_rows(model, vocabulary)
+    if found_rows is None:
+        return None
+    inputs, rows = found_rows
     with soundness.answering(model):
         seen = [_lookups(model, inputs, [row]) for row in rows]
         changed = [a for (a, ids), (_, others) in zip(*seen, strict=True) if not torch.equal(ids, others)]
@@ -60,27 +59,15 @@ def token_tables(model: Any, vocabulary: Vocabulary) -> list[str] | None:  # noq
     return sorted(found) if found and constant else None
 
 
-def _two_rows(model: Any, vocabulary: Vocabulary) -> tuple[Inputs, tuple[int, int]]:  # noqa: ANN401
-    """Return two rows that have no symbol in common, of a length that the model takes."""
+def _two_rows(model: Any, vocabulary: Vocabulary) -> tuple[Inputs, tuple[int, int]] | None:  # noqa: ANN401
+    """Return two rows that have no symbol in common, of a length that the model takes; None if none is found."""
     around = len(vocabulary.prefix) + len(vocabulary.suffix)
     half = max(1, min(len(vocabulary.regular), 2**16) // 2)
-    for tokens in _lengths(model, around):
-        codes = np.arange(tokens - around) % half
-        inputs = soundness.trial_rows(vocabulary, codes, codes + half, left=pads_left(model))
-        try:
-            with soundness.answering(model):
-                soundness.logits(model, inputs, [0])
-        except Exception as error:  # noqa: BLE001 - whatever a model raises at a length that it does not take
-            cause = error
-        else:
-            return inputs, (0, 1)
-    raise cause
-
-
-def _lengths(model: Any, around: int) -> list[int]:  # noqa: ANN401
-    """Return lengths to try, in tokens: a short one, then those that the configuration names, as of exact length."""
-    named = {n for n in model.config.to_dict().values() if isinstance(n, int) and around < n <= LONGEST}
-    return [SYMBOLS + around, *sorted(named)]
+    tokens = soundness.length_taken(model, vocabulary)
+    if tokens is None:
+        return None
+    codes = np.arange(tokens - around) % half
+    return soundness.trial_rows(vocabulary, codes, codes + half, left=pads_left(model)), (0, 1)
 
 
 def _lookups(model: nn.Module, inputs: Inputs, rows: list[int]) -> list[tuple[Tensor, Tensor]]:

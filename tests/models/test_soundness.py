@@ -66,7 +66,7 @@ def test_a_bert_saved_as_a_decoder_does_not_see_its_rows(lengths, tmp_path):
 def test_mra_without_its_kernel_answers_from_the_first_token_alone(tmp_path):
     assert (
         "formal.words has rows of 14 tokens, but 'MODEL' (a 'mra') answers the same whatever their symbols are; a score"
-        " would be chance; give a model that sees all of a row, or shorter rows with --set max_tokens"
+        " would be chance; give a model that sees its rows"
     ) == refused(made(tmp_path, "mra"), words(12), tmp_path)
 
 
@@ -76,8 +76,7 @@ def test_a_model_that_sees_the_end_of_a_row_only_is_refused_for_long_rows(tmp_pa
 
     assert (
         "formal.words has rows of 36 tokens, but 'MODEL' (a 'mistral') answers the same whatever symbols stand at places"
-        " 1 to 9 of 36; a score would be chance; give a model that sees all of a row, or shorter rows with --set"
-        " max_tokens"
+        " 1 to 9 of 36; give a model that sees all of a row, or shorter rows with --set max_tokens"
     ) == refused(found, words(36), tmp_path)
     looked(found, words(6), tmp_path)
 
@@ -98,8 +97,8 @@ def test_a_length_that_an_architecture_cannot_take_is_told_in_its_own_words(tmp_
 
     assert re.fullmatch(
         r"formal\.words has rows of 20 tokens, but 'MODEL' \(a 'nystromformer'\) cannot answer them: RuntimeError: shape"
-        r" '\[.*\]' is invalid for input of size \d+; it may want rows of other lengths: cut them with --set max_tokens, or"
-        r" give another model",
+        r" '\[.*\]' is invalid for input of size \d+; it takes 16 tokens: cut them with --set max_tokens, or give another"
+        r" model",
         refused(found, words(18), tmp_path),
     )
     looked(found, words(14), tmp_path, inits=("pretrained", "reembedded"))
@@ -241,6 +240,6 @@ def test_the_page_of_architectures_is_of_the_tested_transformers_and_has_each_of
     assert f"\ntransformers {tested[1]}: {len(lines)} architectures; " in page
     assert sorted(MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING_NAMES) == [kind for kind, _, _ in lines]
     assert set() == {outcome for _, outcome, _ in lines} - {
-        "trained", "trained on rows of one length", "trained, but for reembedded", "refused", "cannot be built",
+        "trained", "trained on rows of one length", "trained, but for reembedded", "refused",
     }  # fmt: skip
     assert [] == [kind for kind, outcome, reason in lines if (outcome == "trained") != (not reason.strip())]
