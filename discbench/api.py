@@ -87,9 +87,9 @@ def carry_out(
     if device == "cpu" and any(cell.recipe.get("precision") == "bf16" for cell in todo):
         from discbench.training import trying
 
-        note = trying.half_precision_note()
-        if note:
-            progress.say(note)
+        slower = trying.half_precision_note()
+        if slower:
+            progress.say(slower)
     place = Place(
         results=asked.store,
         data=asked.directory,
