@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from discbench.training.engine.batches import Block, Collect, Current, Spread
-from discbench.training.engine.dropout import Bits, dropped
+from discbench.training.engine.dropout import Bits, Drop, scaled
 
 NAME = "discbench"
 
@@ -71,35 +71,66 @@ def attend(
     if unknown:
         raise ValueError(f"attention with {', '.join(unknown)}")
     scale = query.shape[-1] ** -0.5 if scaling is None else scaling
-    share = dropout if module.training else 0.0
+    drop = Drop(dropout if module.training else 0.0, context.bits)
     if stash is not None and stash.keys is not None:
-        return _one_query(query * scale, stash, attention_mask, share, context), None
+        return _one_query(query, stash, attention_mask, scale, drop, context.current), None
     if context.current.packed:
-        return _packed(query * scale, key, value, attention_mask, share, context), None
-    return _dense(query * scale, key, value, attention_mask, share, context).transpose(1, 2), None
+        return _packed(query, key, value, attention_mask, scale, drop, context.current), None
+    return _dense(query, key, value, attention_mask, scale, drop).transpose(1, 2), None
 
 
 UNKNOWN = ("softcap", "s_aux", "position_bias", "head_mask", "cu_seq_lens_q")
 """Arguments that change an answer and that only some implementations take; a sliding window is in the mask too."""
 
 
-def _dense(query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None, p: float, context: Context) -> Tensor:
-    """Return (B, H, L, E) of a scaled query (B, H, L, E), key and value (B, K, L, E)."""
+def _dense(query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None, scale: float, drop: Drop) -> Tensor:
+    """Return (B, H, L, E) of a query (B, H, L, E), key and value (B, K, L, E)."""
     groups = query.shape[1] // key.shape[1]
     if groups > 1:
         key, value = (x.repeat_interleave(groups, dim=1) for x in (key, value))
-    weights = torch.matmul(query, key.transpose(2, 3))
-    if mask is not None:
-        weights = weights.masked_fill(mask.logical_not(), torch.finfo(weights.dtype).min)
-    weights = dropped(torch.softmax(weights, dim=-1), p, context.bits)
-    return torch.matmul(weights, value)
+    found: Tensor = _Attention.apply(query, key, value, mask, scale, drop)
+    return found
 
 
-def _one_query(query: Tensor, stash: Stash, mask: Tensor | None, p: float, context: Context) -> Tensor:
-    """Return (B, 1, H, E) of a scaled query (B, H, 1, E)."""
+class _Attention(torch.autograd.Function):
+    """Softmax of scaled products, dropout, a weighted sum. Kept for the way back: the softmax, and a byte of mask each.
+
+    Of eager attention's three tensors of (B, H, L, L) one is left, and nothing is scaled beside a product.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, query: Tensor, key: Tensor, value: Tensor, mask: Any, scale: float, drop: Drop) -> Tensor:  # noqa: ANN401 - torch's context
+        rows, heads, _, width = query.shape
+        q, k, v = (x.reshape(rows * heads, -1, width) for x in (query, key, value))
+        weights = torch.baddbmm(q.new_empty(1, 1, 1), q, k.mT, beta=0, alpha=scale)
+        if mask is not None:
+            weights.view(rows, heads, *weights.shape[1:]).masked_fill_(
+                mask.logical_not(), torch.finfo(weights.dtype).min
+            )
+        weights = torch.softmax(weights, dim=-1)
+        kept, ctx.up = drop.mask(weights)
+        ctx.save_for_backward(q, k, v, weights, kept)
+        ctx.scale, ctx.shape = scale, query.shape
+        return torch.bmm(scaled(weights, kept, ctx.up), v).view(query.shape)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Any, ...]:  # type: ignore[override]  # noqa: ANN401
+        q, k, v, weights, kept = ctx.saved_tensors
+        given = gradient.reshape(q.shape)
+        of_value = torch.bmm(scaled(weights, kept, ctx.up).mT, given)
+        of_weights = scaled(torch.bmm(given, v.mT), kept, ctx.up)
+        of_scores = torch.ops.aten._softmax_backward_data(of_weights, weights, -1, weights.dtype)
+        nothing = q.new_empty(1, 1, 1)
+        of_query = torch.baddbmm(nothing, of_scores, k, beta=0, alpha=ctx.scale)
+        of_key = torch.baddbmm(nothing, of_scores.mT, q, beta=0, alpha=ctx.scale)
+        return (*(x.view(*ctx.shape[:2], -1, ctx.shape[3]) for x in (of_query, of_key, of_value)), None, None, None)
+
+
+def _one_query(query: Tensor, stash: Stash, mask: Tensor | None, scale: float, drop: Drop, current: Current) -> Tensor:
+    """Return (B, 1, H, E) of a query (B, H, 1, E)."""
     assert stash.keys is not None
     assert stash.values is not None
-    current, width = context.current, query.shape[-1]
+    width = query.shape[-1]
     flat = [stash.keys, stash.values]
     if current.packed:
         whole = current.whole()
@@ -109,21 +140,23 @@ def _one_query(query: Tensor, stash: Stash, mask: Tensor | None, p: float, conte
         alike = mask.stride(2) == 0
         rows = torch.arange(len(mask))
         mask = mask[:, :, :1] if alike else mask[rows, :, stash.places].unsqueeze(2)
-    return _dense(query, key, value, mask, p, context).transpose(1, 2)
+    return _dense(query, key, value, mask, scale, drop).transpose(1, 2)
 
 
-def _packed(query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None, p: float, context: Context) -> Tensor:
-    """Return (1, T, H, E) of packed tokens: a scaled query (1, H, T, E), key and value (1, K, T, E)."""
+def _packed(
+    query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None, scale: float, drop: Drop, current: Current
+) -> Tensor:
+    """Return (1, T, H, E) of packed tokens: a query (1, H, T, E), key and value (1, K, T, E)."""
     if mask is None:
         raise ValueError("rows of unequal lengths without a mask")
     width = query.shape[-1]
     tokens = query.shape[2]
     flat = [x[0].transpose(0, 1).reshape(tokens, -1) for x in (query, key, value)]
     found, places, source, before = [], [], [], 0
-    for block in context.current.blocks():
+    for block in current.blocks():
         rows = len(block.rows)
         q, k, v = (Spread.apply(x, block).view(rows, block.width, -1, width).transpose(1, 2) for x in flat)
-        out = _dense(q, k, v, _of_block(mask, block), p, context)
+        out = _dense(q, k, v, _of_block(mask, block), scale, drop)
         found.append(out.transpose(1, 2).reshape(rows * block.width, -1))
         places.append(block.tokens)
         source.append(block.real + before)

@@ -14,11 +14,18 @@ def ids_of_config(config: Any) -> set[int]:  # noqa: ANN401 - transformers' conf
     return {value for name, value in named.items() if name.endswith("token_id") and isinstance(value, int)}
 
 
+def rows_kept(model: Any, ids: Iterable[int]) -> Tensor:  # noqa: ANN401
+    """Return the ids that keep their row of the word embedding, in order."""
+    weight = model.get_input_embeddings().weight
+    kept = {i for i in {*map(int, ids), *ids_of_config(model.config)} if 0 <= i < len(weight)}
+    return torch.tensor(sorted(kept), device=weight.device)
+
+
 @contextmanager
-def compacted(model: Any, ids: Iterable[int]) -> Iterator[Tensor]:  # noqa: ANN401 - transformers' model classes
+def compacted(model: Any, ids: Iterable[int]) -> Iterator[None]:  # noqa: ANN401 - transformers' model classes
     """Run with an embedding of these ids and those of the configuration only; all rows are back at the end.
 
-    Yields the ids whose rows are kept, in order. Every table that shares the weight is cut. Ids stay what they are, the
+    Every table that shares the weight is cut. Ids stay what they are, the
     tables renumber them; an id that is not among them is an index out of range.
 
     Args:
@@ -29,8 +36,7 @@ def compacted(model: Any, ids: Iterable[int]) -> Iterator[Tensor]:  # noqa: ANN4
         ValueError: The weight is shared with something that is no embedding.
     """
     whole = model.get_input_embeddings().weight
-    kept = {i for i in {*map(int, ids), *ids_of_config(model.config)} if 0 <= i < len(whole)}
-    rows = torch.tensor(sorted(kept), device=whole.device)
+    rows = rows_kept(model, ids)
     number = torch.full((len(whole),), len(whole), dtype=torch.int64, device=whole.device)
     number[rows] = torch.arange(len(rows), device=whole.device)
     holders = _holders(model, whole)
@@ -40,9 +46,9 @@ def compacted(model: Any, ids: Iterable[int]) -> Iterator[Tensor]:  # noqa: ANN4
     for table in holders:
         table.weight, table.num_embeddings = small, len(rows)
         pad = table.padding_idx
-        table.padding_idx = int(number[pad]) if pad in kept else None
+        table.padding_idx = int(number[pad]) if pad is not None and number[pad] < len(rows) else None
     try:
-        yield rows
+        yield
     finally:
         for handle in handles:
             handle.remove()

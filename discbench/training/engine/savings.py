@@ -1,11 +1,10 @@
 """A model with savings on, and as it was before when it is done."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 
 from discbench.training.engine import attention, batches, compact, dropout, layers, packing, pooled
@@ -46,8 +45,8 @@ def outputs_of(model: nn.Module, batch: Batch) -> Tensor:
 
 
 @contextmanager
-def applied(model: Any, plan: Plan, seed: int) -> Iterator[Tensor | None]:  # noqa: ANN401 - transformers' model classes
-    """Run with the plan's savings; yields the ids that the embedding still has, or None where it is whole.
+def applied(model: Any, plan: Plan, seed: int) -> Iterator[None]:  # noqa: ANN401 - transformers' model classes
+    """Run with the plan's savings; the model is as it was when it is done.
 
     Args:
         model: A sequence classifier of transformers, on the CPU.
@@ -62,7 +61,8 @@ def applied(model: Any, plan: Plan, seed: int) -> Iterator[Tensor | None]:  # no
     inside = {LAST_LAYER, PADDING} & set(plan.on)
     with ExitStack() as stack:
         found = _layers(model, plan, current) if inside else None
-        kept = stack.enter_context(compact.compacted(model, plan.ids)) if VOCABULARY in plan.on else None
+        if VOCABULARY in plan.on:
+            stack.enter_context(compact.compacted(model, plan.ids))
         if inside or (bits is not None and _has_interface(model)):
             stack.enter_context(_attention(model, attention.Context(current, bits)))
         if found is not None:
@@ -70,7 +70,7 @@ def applied(model: Any, plan: Plan, seed: int) -> Iterator[Tensor | None]:  # no
             stack.callback(batches.watch(model, current, pack=PADDING in plan.on).remove)
         if bits is not None:
             stack.enter_context(_cheap_dropout(model, bits))
-        yield kept
+        yield
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,26 +141,3 @@ def _cheap_dropout(model: nn.Module, bits: dropout.Bits) -> Iterator[None]:
 def with_ids(plan: Plan, ids: Iterable[int]) -> Plan:
     """Return the plan for rows that hold these ids."""
     return Plan(on=plan.on, off=plan.off, sample=plan.sample, ids=tuple(sorted(set(ids))), small=plan.small)
-
-
-def gradients(model: nn.Module, samples: Sequence[Batch]) -> tuple[list[Tensor], dict[str, Tensor]]:
-    """Return a model's outputs on batches, and the gradient of all its weights; dropout is off.
-
-    The loss weighs all outputs unlike each other, so that none cancels another.
-    """
-    mode, learnt = model.training, {name: p.requires_grad for name, p in model.named_parameters()}
-    model.eval().requires_grad_(True)  # noqa: FBT003 - torch's signature
-    found, loss = [], torch.zeros(())
-    try:
-        for batch in samples:
-            outputs = outputs_of(model, batch)
-            weights = torch.linspace(0.5, 1.5, outputs.numel()).view(outputs.shape)
-            loss = loss + (outputs * weights).sum()
-            found.append(outputs.detach().clone())
-        loss.backward()
-        return found, {name: p.grad for name, p in model.named_parameters() if p.grad is not None}
-    finally:
-        model.train(mode)
-        for name, p in model.named_parameters():
-            p.grad = None
-            p.requires_grad_(learnt[name])

@@ -1,18 +1,30 @@
 """Which savings a checkpoint can have: its outputs and gradients with them, held against those without."""
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from discbench.training.engine.savings import NAMES, Batch, Plan, applied, gradients
+from discbench.training.engine.compact import rows_kept
+from discbench.training.engine.savings import NAMES, VOCABULARY, Batch, Plan, applied, outputs_of
 
 TOLERANCE = 1e-4
 """Of the greatest output, and of the greatest part of each weight's gradient: sums in another order give 1e-6."""
 NOTHING = 1e-6
 """Of the greatest gradient of all weights: below it is rounding (a key's bias has no gradient at all)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answers:
+    """What a model makes of some batches, with its dropout off."""
+
+    outputs: list[Tensor]
+    gradients: dict[str, Tensor]
+    """Of each weight; of the word embedding those rows only that a cut one has."""
+    beyond: float
+    """Greatest gradient of its other rows."""
 
 
 def tried(model: Any, samples: Sequence[Batch], names: Sequence[str] = NAMES) -> Plan:  # noqa: ANN401
@@ -25,9 +37,9 @@ def tried(model: Any, samples: Sequence[Batch], names: Sequence[str] = NAMES) ->
         samples: Batches; the last one has rows of unequal lengths.
         names: What to try.
     """
-    ids = {int(i) for batch in samples for i in batch["input_ids"].unique()}
+    ids = {int(i) for batch in samples for i in batch["input_ids"].flatten()}
     plan = Plan(sample=samples[-1], ids=tuple(sorted(ids)), small=0)
-    plain = gradients(model, samples)
+    plain = answers_of(model, samples, plan)
     if not _fault(model, samples, plain, replace(plan, on=tuple(names))):
         return replace(plan, on=tuple(names), small=Plan().small)
     on: tuple[str, ...] = ()
@@ -41,37 +53,63 @@ def tried(model: Any, samples: Sequence[Batch], names: Sequence[str] = NAMES) ->
     return replace(plan, on=on, off=off, small=Plan().small)
 
 
-def _fault(
-    model: Any,  # noqa: ANN401
-    samples: Sequence[Batch],
-    plain: tuple[list[Tensor], dict[str, Tensor]],
-    plan: Plan,
-) -> str:
+def _fault(model: Any, samples: Sequence[Batch], plain: Answers, plan: Plan) -> str:  # noqa: ANN401
     """Return why a plan is not to be used, or nothing."""
     try:
-        with applied(model, plan, 0) as kept:
-            outputs, found = gradients(model, samples)
+        with applied(model, plan, 0):
+            fast = answers_of(model, samples, plan)
     except Exception as error:  # noqa: BLE001 - whatever a foreign architecture does with what it is given
         return f"{type(error).__name__}: {' '.join(str(error).split())[:120]}"
-    return _disagreement(plain, (outputs, found), kept)
+    return disagreement(plain, fast)
 
 
-def _disagreement(
-    plain: tuple[list[Tensor], dict[str, Tensor]], fast: tuple[list[Tensor], dict[str, Tensor]], kept: Tensor | None
-) -> str:
-    for one, other in zip(plain[0], fast[0], strict=True):
+def answers_of(model: Any, samples: Sequence[Batch], plan: Plan) -> Answers:  # noqa: ANN401
+    """Return a model's outputs on batches, and the gradient of all its weights; dropout is off.
+
+    The loss weighs all outputs unlike each other, so that none cancels another.
+    """
+    mode, learnt = model.training, {name: p.requires_grad for name, p in model.named_parameters()}
+    model.eval().requires_grad_(True)  # noqa: FBT003 - torch's signature
+    found, loss = [], torch.zeros(())
+    try:
+        for batch in samples:
+            outputs = outputs_of(model, batch)
+            weights = torch.linspace(0.5, 1.5, outputs.numel()).view(outputs.shape)
+            loss = loss + (outputs * weights).sum()
+            found.append(outputs.detach().clone())
+        loss.backward()
+        return _with_gradients(model, found, plan)
+    finally:
+        model.train(mode)
+        for name, p in model.named_parameters():
+            p.grad = None
+            p.requires_grad_(learnt[name])
+
+
+def _with_gradients(model: Any, outputs: list[Tensor], plan: Plan) -> Answers:  # noqa: ANN401
+    table = model.get_input_embeddings()
+    gradients = {name: p.grad for name, p in model.named_parameters() if p.grad is not None}
+    beyond = 0.0
+    for name, p in model.named_parameters():
+        if p is table.weight and p.grad is not None and VOCABULARY not in plan.on:
+            rows = rows_kept(model, plan.ids)
+            beyond = float(p.grad.abs().amax(dim=1).index_fill_(0, rows, 0.0).max())
+            gradients[name] = p.grad[rows]
+    return Answers(outputs, gradients, beyond)
+
+
+def disagreement(plain: Answers, fast: Answers) -> str:
+    """Return in what two models' answers differ beyond rounding, or nothing."""
+    for one, other in zip(plain.outputs, fast.outputs, strict=True):
         off = float((one - other).abs().max() / one.abs().max())
         if not off <= TOLERANCE:
             return f"outputs differ by {off:.0e}"
-    greatest = max((float(g.abs().max()) for g in plain[1].values()), default=0.0)
-    for name, gradient in plain[1].items():
-        found = fast[1].get(name)
-        wanted = gradient
-        if found is not None and kept is not None and found.shape != gradient.shape:
-            found = torch.zeros_like(gradient).index_copy_(0, kept, found)
-        if found is None:
-            found = torch.zeros_like(gradient)
-        off = float((wanted - found).abs().max())
+    greatest = max((float(g.abs().max()) for g in plain.gradients.values()), default=0.0)
+    if abs(plain.beyond - fast.beyond) > NOTHING * greatest:
+        return "rows of the word embedding learn that no batch names"
+    for name, wanted in plain.gradients.items():
+        found = fast.gradients.get(name)
+        off = float((wanted if found is None else wanted - found).abs().max())
         if not off <= TOLERANCE * float(wanted.abs().max()) + NOTHING * greatest:
             return f"the gradient of {name} differs by {off / max(greatest, 1e-30):.0e}"
     return ""
