@@ -85,7 +85,8 @@ def forty(asked: argparse.Namespace, folder: Path) -> None:
     print(f"{cells} cells of {STEPS} steps, 2 x 128      wall     CPU   CPU a cell")
     print(f"discbench eval                  {ours[0]:7.1f} {ours[1]:7.1f} {ours[1] / cells:12.2f}")
     print(
-        f"a Trainer process a cell        {theirs[0] * share:7.1f} {theirs[1] * share:7.1f} {theirs[1] / asked.trainers:12.2f}"
+        f"a Trainer process a cell        {theirs[0] * share:7.1f} {theirs[1] * share:7.1f}"
+        f" {theirs[1] / asked.trainers:12.2f}"
     )
     print(f"times                           {theirs[0] * share / ours[0]:7.2f} {theirs[1] * share / ours[1]:7.2f}")
 
