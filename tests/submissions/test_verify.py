@@ -196,7 +196,7 @@ def test_a_cell_that_was_renamed_with_its_id_and_file_is_rejected(tmp_path, veri
     answers = path.with_name(record["predictions"]["file"])
     record["id"] = cell_id(record["cell"])
     record["predictions"]["file"] = f"{record['id']}.predictions.parquet"
-    from discbench.submissions.checks import place
+    from discbench.results.store import place
 
     (root / place(record["cell"])).parent.mkdir(parents=True, exist_ok=True)
     (root / place(record["cell"])).write_text(as_text(record))
