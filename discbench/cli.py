@@ -19,6 +19,7 @@ from discbench.commands import (
 )
 from discbench.errors import DiscbenchError, UserError, did_you_mean
 from discbench.values.version import __version__
+from discbench.values.words import lines
 
 
 class Group(click.Group):
@@ -29,7 +30,8 @@ class Group(click.Group):
         try:
             return super().invoke(ctx)
         except DiscbenchError as error:
-            click.echo("\n".join(f"error: {line}" for line in str(error).splitlines()), err=True)
+            told = lines(str(error)).splitlines()
+            click.echo("\n".join(f"error: {line}" for line in told), err=True)
             ctx.exit(int(error.exit_code))
 
     def resolve_command(

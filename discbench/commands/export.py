@@ -1,27 +1,12 @@
 """`discbench export`."""
 
-from collections.abc import Callable
-from importlib import import_module
 from pathlib import Path
-from typing import Any
 
 import click
 
 from discbench.commands.options import DIRECTORY
 from discbench.errors import UserError, did_you_mean
-
-FORMATS = {
-    "lm-eval": ("lm_eval", "to_lm_eval"),
-    "eee": ("eee", "to_eee"),
-    "hf-eval-results": ("hub", "to_eval_results"),
-    "eval-yaml": ("hub", "to_eval_yaml"),
-    "model-index": ("hub", "to_model_index"),
-    "csv": ("tables", "to_csv"),
-    "latex": ("tables", "to_latex"),
-}
-"""Format -> module of `discbench.exports` and its function."""
-SHOWS_MARKS = {"csv", "latex"}
-"""Formats that say which cells are marked or failed, so that they take all."""
+from discbench.exports.formats import FORMATS, SHOWS_MARKS, files_of
 
 
 @click.command(name="export")
@@ -51,9 +36,7 @@ def export_(
         benchmark=benchmark,
         source_url=source_url,
     )
-    module, name = FORMATS[form]
-    make: Callable[..., dict[str, bytes]] = getattr(import_module(f"discbench.exports.{module}"), name)
-    files: dict[str, Any] = make(chosen)
+    files = files_of(form, chosen)
     alone = len(files) == 1 and out.suffix and not out.is_dir()
     try:
         for path, content in files.items():

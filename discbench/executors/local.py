@@ -19,7 +19,8 @@ from types import ModuleType
 from typing import Any
 
 from discbench.errors import DiscbenchError
-from discbench.results.store import FORMAT, Store
+from discbench.results.form import FORMAT
+from discbench.results.store import Store
 from discbench.values.jobs import Event, Job, Watch
 from discbench.values.place import Place, unpack
 

@@ -15,7 +15,8 @@ from torch import Tensor
 from discbench.data import rows
 from discbench.errors import UserError
 from discbench.probing.answers import checked
-from discbench.results.store import FORMAT, Result, Store
+from discbench.results.form import FORMAT
+from discbench.results.store import Result, Store
 from discbench.training import families, models, record
 from discbench.training.inputs import Inputs
 from discbench.training.run import Bench

@@ -12,20 +12,22 @@ import tempfile
 from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 from filelock import FileLock
 from numpy.typing import NDArray
 
 from discbench.errors import StoreError
+from discbench.results.form import FORMAT, result_fault
 from discbench.values.cells import Cell, cell_id
 from discbench.values.measurement import Measurement
 
-FORMAT = 1
 PROBES = "probe."
 """What folders of probes begin with; no discipline is called so."""
 Result = dict[str, Any]
+Predictions = tuple[NDArray[Any], NDArray[np.float32], NDArray[Any]]
+"""(rows,), (rows, outputs), (rows,): row numbers, outputs and targets."""
 NUMBERS = re.compile(r"\[(\n[-+\d.eE,\s]*)\]")
 """A list of numbers as `json` spreads it; a string never holds a bare newline, so none is touched."""
 
@@ -117,6 +119,10 @@ class Store:
             if not path.parent.name.startswith(PROBES):
                 yield read_result(path)
 
+    def answers(self, result: Result) -> Predictions:
+        """Return the predictions of a result of this store."""
+        return unpack_predictions(self.path(Cell(**result["cell"])).with_name(result["predictions"]["file"]))
+
     def examples(self, task: str) -> Iterator[Result]:
         """Yield a finished result of the task (`name@version`) of each checkpoint that has one."""
         for folder in sorted(self.root.glob(f"*/*/{folder_name(task)}")):
@@ -168,18 +174,33 @@ def read_result(path: Path) -> Result:
     """Read one result.
 
     Raises:
-        StoreError: It is no result, or its id is not the hash of its cell.
+        StoreError: It is no result as discbench writes it (`results.form`), or its id is not the hash of its cell.
     """
     try:
-        result: Result = json.loads(path.read_text(encoding="utf-8"))
-        whole = result["id"] == path.stem == cell_id(result["cell"]) and result["format"] == FORMAT
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        result: Result = json.loads(path.read_text(encoding="utf-8"), object_pairs_hook=once)
+        altered = result["id"] != path.stem or result["id"] != cell_id(result["cell"])
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise StoreError(f"{path} is no result of a cell ({error!r}); remove it to have the cell run again") from error
-    if not whole:
+    if altered:
         raise StoreError(
             f"{path} was altered: its id is not the hash of its cell; remove it to have the cell run again"
         )
+    wrong = result_fault(result)
+    if wrong:
+        raise StoreError(f"{path} is no result as discbench writes it ({wrong}); remove it to have the cell run again")
     return result
+
+
+def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Return the object of these pairs, as `json.loads` asks for it.
+
+    Raises:
+        ValueError: It has a key twice, so that readers could disagree on it.
+    """
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise ValueError("an object has a key twice")
+    return found
 
 
 def pack_predictions(rows: NDArray[Any], outputs: NDArray[np.float32], targets: NDArray[Any]) -> bytes:
@@ -199,7 +220,7 @@ def pack_predictions(rows: NDArray[Any], outputs: NDArray[np.float32], targets: 
     return bytes(sink.getvalue())
 
 
-def unpack_predictions(path: Path) -> tuple[NDArray[Any], NDArray[np.float32], NDArray[Any]]:
+def unpack_predictions(path: Path | BinaryIO) -> Predictions:
     """Return (rows, outputs, targets) as they were packed."""
     import pyarrow.parquet as pq
 

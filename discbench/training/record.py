@@ -11,7 +11,8 @@ from typing import Any
 import torch
 
 from discbench.data import rows
-from discbench.results.store import FORMAT, Result
+from discbench.results.form import FORMAT
+from discbench.results.store import Result
 from discbench.training import finetune
 from discbench.values.cells import Cell, facts
 from discbench.values.types import Task

@@ -2,9 +2,10 @@ import json
 
 import numpy as np
 import pytest
+from stores import write
 
 from discbench.errors import StoreError
-from discbench.results.store import FORMAT, Store, pack_predictions, read_result, unpack_predictions, write_whole
+from discbench.results.store import Store, pack_predictions, read_result, unpack_predictions, write_whole
 from discbench.values.cells import Cell
 
 
@@ -17,10 +18,12 @@ def cell(**changes):
     return Cell(**{**fields, **changes})
 
 
-def result(of):
-    from dataclasses import asdict
-
-    return {"format": FORMAT, "id": of.id, "cell": asdict(of), "status": "finished"}
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    """A cell with its result and predictions."""
+    (path,) = write(tmp_path_factory.mktemp("run"), inits=("scratch",), seeds=(0,), limit=8)
+    record = json.loads(path.read_text())
+    return Cell(**record["cell"]), record, path.with_name(record["predictions"]["file"]).read_bytes()
 
 
 def test_a_cells_id_is_the_hash_of_its_canonical_json():
@@ -44,14 +47,15 @@ def test_whatever_names_a_run_changes_its_id(change):
     assert cell().id != cell(**change).id
 
 
-def test_a_result_is_found_where_the_design_says(tmp_path):
+def test_a_result_is_found_where_the_design_says(tmp_path, run):
+    of, record, answers = run
     store = Store(tmp_path)
-    store.put(cell(), result(cell()), b"answers")
+    store.put(of, record, answers)
 
-    assert store.path(cell()) == tmp_path / "org__model" / "abc" / "dna.splice@1" / f"{cell().id}.json"
-    assert store.finished(cell())
-    assert b"answers" == store.path(cell()).with_name(f"{cell().id}.predictions.parquet").read_bytes()
-    assert [r["id"] for r in store.results()] == [cell().id]
+    assert Store(tmp_path).path(cell()) == tmp_path / "org__model" / "abc" / "dna.splice@1" / f"{cell().id}.json"
+    assert store.finished(of)
+    assert answers == store.path(of).with_name(f"{of.id}.predictions.parquet").read_bytes()
+    assert [r["id"] for r in store.results()] == [of.id]
 
 
 def test_a_name_cannot_lead_out_of_the_store(tmp_path):
@@ -61,19 +65,48 @@ def test_a_name_cannot_lead_out_of_the_store(tmp_path):
     assert 4 == len(path.relative_to(tmp_path).parts)
 
 
-def test_an_altered_cell_is_refused(tmp_path):
+def test_an_altered_cell_is_refused(tmp_path, run):
+    of, record, answers = run
     store = Store(tmp_path)
-    store.put(cell(), result(cell()), None)
-    path = store.path(cell())
+    store.put(of, record, answers)
+    path = store.path(of)
     path.write_text(path.read_text().replace('"seed": 0', '"seed": 9'))
 
     with pytest.raises(StoreError, match="was altered: its id is not the hash of its cell"):
-        store.get(cell())
+        store.get(of)
 
 
-def test_a_file_that_is_no_result_is_named(tmp_path):
+@pytest.mark.parametrize(
+    "change,told",
+    [
+        (lambda r: r.pop("resampled"), r"\$: it lacks 'resampled'"),
+        (lambda r: r.update(note=1), r"\$: it has 'note', which nothing writes"),
+        (
+            lambda r: r["run"].update(seconds=1),
+            r"\$.run.seconds: a decimal number from 0 to 1e\+10 was expected, not 1",
+        ),
+        (lambda r: r["resampled"].pop(), r"\$.resampled: a list of 200 values was expected, not one of 199"),
+        (lambda r: r["run"].update(finished="2026-13-01T00:00:00+00:00"), r"\$.run.finished: a time from 2020 on"),
+        (lambda r: r["curve"].update(loss=[float("nan")]), r"\$.curve.loss\[0\]: a decimal number from 0 to 3.5e\+38"),
+    ],
+)
+def test_a_result_of_another_form_is_refused_with_the_place(tmp_path, run, change, told):
+    of, record, _ = run
+    spoiled = json.loads(json.dumps(record))
+    change(spoiled)
+    path = tmp_path / f"{of.id}.json"
+    path.write_text(json.dumps(spoiled))
+
+    with pytest.raises(
+        StoreError, match=f"is no result as discbench writes it \\({told}.*; remove it to have the cell run again"
+    ):
+        read_result(path)
+
+
+@pytest.mark.parametrize("text", ['{"id": "a"', "[" * 100_000, '{"id": 1, "id": 1}', "[]"])
+def test_a_file_that_is_no_result_is_named(tmp_path, text):
     path = tmp_path / "a.json"
-    path.write_text(json.dumps(result(cell()))[:40])
+    path.write_text(text)
 
     with pytest.raises(StoreError, match=r"a\.json is no result of a cell"):
         read_result(path)
@@ -90,7 +123,7 @@ def test_a_file_is_written_whole_or_not_at_all(tmp_path):
 
 def test_nan_never_gets_into_a_store(tmp_path):
     with pytest.raises(ValueError, match="JSON compliant"):
-        Store(tmp_path).put(cell(), {**result(cell()), "score": float("nan")}, None)
+        Store(tmp_path).put(cell(), {"score": float("nan")}, None)
     assert not Store(tmp_path).path(cell()).exists()
 
 
