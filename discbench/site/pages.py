@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import json
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -111,6 +112,7 @@ def pictures(board: Record, out: Path) -> list[Path]:
     return list(paths.values())
 
 
+@cache
 def _environment() -> Any:  # noqa: ANN401 - jinja2's
     try:
         import jinja2

@@ -127,7 +127,9 @@ def _entries(content: bytes, count: int) -> list[tuple[tuple[int, ...], bytes]]:
         name = content[at : at + fields[9]]
         at += fields[9]
         if fields[10] or fields[11]:
-            raise Ambiguous(f"{printable(name)} has a comment or an extra field in the list")
+            raise Ambiguous(
+                f"{printable(name.decode('utf-8', 'replace'))!r} has a comment or an extra field in the list"
+            )
         found.append((tuple(fields), name))
     if at != len(content):
         raise Ambiguous(f"its list holds more than the {count} files that its end counts")

@@ -1,5 +1,6 @@
 """Run baselines again: they are deterministic and cheap, so what they are said to answer need not be believed."""
 
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -38,7 +39,7 @@ class Baselines:
         given, scores = self._run(record["cell"], task, loaded)
         if not np.allclose(found.outputs, given.test, rtol=CLOSE, atol=CLOSE):
             yield "baseline", f"run again, {record['cell']['checkpoint']} answers otherwise"
-        if record["chosen"] != given.chosen:
+        if json.dumps(record["chosen"], sort_keys=True) != json.dumps(given.chosen, sort_keys=True):
             yield "baseline", f"run again, it chooses {given.chosen}, not {printable(record['chosen'])}"
         if record["counts"]["parameters"] != given.parameters:
             yield "baseline", f"run again, it has {given.parameters} parameters, not {record['counts']['parameters']}"

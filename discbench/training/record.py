@@ -11,13 +11,11 @@ from typing import Any
 import torch
 
 from discbench.data import rows
-from discbench.results.form import FORMAT
+from discbench.results.form import FORMAT, LIBRARIES
 from discbench.results.store import Result
 from discbench.training import finetune
 from discbench.values.cells import Cell, facts
 from discbench.values.types import Task
-
-LIBRARIES = ("discbench", "torch", "transformers", "accelerate", "datasets", "numpy", "scipy", "scikit-learn")
 
 
 def run_of(began: float, device: str) -> dict[str, Any]:

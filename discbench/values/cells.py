@@ -79,7 +79,7 @@ RECIPE = forms_of(Recipe)
 CELL = Fields(
     forms_of(
         Cell,
-        checkpoint=Text(pattern="[^/]+(/[^/]+)?"),
+        checkpoint=Text(pattern="[^./][^/]*(/[^./][^/]*)?"),
         revision=Text(100),
         task=Text(pattern=f"{NAME.pattern}@[1-9][0-9]{{0,8}}"),
         rows=SHA256,
