@@ -119,7 +119,7 @@ def selected(cells: Iterable[tuple[str, Record]]) -> Iterator[tuple[str, list[in
         columns += [tied] if set(tied) - fixed else []
         for seeds in columns:
             if seeds != list(range(len(seeds))):
-                yield min(name for (_, seed), name in runs.items() if seed in seeds), seeds
+                yield next(runs[run] for run in sorted(runs) if run[1] in seeds), seeds
 
 
 def together(claims: list[Claim]) -> Iterator[tuple[str, str, str]]:

@@ -300,7 +300,9 @@ def _missized(value: Any, count: tuple[int, int]) -> bool:  # noqa: ANN401 - JSO
 
 def _size(value: Any, count: tuple[int, int], path: str) -> str:  # noqa: ANN401 - JSON
     wanted = f"{count[0]}" if count[0] == count[1] else f"{count[0]} to {count[1]}"
-    return told(path, f"a list of {wanted} values", value if type(value) is not list else f"one of {len(value)}")
+    if type(value) is list:
+        return f"{path}: a list of {wanted} values was expected, not one of {len(value)}"
+    return told(path, f"a list of {wanted} values", value)
 
 
 def _listed(of: Form, count: tuple[int, int]) -> Schema:

@@ -202,11 +202,11 @@ def test_results_fit_their_schema(store):
 
 
 def test_a_selection_of_seeds_is_refused_in_one_line(tmp_path):
-    write(tmp_path / "store", seeds=(0, 3))
+    write(tmp_path / "store", inits=("scratch",), seeds=(0, 3))
 
     refused(
         discbench("submit", "--results", tmp_path / "store", "--out", tmp_path / "a.zip"),
-        "builtin:tiny formal.factor@1 pretrained seed 0 and its like have seeds 0, 3, a selection; run 0 to 1, and keep"
+        "builtin:tiny formal.factor@1 scratch seed 0 and its like have seeds 0, 3, a selection; run 0 to 1, and keep"
         " other runs in another store",
     )
 
@@ -238,6 +238,6 @@ def test_a_real_evaluation_is_packed_and_accepted(checkpoint_directory, tmp_path
     run("submit", "--results", "r", "--out", "a.zip", "--allow-marked")
 
     assert (
-        "4 cells, 0 errors, 0 not checked; mapping tables drawn again: 3;"
+        "4 cells, 0 errors, 0 not checked; baselines run again: 1; mapping tables drawn again: 3;"
         " scores counted from predictions and the task's own labels: 4\n"
     ) == run("verify", "a.zip", "--allow-marked", "--strict", "--model", checkpoint_directory)
