@@ -18,6 +18,7 @@ from discbench.commands import (
 )
 from discbench.errors import DiscbenchError, UserError, did_you_mean
 from discbench.values.version import __version__
+from discbench.words.names import lines
 
 
 class Group(click.Group):
@@ -28,7 +29,8 @@ class Group(click.Group):
         try:
             return super().invoke(ctx)
         except DiscbenchError as error:
-            click.echo("\n".join(f"error: {line}" for line in str(error).splitlines()), err=True)
+            told = lines(str(error)).splitlines()
+            click.echo("\n".join(f"error: {line}" for line in told), err=True)
             ctx.exit(int(error.exit_code))
 
     def resolve_command(

@@ -25,6 +25,8 @@ from discbench.data import rowcache
 from discbench.data.rows import Loaded
 from discbench.errors import DataError
 from discbench.plugins import hookspecs, registry
+from discbench.results.forms import result as form
+from discbench.submissions import manifest
 
 ROOT = Path(__file__).parents[1]
 DOOR = "(door)"
@@ -231,8 +233,19 @@ def fill(text: str, name: str, content: str) -> str:
     )
 
 
+def schemas() -> dict[Path, str]:
+    """Return the JSON Schemas that are made from forms, by file."""
+    made = {
+        SCHEMA.with_name("cell-1.schema.json"): form.schema(),
+        Path(manifest.__file__).parent / "submission-1.0.schema.json": manifest.schema(),
+    }
+    return {path: json.dumps(schema, indent=1) + "\n" for path, schema in made.items()}
+
+
 def main() -> None:
-    """Rewrite the README, ARCHITECTURE.md, docs/tasks.md and docs/leaderboard.md."""
+    """Rewrite the README, ARCHITECTURE.md, docs/tasks.md, docs/leaderboard.md and two schemas."""
+    for path, schema in schemas().items():
+        path.write_text(schema, encoding="utf-8")
     fields = fill(LEADERBOARD.read_text(encoding="utf-8"), "fields", fields_tables())
     LEADERBOARD.write_text(fields, encoding="utf-8")
     details = fill(TASKS.read_text(encoding="utf-8"), "details", details_table())

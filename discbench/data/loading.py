@@ -14,9 +14,11 @@ from discbench.errors import DataError, DiscbenchError, PluginError
 from discbench.values.mapping import TextTable
 from discbench.values.types import Corpus, Row, Splits, Task
 from discbench.words.foreign import quoted, raised
+from discbench.words.forms import Text, fault
 
 WHOLE = re.compile(r"[a-z0-9]+")
 """What a tokenizer leaves whole."""
+PARTIAL = Text(2000, least=0)
 END = object()
 MOST = 1 << 62
 """Row numbers are below it."""
@@ -93,13 +95,9 @@ def checked(task: Task, found: Any) -> Splits:  # noqa: ANN401 - what a reader r
     """
     if not isinstance(found, Splits):
         raise PluginError(f"{task.name}: load() returns Splits, but {_kind(found)} was found; see discbench.data.split")
-    for name in SPLITS:
-        rows = getattr(found, name)
-        if not isinstance(rows, Sequence):
-            raise PluginError(f"{task.name}: {name} rows are a list, but {_kind(rows)} was found")
-        for number, row in enumerate(rows):
-            for wrong in _faults(task, row):
-                raise PluginError(f"{task.name}: {wrong} was found in row {number} of {name}")
+    if unfit := fault(PARTIAL, found.partial, "Splits(partial)"):
+        raise PluginError(f"{task.name}: {unfit}")
+    _check_rows(task, found)
     counts = {name: len(getattr(found, name)) for name in SPLITS}
     if empty := [name for name, count in counts.items() if not count]:
         raise DataError(f"{task.name}: no split is empty, but {empty} are, of {sum(counts.values())} rows in all")
@@ -111,6 +109,16 @@ def checked(task: Task, found: Any) -> Splits:  # noqa: ANN401 - what a reader r
         _check_numbers(task, name, getattr(found, name))
     check_words(task, found)
     return found
+
+
+def _check_rows(task: Task, found: Splits) -> None:
+    for name in SPLITS:
+        rows = getattr(found, name)
+        if not isinstance(rows, Sequence):
+            raise PluginError(f"{task.name}: {name} rows are a list, but {_kind(rows)} was found")
+        for number, row in enumerate(rows):
+            for wrong in _faults(task, row):
+                raise PluginError(f"{task.name}: {wrong} was found in row {number} of {name}")
 
 
 def _check_labels(task: Task, rows: Sequence[Row]) -> None:

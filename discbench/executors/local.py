@@ -18,7 +18,8 @@ from typing import Any
 
 from discbench.errors import DiscbenchError
 from discbench.executors import start
-from discbench.results.store import FORMAT, Store
+from discbench.results.forms.result import FORMAT
+from discbench.results.store import Store
 from discbench.values.checkpoints import Checkpoint
 from discbench.values.jobs import Event, Job, Watch
 from discbench.values.place import Place, unpack

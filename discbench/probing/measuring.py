@@ -18,7 +18,8 @@ from discbench.models import building as models
 from discbench.models import families
 from discbench.models.inputs import Inputs
 from discbench.probing.answers import checked
-from discbench.results.store import FORMAT, Result, Store
+from discbench.results.forms.result import FORMAT
+from discbench.results.store import Result, Store
 from discbench.training import record
 from discbench.training.run import Bench
 from discbench.values.checkpoints import Checkpoint, check_unchanged

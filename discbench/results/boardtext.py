@@ -5,6 +5,7 @@ from typing import Any
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from discbench.results import leaktext, probetext, published
 from discbench.results.board import init_order, shown
@@ -25,7 +26,7 @@ def board(record: Record, out: Console, *, paper: bool = False) -> None:
     record = shown(record)
     for title, entries in _blocks(record).items():
         inits = sorted({i for e in entries for i in e["inits"]}, key=init_order)
-        out.print(f"\n[bold]{title}[/bold]")
+        out.print(f"\n{title}", style="bold")
         out.print(_means(entries, inits))
         leaktext.leaks(entries, out)
         out.print(_scores(entries, inits))
@@ -74,7 +75,7 @@ def way_of(entry: Record) -> str:
 
 
 def _marked(entry: Record) -> str:
-    return f"  \\[{'; '.join(entry['marks'])}]" if entry["marks"] else ""
+    return f"  [{'; '.join(entry['marks'])}]" if entry["marks"] else ""
 
 
 def _means(entries: list[Record], inits: list[str]) -> Table:
@@ -116,8 +117,8 @@ def mean(column: Record | None) -> str:
 
 
 def bounds(of: Record) -> str:
-    """Return an interval; its bracket is escaped for rich."""
-    return f"\\[{of['low']:+.3f}, {of['high']:+.3f}]"
+    """Return an interval."""
+    return f"[{of['low']:+.3f}, {of['high']:+.3f}]"
 
 
 def gain(record: Record | None) -> str:
@@ -225,9 +226,12 @@ def _headlines(record: Record, out: Console) -> None:
         marked = f"; marked {', '.join(row['marks'])}, not for comparison with whole runs" if row["marks"] else ""
         disciplines = ", ".join(f"{name} {mean:+.3f}" for name, mean in row["disciplines"].items())
         out.print(
-            f"\nadaptability of {row['checkpoint']} (mean gain over scratch; {way_of(row)}): "
-            f"[bold]{row['adaptability']:+.3f}[/bold], {over_seeds}{over_rows}, {row['n']} seeds ({disciplines})"
-            f"{missing}{marked}{_rank(row)}{shares(row)}"
+            Text.assemble(
+                f"\nadaptability of {row['checkpoint']} (mean gain over scratch; {way_of(row)}): ",
+                (f"{row['adaptability']:+.3f}", "bold"),
+                f", {over_seeds}{over_rows}, {row['n']} seeds ({disciplines})",
+                f"{missing}{marked}{_rank(row)}{shares(row)}",
+            )
         )
 
 
@@ -248,7 +252,11 @@ def _rank(row: Record) -> str:
 def comparison(found: Record, out: Console) -> None:
     """Print what `discbench.results.compare.compare` found."""
     out.print(
-        f"\n[bold]{found['one']} minus {found['other']}[/bold], init {found['init']}; positive: the first is better"
+        Text.assemble(
+            "\n",
+            (f"{found['one']} minus {found['other']}", "bold"),
+            f", init {found['init']}; positive: the first is better",
+        )
     )
     table = _table(
         "task",

@@ -209,7 +209,7 @@ def _html_row(entry: Record, inits: list[str]) -> list[str]:
     changed = "".join(f", {k}={v}" for k, v in entry["changed"].items())
     cut = (f", limit {entry['limit']}" if entry["limit"] else "") + "".join(f", {mark}" for mark in entry["marks"])
     means = [boardtext.mean(entry["inits"].get(init)) for init in inits]
-    gain = boardtext.gain(entry["gain"]).replace("\\[", "[")
+    gain = boardtext.gain(entry["gain"])
     way = f"{entry['recipe']}{changed}{cut}"
     return [entry["checkpoint"], leaktext.with_sign(entry), way, f"{about.get('metric', '?')}{chance}", *means, gain]
 

@@ -13,18 +13,18 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 from filelock import FileLock
 from numpy.typing import NDArray
 
 from discbench.errors import StoreError
+from discbench.results.forms.result import FORMAT, result_fault
 from discbench.results.marks import marked_now
 from discbench.values.cells import Cell, cell_id
 from discbench.values.measurement import Measurement
 
-FORMAT = 1
 DEPTH = 4
 """Parts of a result's path: checkpoint, revision, task, file."""
 RECORD = re.compile(r"[0-9a-f]{16}\.json")
@@ -32,6 +32,8 @@ RECORD = re.compile(r"[0-9a-f]{16}\.json")
 PROBES = "probe."
 """What folders of probes begin with; no discipline is called so."""
 Result = dict[str, Any]
+Predictions = tuple[NDArray[Any], NDArray[np.float32], NDArray[Any]]
+"""(rows,), (rows, outputs), (rows,): row numbers, outputs and targets."""
 NUMBERS = re.compile(r"\[(\n[-+\d.eE,\s]*)\]")
 """A list of numbers as `json` spreads it; a string never holds a bare newline, so none is touched."""
 
@@ -124,12 +126,18 @@ class Store:
         return result is not None and result["status"] == "finished"
 
     def put(self, cell: Cell, result: Result, predictions: bytes | None) -> None:
-        """Write a result; predictions first, so that a result that is there is complete."""
-        path = self.path(cell)
+        """Write a result; predictions first, so that a result that is there is complete.
+
+        Raises:
+            StoreError: Nothing is written, for the result could not be read again.
+        """
+        path, name = self.path(cell), f"{cell.id}.predictions.parquet"
         if predictions is not None:
-            name = f"{cell.id}.predictions.parquet"
-            write_whole(path.with_name(name), predictions)
             result = {**result, "predictions": {"file": name, "sha256": hashlib.sha256(predictions).hexdigest()}}
+        if wrong := result_fault(result):
+            raise StoreError(f"{path} is not written, for no reader would take it ({wrong})")
+        if predictions is not None:
+            write_whole(path.with_name(name), predictions)
         write_whole(path, as_text(result).encode())
 
     def results(self) -> Iterator[Result]:
@@ -157,6 +165,10 @@ class Store:
         if path != wanted:
             raise StoreError(_astray(path, wanted))
         return marked_now(result, self.named)
+
+    def answers(self, result: Result) -> Predictions:
+        """Return the predictions of a result of this store."""
+        return unpack_predictions(self.path(Cell(**result["cell"])).with_name(result["predictions"]["file"]))
 
     def examples(self, task: str) -> Iterator[Result]:
         """Yield a finished result of the task (`name@version`) of each checkpoint that has one."""
@@ -219,20 +231,36 @@ def read_result(path: Path) -> Result:
     """Read one result.
 
     Raises:
-        StoreError: It is no result, its id is not the hash of its cell, or its name is not its id.
+        StoreError: It is no result as discbench writes it (`results.forms`), its id is not the hash of its cell, or its
+            name is not its id.
     """
     try:
-        result: Result = json.loads(path.read_text(encoding="utf-8"))
-        whole = result["id"] == cell_id(result["cell"]) and result["format"] == FORMAT
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        result: Result = json.loads(path.read_text(encoding="utf-8"), object_pairs_hook=once)
+        altered = result["id"] != cell_id(result["cell"])
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise StoreError(f"{path} is no result of a cell ({error!r}); remove it to have the cell run again") from error
-    if not whole:
+    if altered:
         raise StoreError(
             f"{path} was altered: its id is not the hash of its cell; remove it to have the cell run again"
         )
+    wrong = result_fault(result)
+    if wrong:
+        raise StoreError(f"{path} is no result as discbench writes it ({wrong}); remove it to have the cell run again")
     if path.stem != result["id"]:
         raise StoreError(_astray(path, path.with_name(f"{result['id']}.json")))
     return result
+
+
+def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Return the object of these pairs, as `json.loads` asks for it.
+
+    Raises:
+        ValueError: It has a key twice, so that readers could disagree on it.
+    """
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise ValueError("an object has a key twice")
+    return found
 
 
 def pack_predictions(rows: NDArray[Any], outputs: NDArray[np.float32], targets: NDArray[Any]) -> bytes:
@@ -252,7 +280,7 @@ def pack_predictions(rows: NDArray[Any], outputs: NDArray[np.float32], targets: 
     return bytes(sink.getvalue())
 
 
-def unpack_predictions(path: Path) -> tuple[NDArray[Any], NDArray[np.float32], NDArray[Any]]:
+def unpack_predictions(path: Path | BinaryIO) -> Predictions:
     """Return (rows, outputs, targets) as they were packed."""
     import pyarrow.parquet as pq
 

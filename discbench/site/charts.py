@@ -8,6 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from discbench.words.names import drawn, printable
+
 Record = dict[str, Any]
 BLUE, ORANGE = "#4a86c5", "#d9822b"
 """Pretrained and scratch, as in the paper's figures; both have contrast 3 to 1 on white and on the dark page."""
@@ -45,9 +47,9 @@ def svg(spec: Record, label: str) -> str:
         },
         **spec,
     }
-    text: str = vl_convert.vegalite_to_svg(spec, vl_version="5.20", allowed_base_urls=[])
+    text: str = vl_convert.vegalite_to_svg(drawn(spec), vl_version="5.20", allowed_base_urls=[])
     plain = INNER.sub("", text)
-    return plain.replace("<svg ", f'<svg role="img" aria-label="{_escape(label)}" ', 1)
+    return plain.replace("<svg ", f'<svg role="img" aria-label="{_escape(printable(label, 300))}" ', 1)
 
 
 def _escape(text: str) -> str:

@@ -4,6 +4,7 @@ import base64
 import hashlib
 import json
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -61,6 +62,21 @@ def build(board: Record, out: Path, *, figures: bool | None = None) -> list[Path
     Raises:
         UserError: The packages of the extra `site` are not installed, or `out` cannot be written.
     """
+    files = render(board, figures=figures)
+    try:
+        for name, content in files.items():
+            write_whole(out / name, content)
+    except OSError as error:
+        raise UserError(f"--out {str(out)!r} cannot be written ({error.strerror}); choose another directory") from error
+    return [out / name for name in files]
+
+
+def render(board: Record, *, figures: bool | None = None) -> dict[str, bytes]:
+    """Return the files of the site by name; see `build`.
+
+    Raises:
+        UserError: The packages of the extra `site` are not installed.
+    """
     environment = _environment()
     shown = boards.shown(board)
     names = {(e["checkpoint"], e["revision"]) for e in shown["entries"]} | {
@@ -73,17 +89,12 @@ def build(board: Record, out: Path, *, figures: bool | None = None) -> list[Path
         pages[views.checkpoint_file(checkpoint, revision)] = ("checkpoint.html", view)
     for task in sorted({e["task"] for e in board["entries"]}):
         pages[views.task_file(task)] = ("task.html", views.task(shown, task, figures=drawn))
-    written = []
-    try:
-        for name, (template, view) in pages.items():
-            text = environment.get_template(template).render(**view)
-            write_whole(out / name, text.encode())
-            written.append(out / name)
-        write_whole(out / "leaderboard.json", boards.to_bytes(board))
-        write_whole(out / boards.SCHEMA.name, boards.SCHEMA.read_bytes())
-    except OSError as error:
-        raise UserError(f"--out {str(out)!r} cannot be written ({error.strerror}); choose another directory") from error
-    return [*written, out / "leaderboard.json", out / boards.SCHEMA.name]
+    made = {name: environment.get_template(form).render(**view).encode() for name, (form, view) in pages.items()}
+    return {
+        **made,
+        "leaderboard.json": boards.to_bytes(board),
+        boards.SCHEMA.name: boards.SCHEMA.read_bytes(),
+    }
 
 
 def pictures(board: Record, out: Path) -> list[Path]:
@@ -107,6 +118,7 @@ def pictures(board: Record, out: Path) -> list[Path]:
     return list(paths.values())
 
 
+@cache
 def _environment() -> Any:  # noqa: ANN401 - jinja2's
     try:
         import jinja2

@@ -1,5 +1,5 @@
 """What strangers send: packed, read within bounds, checked, counted again, refused.
 
 Others take `submit` and `verify`.
-Uses `data`, `models`, `results`, `training`, `values`.
+Uses `data`, `exports`, `models`, `results`, `site`, `training`, `values`, `words`.
 """

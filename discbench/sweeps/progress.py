@@ -7,13 +7,14 @@ from dataclasses import dataclass, field
 from types import TracebackType
 from typing import IO, Any, Self
 
-from rich.console import Console, Group
+from rich.console import Group
 from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
 from discbench.values.cells import Cell, steps_of
 from discbench.values.jobs import Event
+from discbench.words.terminal import Terminal
 
 QUIET_SECONDS = 30.0
 """In a pipe, a long cell says that it is alive this often."""
@@ -60,7 +61,7 @@ class Progress:
     def __post_init__(self) -> None:
         # a notebook's stderr calls itself a terminal, but keeps every frame of a live view
         live = None if "ipykernel" not in sys.modules else False
-        self.console = Console(file=self.stream, highlight=False, force_jupyter=False, force_terminal=live)
+        self.console = Terminal(file=self.stream, force_jupyter=False, force_terminal=live)
         self.live = Live(console=self.console, get_renderable=self.view, refresh_per_second=4, transient=True)
 
     def __enter__(self) -> Self:

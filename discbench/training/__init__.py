@@ -2,5 +2,5 @@
 
 Others take `run` (a cell to a result), `models`, `score`, `steady`; and `dynamics`, `targets`, `ranks`, which need no
 torch.
-Uses `data`, `models`, `results`, `values`.
+Uses `data`, `models`, `results`, `values`, `words`.
 """

@@ -4,6 +4,7 @@ Each metric runs as an `evaluate.Metric` of our own, so it combines with others 
 """
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import datasets
@@ -11,6 +12,7 @@ import evaluate
 import numpy as np
 from numpy.typing import NDArray
 
+from discbench.results.forms.result import RESAMPLES
 from discbench.values.metrics import Metric
 from discbench.values.types import Classes, Scalar
 
@@ -97,11 +99,7 @@ def primary(metric: Metric, voted: Voted) -> float:
     return value if metric.higher_is_better else -value
 
 
-DRAWS = 200
-"""Resamples of the test items; the standard error of a standard error is then about 5 %."""
-
-
-def resample(metric: Metric, voted: Voted, draws: int = DRAWS) -> list[float]:
+def resample(metric: Metric, voted: Voted, draws: int = RESAMPLES) -> list[float]:
     """Return the primary metric on bootstrap samples of the test items, turned so that higher is better.
 
     The items of sample b depend on b and on the number of items only, so that two models' scores on sample b are on the
@@ -111,9 +109,14 @@ def resample(metric: Metric, voted: Voted, draws: int = DRAWS) -> list[float]:
     sign = 1.0 if metric.higher_is_better else -1.0
     found = []
     for draw in range(draws):
-        items = np.random.RandomState(draw).randint(0, len(voted.targets), len(voted.targets))
+        items = _drawn(len(voted.targets), draw)
         found.append(float(f"{sign * metric(voted.targets[items], given[items]):.4g}"))
     return found
+
+
+@lru_cache(maxsize=RESAMPLES)
+def _drawn(count: int, draw: int) -> NDArray[np.int32]:
+    return np.random.RandomState(draw).randint(0, count, count).astype(np.int32)
 
 
 ROUNDING = 1e-5

@@ -73,8 +73,9 @@ def told_apart(found: Iterable[tuple[str, str]]) -> dict[tuple[str, str], str]:
 
 def _short(revision: str, among: set[str]) -> str:
     digits = {each: _bare(each) for each in among}
-    needed = next(n for n in range(FEWEST_DIGITS, 100) if len({d[:n] for d in digits.values()}) == len(digits))
-    return digits[revision][:needed]
+    lengths = range(FEWEST_DIGITS, max(map(len, digits.values())) + 1)
+    needed = next((n for n in lengths if len({d[:n] for d in digits.values()}) == len(digits)), None)
+    return digits[revision][:needed] if needed else revision
 
 
 def _bare(revision: str) -> str:

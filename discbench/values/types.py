@@ -11,6 +11,7 @@ from discbench.errors import PluginError
 from discbench.values.mapping import RandomTable, TextTable
 from discbench.values.metrics import Metric
 from discbench.words.foreign import plain, quoted
+from discbench.words.forms import Text, fault
 
 NAME = re.compile(r"[a-z0-9]+(?:[-_][a-z0-9]+)*\.[a-z0-9]+(?:[-_.][a-z0-9]+)*")
 WORD = re.compile(r"[a-z0-9]+(?:[-_][a-z0-9]+)*")
@@ -234,6 +235,8 @@ def _faults(task: Task) -> Iterator[str]:
     form: object = task.dataset.form
     if form is not None and not isinstance(form, Form):
         yield f"Dataset(form) is a Form or None, but {form!r:.40} was given"
+    else:
+        yield from _faults_of_words(task.dataset)
     yield from _faults_of_metrics(task)
     if task.max_symbols is not None and task.max_symbols < 1:
         yield f"max_symbols is 1 or more, or None, but {task.max_symbols} was given"
@@ -241,6 +244,13 @@ def _faults(task: Task) -> Iterator[str]:
         value = getattr(task, part)
         if value is not None and not math.isfinite(value):
             yield f"{part} is a finite number or None, but {value} was given"
+
+
+def _faults_of_words(dataset: Dataset) -> Iterator[str]:
+    """Yield which words that results hold are no words that they can hold."""
+    for part, given in (("form", dataset.form and dataset.form.name), ("apart", dataset.apart)):
+        if given and (wrong := fault(Text(150), given, f"Dataset({part})")):
+            yield wrong
 
 
 def _faults_of_metrics(task: Task) -> Iterator[str]:

@@ -46,7 +46,7 @@ def errors(verdict):
         st.sampled_from(["formal.factor", "formal.shift", "formal.depth"]), min_size=1, max_size=2, unique=True
     ),
     others=st.sets(st.sampled_from(["pretrained", "reembedded", "frozen"])),
-    seeds=st.sets(st.integers(0, 5), min_size=1, max_size=2),
+    seeds=st.sampled_from([(0,), (0, 1)]),
     limit=st.one_of(st.none(), st.integers(1, 40)),
     fraction=st.sampled_from([1.0, 0.02]),
     mapping_seeds=st.sampled_from([(), (3,)]),
@@ -57,7 +57,7 @@ def test_a_store_as_an_evaluation_writes_it_is_accepted(
     tmp_path_factory, verifier, names, others, seeds, seed, **asked
 ):
     root = tmp_path_factory.mktemp("random")
-    paths = write(root, names, inits=("scratch", *sorted(others)), seeds=sorted(seeds), seed=seed, **asked)
+    paths = write(root, names, inits=("scratch", *sorted(others)), seeds=seeds, seed=seed, **asked)
     verdict = verifier.verify(root)
 
     assert [] == verdict.findings

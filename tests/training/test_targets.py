@@ -85,7 +85,8 @@ def test_the_unit_of_labels_moves_no_score_but_those_in_that_unit(small, tmp_pat
 def test_the_loss_is_in_units_of_the_labels_spread_and_verification_counts_it_so(small):
     task = in_unit(1.0, 0.0)
     labels = np.array([row.target for row in task.dataset.load().train], np.float32)
-    known = recount.Known(sha256="", partial="", sizes=(192, 48, 64), train_targets=labels, targets=labels, groups=None)
+    sizes = (192, 48, 64)
+    known = recount.Known("", "", sizes, train_targets=labels, targets=labels, groups=None, copies=(), loaded=None)
 
     assert pytest.approx(1.0, rel=1e-5) == small["dynamics"]["reference"]
     assert [] == list(recount.speed(small, task, known))
