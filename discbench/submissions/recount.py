@@ -186,10 +186,16 @@ def marks(record: Record, sizes: tuple[int, int, int] | None) -> Found:
 
 
 def copies(record: Record, known: Known) -> Found:
-    """Check the near copies that a result names, in each way that can be counted here."""
+    """Check the near copies that a result names, in each way that can be counted here.
+
+    Forms need a package that whoever ran the cell may lack; the other ways are counted everywhere.
+    """
     said = {way["by"]: way for way in record["dataset"].get("copies", [])}
     for way in known.copies:
-        if said and "why" not in way and said.get(way["by"]) != way:
+        told = said.get(way["by"])
+        if told is None and way["by"] != "form":
+            yield "copies", f"near copies by {way['by']} are not named; have the cell run again"
+        elif told is not None and "why" not in way and told != way:
             yield "copies", f"near copies by {way['by']} are not those that the task's rows have"
     if strange := sorted(set(said) - {way["by"] for way in known.copies}):
         yield "copies", f"near copies by {', '.join(strange)} are none that the task counts"
