@@ -62,7 +62,7 @@ NAMED = "Of a checkpoint whose vocabulary is not at hand the name"
 UNSEEN = {
     **dict.fromkeys((f"run.hardware.device: {kind}" for kind in ("word for anything", "terminal markup", "page markup", "formula", "other case")), SAID),
     **dict.fromkeys(("run.seconds: half", "run.hardware.threads: large", "run.hardware.processes: large"), SAID),
-    **dict.fromkeys(("markup of the terminal", "opening markup", "page markup", "formula", "revision with markup"), NAMED),
+    **dict.fromkeys(("markup of the terminal", "opening markup", "page markup", "formula", "slashes", "revision with markup"), NAMED),
     "cell.fraction: half": "recipe, limit or share differ",
     "half the loss": "Losses are held against the learning speed made from them",
 }  # fmt: skip
