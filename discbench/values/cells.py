@@ -96,7 +96,7 @@ ALWAYS = {name: form for name, form in RECIPE.items() if name not in LATER}
 CELL = Fields(
     forms_of(
         Cell,
-        checkpoint=Text(pattern="[^./][^/]*(/[^./][^/]*)?"),
+        checkpoint=Text(pattern="[^./][^/]*(/[^./][^/]*)*"),
         revision=Text(100),
         task=Text(pattern=f"{NAME.pattern}@[1-9][0-9]{{0,8}}"),
         rows=SHA256,
