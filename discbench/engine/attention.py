@@ -114,12 +114,12 @@ class _Attention(torch.autograd.Function):
         return torch.bmm(scaled(weights, kept, ctx.up), v).view(query.shape)
 
     @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Any, ...]:  # type: ignore[override]  # noqa: ANN401
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Any, ...]:  # noqa: ANN401
         q, k, v, weights, kept = ctx.saved_tensors
         given = gradient.reshape(q.shape)
         of_value = torch.bmm(scaled(weights, kept, ctx.up).mT, given)
         of_weights = scaled(torch.bmm(given, v.mT), kept, ctx.up)
-        of_scores = torch.ops.aten._softmax_backward_data(of_weights, weights, -1, weights.dtype)
+        of_scores = torch._softmax_backward_data(of_weights, weights, -1, weights.dtype)  # noqa: SLF001 - softmax has no other
         nothing = q.new_empty(1, 1, 1)
         of_query = torch.baddbmm(nothing, of_scores, k, beta=0, alpha=ctx.scale)
         of_key = torch.baddbmm(nothing, of_scores.mT, q, beta=0, alpha=ctx.scale)
