@@ -84,10 +84,8 @@ def forty(asked: argparse.Namespace, folder: Path) -> None:
     share = cells / asked.trainers
     print(f"{cells} cells of {STEPS} steps, 2 x 128      wall     CPU   CPU a cell")
     print(f"discbench eval                  {ours[0]:7.1f} {ours[1]:7.1f} {ours[1] / cells:12.2f}")
-    print(
-        f"a Trainer process a cell        {theirs[0] * share:7.1f} {theirs[1] * share:7.1f}"
-        f" {theirs[1] / asked.trainers:12.2f}"
-    )
+    each = theirs[1] / asked.trainers
+    print(f"a Trainer process a cell        {theirs[0] * share:7.1f} {theirs[1] * share:7.1f} {each:12.2f}")
     print(f"times                           {theirs[0] * share / ours[0]:7.2f} {theirs[1] * share / ours[1]:7.2f}")
 
 
@@ -162,24 +160,45 @@ def demo(asked: argparse.Namespace, folder: Path) -> None:
 
 
 def memory(asked: argparse.Namespace, folder: Path) -> None:
-    """Compare the peak resident memory of one cell of MiniLM's shape."""
+    """Compare the peak resident memory of the process that trains one cell of MiniLM's shape."""
     checkpoint = small(folder / "minilm", layers=6, hidden=384)
     words = ["--model", str(checkpoint), "--tasks", "dna.splice", "--inits", "pretrained", "--seeds", "1"]
-    words += ["--workers", "0", "--threads", "1", "--limit", "320", "--set", "epochs=1"]
+    words += ["--workers", "1", "--threads", "1", "--limit", "320", "--set", "epochs=1"]
     found = {}
     for name, tree in (("before", asked.before), ("now", HERE)):
         if tree is not None:
-            script = (
-                "import resource, sys; from discbench.__main__ import main\n"
-                "try: main()\nexcept SystemExit: pass\n"
-                "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)"
-            )
-            command = [sys.executable, "-c", script, "eval", *words, "--results", str(folder / name)]
-            printed = subprocess.run(command, env=environment(tree), check=True, capture_output=True, text=True)
-            found[name] = int(printed.stdout.split()[-1]) / 1024
-            print(f"peak memory of a cell of 6 x 384, {name:6} {found[name]:8.0f} MiB")
+            command = [sys.executable, "-m", "discbench", "eval", *words, "--results", str(folder / name)]
+            with subprocess.Popen(
+                command, env=environment(tree), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd=folder
+            ) as process:
+                found[name] = peak(process) / 1024
+            print(f"peak memory of a cell of 6 x 384, {name:6} {found[name]:8.0f} MiB", flush=True)
     if len(found) > 1:
         print(f"share {found['now'] / found['before']:.2f}")
+
+
+def peak(process: subprocess.Popen[bytes]) -> int:
+    """Return the greatest peak of resident memory of a process's descendants, in KiB."""
+    most = 0
+    while process.poll() is None:
+        for child in descendants(process.pid):
+            status = Path(f"/proc/{child}/status")
+            try:
+                lines = status.read_text().splitlines()
+            except OSError:
+                continue
+            most = max([most, *(int(line.split()[1]) for line in lines if line.startswith("VmHWM"))])
+        time.sleep(0.02)
+    return most
+
+
+def descendants(of: int) -> list[int]:
+    """Return the numbers of the processes that a process has started, and those that they have."""
+    try:
+        own = [int(child) for child in Path(f"/proc/{of}/task/{of}/children").read_text().split()]
+    except OSError:
+        return []
+    return own + [deeper for child in own for deeper in descendants(child)]
 
 
 if __name__ == "__main__":
