@@ -102,7 +102,12 @@ def place_of(layer: nn.Module, run: Callable[[], Tensor], current: Current) -> s
         Unlike: It reads others too.
     """
     seen: list[Tensor] = []
-    handle = layer.register_forward_hook(lambda _m, _a, out: seen.append(first_of(out)))
+
+    def leaf(_layer: nn.Module, _args: Any, out: Any) -> Any:  # noqa: ANN401 - torch's hook
+        seen.append(first_of(out).detach().requires_grad_())  # of a frozen body too
+        return with_first(out, seen[-1])
+
+    handle = layer.register_forward_hook(leaf)
     try:
         outputs = run()
     finally:
