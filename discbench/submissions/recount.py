@@ -189,8 +189,9 @@ def copies(record: Record, known: Known) -> Found:
     """Check the near copies that a result names, in each way that can be counted here."""
     said = {way["by"]: way for way in record["dataset"].get("copies", [])}
     for way in known.copies:
-        if said and "why" not in way and said.get(way["by"]) != way:
-            yield "copies", f"near copies by {way['by']} are not those that the task's rows have"
+        if "why" not in way and said.get(way["by"]) != way:
+            found = "are not those that the task's rows have" if way["by"] in said else "are not told; run it again"
+            yield "copies", f"near copies by {way['by']} {found}"
     if strange := sorted(set(said) - {way["by"] for way in known.copies}):
         yield "copies", f"near copies by {', '.join(strange)} are none that the task counts"
 
