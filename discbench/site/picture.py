@@ -7,6 +7,8 @@ from discbench.site.charts import BLUE, ORANGE, PALETTE, svg, x_of
 Record = dict[str, Any]
 INK = {"light": "#1f2328", "dark": "#e6edf3"}
 """Text and axes of a picture that stands alone, which has no page to take its colour from."""
+STEP = 44
+"""Height of a task's row."""
 SHAPES = ["circle", "square", "triangle-up", "diamond"]
 
 
@@ -49,7 +51,7 @@ def board(entries: list[Record], theme: str) -> str:
     left = {
         "data": {"values": scores},
         "width": 330,
-        "height": {"step": 34},
+        "height": STEP * len(tasks),
         "layer": [
             {
                 "mark": {"type": "rule", "strokeWidth": 2, "opacity": 0.45},
@@ -77,7 +79,7 @@ def board(entries: list[Record], theme: str) -> str:
     right = {
         "data": {"values": won},
         "width": 210,
-        "height": {"step": 34},
+        "height": STEP * len(tasks),
         "layer": [
             {"mark": {"type": "rule", "color": INK[theme], "opacity": 0.6}, "encoding": {"x": {"datum": 0}}},
             {

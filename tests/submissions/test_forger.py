@@ -62,8 +62,8 @@ NAMED = "Of a checkpoint whose vocabulary is not at hand the name"
 UNSEEN = {
     **dict.fromkeys((f"run.hardware.device: {kind}" for kind in ("word for anything", "terminal markup", "page markup", "formula", "other case")), SAID),
     **dict.fromkeys(("run.seconds: half", "run.versions.torch: other case"), SAID),
-    **dict.fromkeys(("markup of the terminal", "opening markup", "page markup", "formula", "revision with markup"), NAMED),
-    "cell.fraction: half": "recipe, limit or share differ",
+    **dict.fromkeys(("markup of the terminal", "opening markup", "page markup", "formula", "slashes", "revision with markup"), NAMED),
+    **dict.fromkeys(("cell.fraction: half", "cell.recipe.targets: left out"), "recipe, limit or share differ"),
     "half the loss": "Losses are held against the learning speed made from them",
 }  # fmt: skip
 """Forgery -> the words of docs/submit.md that say why it cannot be seen."""
