@@ -39,7 +39,10 @@ def tried(model: Any, samples: Sequence[Batch], names: Sequence[str] = NAMES) ->
     """
     ids = {int(i) for batch in samples for i in batch["input_ids"].flatten()}
     plan = Plan(sample=samples[-1], ids=tuple(sorted(ids)), small=0)
-    plain = answers_of(model, samples, plan)
+    try:
+        plain = answers_of(model, samples, plan)
+    except Exception as error:  # noqa: BLE001 - an architecture may take rows of certain lengths only
+        return Plan(off=dict.fromkeys(names, f"the plain model does not answer the trial's rows: {_told(error)}"))
     if not _fault(model, samples, plain, replace(plan, on=tuple(names))):
         return replace(plan, on=tuple(names), small=Plan().small)
     on: tuple[str, ...] = ()
@@ -59,8 +62,12 @@ def _fault(model: Any, samples: Sequence[Batch], plain: Answers, plan: Plan) -> 
         with applied(model, plan, 0):
             fast = answers_of(model, samples, plan)
     except Exception as error:  # noqa: BLE001 - whatever a foreign architecture does with what it is given
-        return f"{type(error).__name__}: {' '.join(str(error).split())[:120]}"
+        return _told(error)
     return disagreement(plain, fast)
+
+
+def _told(error: Exception) -> str:
+    return f"{type(error).__name__}: {' '.join(str(error).split())[:120]}"
 
 
 def answers_of(model: Any, samples: Sequence[Batch], plan: Plan) -> Answers:  # noqa: ANN401
