@@ -40,7 +40,7 @@ def own_code(checkpoint_directory, tmp_path):
     config = json.loads((folder / "config.json").read_text())
     config["auto_map"] = {"AutoModelForSequenceClassification": "modeling_mine.Mine"}
     (folder / "config.json").write_text(json.dumps(config))
-    (folder / "modeling_mine.py").write_text(CODE.replace("FACTOR", "0.0"))
+    (folder / "modeling_mine.py").write_text(CODE.replace("FACTOR", "-3.0"))
     return folder
 
 
@@ -65,13 +65,13 @@ def through_lm_eval(folder, results):
 
 @pytest.mark.parametrize("way", [through_python, through_the_command_line, through_lm_eval])
 def test_after_its_own_code_was_mended_a_checkpoint_is_trained_anew(own_code, tmp_path, way):
-    constant = way(own_code, tmp_path / "r")
+    faulty = way(own_code, tmp_path / "r")
     again = way(own_code, tmp_path / "r")
     (own_code / "modeling_mine.py").write_text(CODE.replace("FACTOR", "1.0"))
     mended = way(own_code, tmp_path / "r")
 
-    assert (1, 0, 1) == (constant[0], again[0], mended[0])
-    assert constant[1] == again[1] != mended[1]
+    assert (1, 0, 1) == (faulty[0], again[0], mended[0])
+    assert faulty[1] == again[1] != mended[1]
 
 
 def test_after_a_token_was_added_a_checkpoint_is_planned_anew(checkpoint_directory, tmp_path):
