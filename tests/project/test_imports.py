@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 HOUSE = Path(__file__).resolve().parents[2] / "discbench"
-TORCH = {"training", "executors", "probing", "probes", "pretraining", "testing"}
+TORCH = {"engine", "training", "executors", "probing", "probes", "pretraining", "testing"}
 """Rooms that may name torch or transformers in an import."""
 
 
