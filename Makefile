@@ -6,7 +6,7 @@ DISCBENCH_DATA ?= $(if $(wildcard ../shared/data),$(abspath ../shared/data))
 export DISCBENCH_DATA
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-slow lint bench docs plugins check leaderboard clean
+.PHONY: help demo test test-slow lint bench docs plugins check leaderboard families clean
 
 help: ## print this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
@@ -38,6 +38,9 @@ plugins: $(VENV)/test.stamp ## follow the pages on plugins and try the examples,
 	$(BIN)/python examples/plugins/check.py
 
 check: lint test docs plugins ## what a pull request must pass
+
+families: $(VENV)/test.stamp ## try every architecture of the installed transformers; writes docs/families.md (ten minutes)
+	OMP_NUM_THREADS=1 $(BIN)/python docs/families.py
 
 leaderboard: $(VENV)/test.stamp ## build the published board and its pages from the cells in leaderboard/results
 	$(BIN)/discbench board --results leaderboard/results --out leaderboard

@@ -15,11 +15,11 @@ import numpy as np
 import torch
 
 from discbench.data.rowcache import load
+from discbench.models import building as models
+from discbench.models.inputs import to_inputs
 from discbench.plugins import registry
 from discbench.probes import pwcca
 from discbench.probes.evaluation import evaluating
-from discbench.training import models
-from discbench.training.inputs import to_inputs
 from discbench.values.checkpoints import Checkpoint, locate
 from discbench.values.mapping import draw_table
 

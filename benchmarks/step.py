@@ -27,9 +27,10 @@ from torch.utils.flop_counter import FlopCounterMode
 from transformers import AutoConfig, AutoModelForSequenceClassification, Trainer, TrainingArguments
 
 from discbench.data import rowcache
+from discbench.models import building as models
+from discbench.models.inputs import Inputs
 from discbench.plugins import registry
-from discbench.training import answers, finetune, models, trying
-from discbench.training.inputs import Inputs
+from discbench.training import answers, finetune, trying
 from discbench.values.mapping import Vocabulary
 from discbench.values.recipes import Recipe
 
@@ -57,7 +58,7 @@ def main() -> None:
 def arguments() -> argparse.Namespace:
     """Return what was asked."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", maxsplit=1)[0])
-    parser.add_argument("--layers", type=int, help="of one shape; without it the three of docs/performance.md")
+    parser.add_argument("--layers", type=int, help="of one shape; without it three")
     parser.add_argument("--hidden", type=int, default=128)
     parser.add_argument("--family", default="bert", help="a model type of transformers")
     parser.add_argument("--rows", type=int, default=32)

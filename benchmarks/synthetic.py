@@ -6,8 +6,10 @@ from typing import Any
 
 import numpy as np
 
+from discbench.results.forms.result import FORMAT, LEVELS, LIBRARIES, RESAMPLES
 from discbench.results.store import Store, as_text, folder_name
 from discbench.values.cells import cell_id
+from discbench.values.recipes import as_record, recipe_for
 
 FAMILIES = ("bert", "roberta", "albert", "electra", "gpt2", "esm")
 DISCIPLINES = ("protein", "dna", "music", "formal", "chem", "glue")
@@ -40,21 +42,28 @@ def _result(c: int, t: int, s: int, init: str, score: float, steps: int, draw: n
         "fraction": 1.0,
         "subset": "drawn",
         "limit": 64 if c % 25 == 24 else None,
-        "recipe": {"name": "paper", "lr": 1e-5},
+        "recipe": as_record(recipe_for("paper", init, {})),
         "changed": {},
         "specials": {},
     }
     rate = 8 if init == "pretrained" else 3
     loss = [float(f"{v:.4g}") for v in np.exp(-rate * np.arange(steps) / steps) + draw.uniform(0, 0.05, steps)]
-    levels = {"0.5": int(steps / rate), "0.1": int(2.3 * steps / rate) if init == "pretrained" else None}
-    failed = draw.uniform() < 0.005
-    return {
-        "format": 1,
+    reached = {"0.5": int(steps / rate), "0.1": int(2.3 * steps / rate) if init == "pretrained" else None}
+    levels = {f"{level:g}": reached.get(f"{level:g}") for level in LEVELS}
+    head = {
+        "format": FORMAT,
         "id": cell_id(cell),
         "cell": cell,
+        "run": {
+            "seconds": 1.0,
+            "finished": "2026-01-01T00:00:00+00:00",
+            "versions": dict.fromkeys(("python", *LIBRARIES), "1.0"),
+            "hardware": {"device": "none", "threads": 1, "processes": 1},
+        },
         "task": {
             "name": f"{discipline}.made-up-{t}",
             "discipline": discipline,
+            "definition": "0" * 12,
             "metric": "accuracy",
             "higher_is_better": True,
             "chance": 0.5,
@@ -62,13 +71,26 @@ def _result(c: int, t: int, s: int, init: str, score: float, steps: int, draw: n
             "control": False,
             "specialist": {"name": "S", "score": 0.9, "source": "made up"} if t % 3 == 0 else None,
         },
-        "status": "failed" if failed else "finished",
-        "cause": "CellError: made up",
-        "scores": {"test": {"accuracy": score}, "validation": {"accuracy": score}},
-        "resampled": [float(f"{v:.4g}") for v in draw.normal(score, 0.02, 200)],
+    }
+    if draw.uniform() < 0.005:
+        return {**head, "status": "failed", "cause": "CellError: made up", "marks": []}
+    return {
+        **head,
+        "status": "finished",
+        "scores": {split: {"accuracy": score} for split in ("test", "validation", "test_of_last_state")},
+        "resampled": [float(f"{v:.4g}") for v in draw.normal(score, 0.02, RESAMPLES)],
         "collapsed": bool(draw.uniform() < 0.01),
         "curve": {"loss": loss, "validation": [[steps, score]], "best_step": steps},
         "dynamics": {"reference": 1.0, "levels": levels, "area": float(np.mean(loss)), "final": loss[-1]},
+        "counts": {
+            **dict.fromkeys(("train", "validation", "test"), 64),
+            "steps": steps,
+            "parameters": 1000,
+            "trained_parameters": 1000,
+        },
+        "mapping_sha256": "0" * 64,
+        "dataset": {"sha256": cell["rows"], "status": "verified", "partial": ""},
+        "predictions": {"file": f"{cell_id(cell)}.predictions.parquet", "sha256": "0" * 64},
         "marks": ["limited"] if cell["limit"] else [],
     }
 

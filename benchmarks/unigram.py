@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from discbench.corpora.artificial import KINDS
+from discbench.pretraining.artificial import KINDS
 from discbench.pretraining.corpus import read_lines
 
 WORD = re.compile(r"\w+|[^\w\s]")

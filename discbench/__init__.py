@@ -21,7 +21,7 @@ from discbench.values.metrics import (
     rmse,
     spearman,
 )
-from discbench.values.types import Classes, Corpus, Dataset, Row, Scalar, Specialist, Splits, Task
+from discbench.values.types import Classes, Corpus, Dataset, Form, Row, Scalar, Specialist, Splits, Task
 from discbench.values.version import __version__
 
 if _typing.TYPE_CHECKING:
@@ -48,6 +48,7 @@ __all__ = [
     "Dataset",
     "Event",
     "Executor",
+    "Form",
     "Measurements",
     "Metric",
     "Probe",

@@ -23,8 +23,9 @@ from discbench.results.store import Result, Store
 from discbench.sweeps import sweep
 from discbench.sweeps.progress import Progress
 from discbench.training import ranks
-from discbench.values.asked import Evaluation, asking, device_of
+from discbench.values.asked import Evaluation, asking
 from discbench.values.checkpoints import parse_specials
+from discbench.values.given import device_of
 from discbench.values.jobs import Executor
 from discbench.values.place import Place, pack
 
@@ -81,15 +82,15 @@ def carry_out(
     crew = sweep.machine_workers(device) if asked.workers is None else asked.workers
     crew = 0 if executor == INPROCESS else crew
     said = (asked.stream or sys.stderr) if ranks.first() else io.StringIO()
-    progress = Progress(total=len(todo), kept=kept, stream=said, searching=settled is not None)
+    progress = Progress(total=len(todo), kept=kept, stream=said, words=prepared.words, searching=settled is not None)
     for note in prepared.notes:
         progress.say(note)
     if device == "cpu" and any(cell.recipe.get("precision") == "bf16" for cell in todo):
         from discbench.training import trying
 
-        slower = trying.half_precision_note()
-        if slower:
-            progress.say(slower)
+        slow = trying.half_precision_note()
+        if slow:
+            progress.say(slow)
     place = Place(
         results=asked.store,
         data=asked.directory,
@@ -99,13 +100,12 @@ def carry_out(
         given=pack(asked.given),
     )
     with progress:
-        share = asked.threads or max(1, sweep.machine_cores() // max(crew, ranks.count()))
         results = sweep.run(
             prepared,
             place,
             manager,
             workers=crew,
-            threads=share,
+            threads=asked.threads or 1,
             progress=progress,
             todo=todo,
             executor=executor,

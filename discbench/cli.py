@@ -12,13 +12,13 @@ from discbench.commands import (
     new,
     pretrain,
     probe,
-    site,
     submit,
     sweep_recipe,
     tasks,
 )
 from discbench.errors import DiscbenchError, UserError, did_you_mean
 from discbench.values.version import __version__
+from discbench.words.names import lines
 
 
 class Group(click.Group):
@@ -29,7 +29,8 @@ class Group(click.Group):
         try:
             return super().invoke(ctx)
         except DiscbenchError as error:
-            click.echo("\n".join(f"error: {line}" for line in str(error).splitlines()), err=True)
+            told = lines(str(error)).splitlines()
+            click.echo("\n".join(f"error: {line}" for line in told), err=True)
             ctx.exit(int(error.exit_code))
 
     def resolve_command(
@@ -60,7 +61,7 @@ COMMANDS = (
     pretrain.pretrain_,
     probe.probe_,
     probe.probes_,
-    site.site_,
+    board.site_,
     sweep_recipe.sweep_recipe,
     lm_eval.lm_eval_,
     export.export_,

@@ -2,12 +2,14 @@
 
 python docs/generate.py [demo-output.txt [baselines.md]]
 
-The reference of commands and hooks is put into its pages when the documentation is built (`conf.py`).
+The table of near copies is written anew only where DISCBENCH_DATA names the files that it is counted from. The
+reference of commands and hooks is put into its pages when the documentation is built (`conf.py`).
 """
 
 import importlib
 import inspect
 import json
+import os
 import re
 import sys
 from collections.abc import Iterator
@@ -19,7 +21,12 @@ import click
 import discbench
 from discbench import Task, TextTable
 from discbench.cli import cli
+from discbench.data import rowcache
+from discbench.data.rows import Loaded
+from discbench.errors import DataError
 from discbench.plugins import hookspecs, registry
+from discbench.results.forms import result as form
+from discbench.submissions import manifest
 
 ROOT = Path(__file__).parents[1]
 DOOR = "(door)"
@@ -78,12 +85,47 @@ def details_table() -> str:
     return "\n".join(lines)
 
 
+def copies_row(task: Task, loaded: Loaded) -> str:
+    """Return what is known of a task's near copies, as a row of Markdown."""
+    told = [f"{100 * part['near'] / part['rows']:.1f} %" for way in loaded.copies for part in (way["test"],)]
+    cells = [
+        f"`{task.id}`",
+        "<br>".join(way["what"] for way in loaded.copies),
+        "<br>".join(f"{way['validation']['near']:,} of {way['validation']['rows']:,}" for way in loaded.copies),
+        "<br>".join(f"{way['test']['near']:,} of {way['test']['rows']:,}" for way in loaded.copies),
+        "<br>".join(told),
+        "<br>".join(_agreement(way["test"]) for way in loaded.copies),
+        loaded.partial,
+    ]
+    return "| " + " | ".join(cells) + " |"
+
+
+def _agreement(found: dict[str, Any]) -> str:
+    if found["same_label"] is not None:
+        return f"{100 * found['same_label']:.0f} % with its label"
+    return "" if found["correlation"] is None else f"correlation {found['correlation']:.2f}"
+
+
+def copies_table() -> str:
+    """Return the near copies of every built-in task whose rows are at hand, as Markdown."""
+    lines = [
+        "| task | rows that | validation | test | | labels | only a part |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for task in registry.tasks(registry.plugins(others=False)).values():
+        try:
+            lines.append(copies_row(task, rowcache.load(task, download=False, unverified=True)))
+        except DataError as error:
+            print(f"{task.id} is left out: {error}", file=sys.stderr)  # noqa: T201 - a script
+    return "\n".join(lines)
+
+
 def floors() -> list[list[str]]:
     """Return the rooms in floors: each uses only rooms on floors before its own."""
     package = Path(discbench.__file__).parent
     rooms = {path.parent.name for path in package.glob("*/__init__.py")}
     texts = {name: (package / name / "__init__.py").read_text(encoding="utf-8") for name in rooms}
-    said = {name: text.rpartition("Uses ")[2] for name, text in texts.items()}
+    said = {name: " ".join(text.rpartition("Uses ")[2].split()) for name, text in texts.items()}
     uses = {name: set(re.findall(r"`(\w+)`", text)) & rooms for name, text in said.items()}
     uses |= {name: uses[name] | {DOOR} for name, text in said.items() if "the front door" in text}
     uses[DOOR] = {"sweeps", "probing"}
@@ -191,12 +233,25 @@ def fill(text: str, name: str, content: str) -> str:
     )
 
 
+def schemas() -> dict[Path, str]:
+    """Return the JSON Schemas that are made from forms, by file."""
+    made = {
+        SCHEMA.with_name("cell-1.schema.json"): form.schema(),
+        Path(manifest.__file__).parent / "submission-1.0.schema.json": manifest.schema(),
+    }
+    return {path: json.dumps(schema, indent=1) + "\n" for path, schema in made.items()}
+
+
 def main() -> None:
-    """Rewrite the README, ARCHITECTURE.md, docs/tasks.md and docs/leaderboard.md."""
+    """Rewrite the README, ARCHITECTURE.md, docs/tasks.md, docs/leaderboard.md and two schemas."""
+    for path, schema in schemas().items():
+        path.write_text(schema, encoding="utf-8")
     fields = fill(LEADERBOARD.read_text(encoding="utf-8"), "fields", fields_tables())
     LEADERBOARD.write_text(fields, encoding="utf-8")
     details = fill(TASKS.read_text(encoding="utf-8"), "details", details_table())
     details = fill(details, "tasks", tasks_table())
+    if "DISCBENCH_DATA" in os.environ:  # else what was counted stays
+        details = fill(details, "copies", copies_table())
     if len(sys.argv) > 2:  # noqa: PLR2004 - the second file
         details = fill(details, "baselines", Path(sys.argv[2]).read_text(encoding="utf-8").strip())
     TASKS.write_text(details, encoding="utf-8")

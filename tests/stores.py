@@ -10,14 +10,17 @@ from discbench import Classes, Dataset, RandomTable, Row, Splits, Task, accuracy
 from discbench.data import rowcache
 from discbench.data.rows import SPLITS, digest
 from discbench.plugins import registry
+from discbench.results.forms import result as form
 from discbench.results.store import Store, pack_predictions
 from discbench.submissions.recount import kept
 from discbench.sweeps.plan import cells
 from discbench.training import dynamics, finetune, record, run, score
-from discbench.values.cells import Request, steps_of, steps_per_epoch
+from discbench.training.targets import unit_of
+from discbench.values.cells import Request, cell_id, steps_of, steps_per_epoch
 from discbench.values.checkpoints import locate
 from discbench.values.mapping import table_sha256
 from discbench.values.place import Place
+from discbench.values.recipes import as_record, recipe_for
 
 VOTED = "test.voted"
 
@@ -30,12 +33,12 @@ def tasks():
 
 
 def load_voted():
-    rows = [Row("ab" * (1 + i % 5), i // 3 % 2, group=f"item{i // 3}") for i in range(180)]
+    rows = [Row("ab" * (1 + i % 5), i // 3 % 2, group=f"item{i // 3}", number=i) for i in range(180)]
     return Splits(train=rows[:90], validation=rows[90:120], test=rows[120:])
 
 
 def voted_task():
-    """Sixty items of three rows each."""
+    """Sixty items of three rows each, in an order of their own."""
     dataset = Dataset(load_voted, license="CC0-1.0", cite="", rows_sha256=digest(load_voted()))
     return Task(name=VOTED, version=1, dataset=dataset, mapping=RandomTable("ab"), target=Classes(2), metric=accuracy)
 
@@ -72,7 +75,9 @@ def result_of(cell, task, random):
     """Return (result, predictions) of a run that answers at random."""
     checkpoint, bench = tiny()
     loaded = rows_of(task.name)
-    taken = {n: kept({**cell.recipe, **_fields(cell)}, n, len(getattr(loaded, n))) for n in SPLITS}
+    taken = {
+        n: kept({**cell.recipe, **_fields(cell)}, n, len(getattr(loaded, n)), loaded.train.numbers) for n in SPLITS
+    }
     splits = {n: getattr(loaded, n).take(taken[n]) for n in SPLITS}
 
     def voted(name):
@@ -87,6 +92,8 @@ def result_of(cell, task, random):
     best = max(marks, key=lambda s: (values[s], -s)) if cell.recipe["select"] == "best" else steps
     loss = (0.2 + random.random(steps)).tolist()
     curve = finetune.Curve(loss=loss, validation=[(s, values[s]) for s in marks], best_step=best)
+    labels = splits["train"].targets
+    unit = unit_of(cell.recipe, task.target, labels)
     outputs, found = voted("test")
     last = found if best == steps else voted("test")[1]
 
@@ -98,9 +105,9 @@ def result_of(cell, task, random):
         "status": "finished",
         "scores": {"test": measured(found), "validation": measured(held[best]), "test_of_last_state": measured(last)},
         "resampled": score.resample(task.metric, found),
-        "collapsed": score.collapsed(task.target, found),
+        "collapsed": score.collapsed(task.metric, task.target, found),
         "curve": record.curve_record(curve),
-        "dynamics": dynamics.measure(loss, task.target, splits["train"].targets),
+        "dynamics": dynamics.measure(loss, task.target, unit.given(labels)),
         "counts": {
             **{n: len(split) for n, split in splits.items()},
             "steps": steps,
@@ -108,7 +115,7 @@ def result_of(cell, task, random):
             "trained_parameters": 1000 + task.target.outputs if cell.init != "frozen" else task.target.outputs,
         },
         "mapping_sha256": table_sha256(bench.mapped(task, cell, checkpoint)[0]),
-        "dataset": {"sha256": loaded.sha256, "status": loaded.status, "partial": loaded.partial},
+        "dataset": record.dataset(loaded),
         "marks": record.marks(cell, loaded),
         "run": record.run_of(time.monotonic(), "cpu"),
     }
@@ -117,3 +124,24 @@ def result_of(cell, task, random):
 
 def _fields(cell):
     return {name: getattr(cell, name) for name in ("limit", "fraction", "seed", "subset")}
+
+
+def completed(bare):
+    """Return a result that holds no more than a board reads as one that a store takes: a run of one step."""
+    cell = {**bare["cell"], "recipe": as_record(recipe_for(bare["cell"]["recipe"]["name"], bare["cell"]["init"], {}))}
+    metric, test = bare["task"]["metric"], bare["scores"]["test"]
+    return {
+        **bare,
+        "id": cell_id(cell),
+        "cell": cell,
+        "task": {"definition": "0" * 12, **bare["task"]},
+        "scores": {**bare["scores"], "test_of_last_state": test},
+        "resampled": [test[metric]] * form.RESAMPLES,
+        "curve": {"loss": [1.0], "validation": [[1, test[metric]]], "best_step": 1},
+        "dynamics": dynamics.measure([1.0], Classes(2), np.array([0, 1])),
+        "counts": {"train": 8, "validation": 8, "test": 8, "steps": 1, "parameters": 9, "trained_parameters": 9},
+        "mapping_sha256": "0" * 64,
+        "dataset": {"sha256": cell["rows"], "status": "verified", "partial": ""},
+        "predictions": {"file": f"{cell_id(cell)}.predictions.parquet", "sha256": "0" * 64},
+        "run": record.run_of(time.monotonic(), "cpu"),
+    }

@@ -1,12 +1,14 @@
-"""`discbench board` and `discbench compare`."""
+"""`discbench board`, as pages `discbench site`, and `discbench compare`."""
 
 import json
 from pathlib import Path
+from typing import Any
 
 import click
 
 from discbench.commands import show
 from discbench.commands.options import DIRECTORY
+from discbench.commands.stored import named
 from discbench.errors import UserError
 
 
@@ -19,11 +21,18 @@ from discbench.errors import UserError
 )
 def board_(results: Path, out: Path | None, svg: Path | None, *, paper: bool) -> None:
     """Build the board of everything in a store."""
-    from discbench.results import board, boardtext
-    from discbench.results.store import Store, write_whole
+    from discbench.results import board
+    from discbench.results.store import Store
 
-    store = Store(results)
-    made = board.build(store.results(), store.probes())
+    with named() as rows:
+        store = Store(results, rows)
+        _give(board.build(store.results(), store.probes()), out, svg, paper=paper)
+
+
+def _give(made: dict[str, Any], out: Path | None, svg: Path | None, *, paper: bool) -> None:
+    from discbench.results import board, boardtext
+    from discbench.results.store import write_whole
+
     if svg is not None:
         from discbench.site.pages import pictures
 
@@ -41,6 +50,28 @@ def board_(results: Path, out: Path | None, svg: Path | None, *, paper: bool) ->
     click.echo(f"{out / 'leaderboard.json'}: {len(made['entries'])} entries of {len(made['checkpoints'])} checkpoints")
 
 
+@click.command(name="site")
+@click.option("--from", "source", type=DIRECTORY, required=True, help="A store, or a directory with leaderboard.json.")
+@click.option("--out", type=DIRECTORY, required=True, help="Where to write the pages.")
+@click.option("--figures/--no-figures", default=None, help="Charts; by default for up to 100 checkpoints.")
+def site_(source: Path, out: Path, *, figures: bool | None) -> None:
+    """Write the board as a static site that opens from a file, without a network."""
+    from discbench.site import pages
+
+    with named() as rows:
+        _build(pages.read(source, rows), out, figures=figures)
+
+
+def _build(board: dict[str, Any], out: Path, *, figures: bool | None) -> None:
+    from discbench.site import pages
+
+    written = pages.build(board, out, figures=figures)
+    size = sum(path.stat().st_size for path in written) / 1e6
+    click.echo(
+        f"{out / 'index.html'}: {len(written)} files, {size:.2f} MB, {len(board['checkpoints'])} rows of the board"
+    )
+
+
 @click.command(name="compare")
 @click.argument("one")
 @click.argument("other")
@@ -56,8 +87,9 @@ def compare_(one: str, other: str, results: Path, init: str, *, as_json: bool) -
     from discbench.results.compare import compare
     from discbench.results.store import Store
 
-    found = compare(board.build(Store(results).results()), one, other, init)
-    if as_json:
-        click.echo(json.dumps(found, indent=1, sort_keys=True))
-    else:
-        boardtext.comparison(found, show.console())
+    with named() as rows:
+        found = compare(board.build(Store(results, rows).results()), one, other, init)
+        if as_json:
+            click.echo(json.dumps(found, indent=1, sort_keys=True))
+        else:
+            boardtext.comparison(found, show.console())

@@ -15,7 +15,7 @@ from discbench.sweeps import sweep
 from discbench.sweeps.plan import work
 from discbench.training import ranks
 from discbench.values.asked import Evaluation
-from discbench.values.cells import Cell
+from discbench.values.cells import Cell, words_of
 
 
 @click.command(name="eval")
@@ -42,9 +42,9 @@ def closing(
 ) -> None:
     """Say on stderr what was done and where it is."""
     failed = [r for r in results if r["status"] != "finished"]
+    words = words_of(Cell(**r["cell"]) for r in results)
     for result in failed if name_failed else []:
-        cell = Cell(**result["cell"])
-        click.echo(f"failed: {cell.words}: {result['cause']}", err=True)
+        click.echo(f"failed: {words[result['id']]}: {result['cause']}", err=True)
     done = f"trained {trained - len(failed)} cells" if trained else "trained nothing: every cell was in the store"
     rest = f", {len(failed)} failed (run again to retry them)" if failed else ""
     click.echo(f"{done}{rest}{f', kept {kept}' if trained and kept else ''}; results in {where}", err=True)
@@ -60,14 +60,14 @@ def plan_(*, as_json: bool, **options: Any) -> None:  # noqa: ANN401 - the field
     _, prepared = prepare(asked, load=False)
     store, directory = Store(asked.store), asked.directory
     sweep.check_definitions(prepared, store)
-    rows = []
+    rows, words = [], prepared.words
     for cell in prepared.cells:
         amount = work(cell, prepared.tasks[cell.task], directory)
         known = store.get(cell)
         rows.append(
             {
                 "id": cell.id,
-                "words": cell.words,
+                "words": words[cell.id],
                 "state": known["status"] if known else "to run",
                 "rows": amount.train_rows,
                 "steps": amount.steps,

@@ -1,27 +1,17 @@
 """`discbench export`."""
 
-from collections.abc import Callable
-from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import click
 
 from discbench.commands.options import DIRECTORY
+from discbench.commands.stored import named
 from discbench.errors import UserError, did_you_mean
+from discbench.exports.formats import FORMATS, SHOWS_MARKS, files_of
 
-FORMATS = {
-    "lm-eval": ("lm_eval", "to_lm_eval"),
-    "eee": ("eee", "to_eee"),
-    "hf-eval-results": ("hub", "to_eval_results"),
-    "eval-yaml": ("hub", "to_eval_yaml"),
-    "model-index": ("hub", "to_model_index"),
-    "csv": ("tables", "to_csv"),
-    "latex": ("tables", "to_latex"),
-}
-"""Format -> module of `discbench.exports` and its function."""
-SHOWS_MARKS = {"csv", "latex"}
-"""Formats that say which cells are marked or failed, so that they take all."""
+if TYPE_CHECKING:
+    from discbench.exports.selection import Selection
 
 
 @click.command(name="export")
@@ -39,21 +29,26 @@ def export_(
 ) -> None:
     """Write a store's results in another project's format; the same store gives the same bytes."""
     from discbench.exports.selection import select
-    from discbench.results.store import write_whole
+    from discbench.results.store import Store
 
     if form not in FORMATS:
         raise UserError(f"no format {form!r}{did_you_mean(form, FORMATS, 'there are ' + ', '.join(FORMATS))}")
-    chosen = select(
-        results,
-        recipe=recipe,
-        marked=allow_marked,
-        whole_only=form not in SHOWS_MARKS,
-        benchmark=benchmark,
-        source_url=source_url,
-    )
-    module, name = FORMATS[form]
-    make: Callable[..., dict[str, bytes]] = getattr(import_module(f"discbench.exports.{module}"), name)
-    files: dict[str, Any] = make(chosen)
+    with named() as rows:
+        chosen = select(
+            Store(results, rows),
+            recipe=recipe,
+            marked=allow_marked,
+            whole_only=form not in SHOWS_MARKS,
+            benchmark=benchmark,
+            source_url=source_url,
+        )
+        _write(chosen, form, out)
+
+
+def _write(chosen: "Selection", form: str, out: Path) -> None:
+    from discbench.results.store import write_whole
+
+    files = files_of(form, chosen)
     alone = len(files) == 1 and out.suffix and not out.is_dir()
     try:
         for path, content in files.items():

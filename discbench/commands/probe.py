@@ -8,7 +8,7 @@ import click
 
 from discbench.commands import show
 from discbench.commands.options import probe_options
-from discbench.commands.tasks import tell_faults
+from discbench.commands.stored import tell_faults
 from discbench.errors import ExitCode
 from discbench.plugins import registry
 from discbench.values.asked import Probing

@@ -5,9 +5,11 @@ from typing import Any
 
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from discbench.values.measurement import Probe
 from discbench.values.types import Dataset, Task
+from discbench.words.terminal import Terminal
 
 Record = dict[str, Any]
 NARROWEST = 100
@@ -15,9 +17,9 @@ NARROWEST = 100
 
 def console(*, wide: bool = False) -> Console:
     """Return a console on stdout; in a pipe lines are as long as they need to be."""
-    found = Console(highlight=False)
+    found = Terminal()
     if not found.is_terminal or wide:
-        found = Console(highlight=False, width=max(NARROWEST, 200))
+        found = Terminal(width=max(NARROWEST, 200))
     return found
 
 
@@ -91,7 +93,9 @@ def search(points: list[Record], best: list[Record], out: Console) -> None:
         mine = [p for p in points if (p["checkpoint"], p["task"], p["init"]) == (checkpoint, task, init)]
         optimizers = list(dict.fromkeys(p["optimizer"] for p in mine))
         metric = next((p["metric"] for p in mine if p["metric"]), "?")
-        out.print(f"\n[bold]{checkpoint} {task} {init}[/bold]: {metric} on validation, mean ± sd (n)")
+        out.print(
+            Text.assemble("\n", (f"{checkpoint} {task} {init}", "bold"), f": {metric} on validation, mean ± sd (n)")
+        )
         table = Table(box=None, pad_edge=False, header_style="bold")
         table.add_column("lr")
         for name in optimizers:
@@ -116,7 +120,7 @@ def search(points: list[Record], best: list[Record], out: Console) -> None:
     out.print("Chosen on validation rows alone; test rows took no part.")
 
 
-def _of_point(point: Record | None, best: list[Record]) -> str:
+def _of_point(point: Record | None, best: list[Record]) -> str | Text:
     if point is None:
         return ""
     if point["mean"] is None:
@@ -125,7 +129,7 @@ def _of_point(point: Record | None, best: list[Record]) -> str:
     failed = f", {point['failed']} failed" if point["failed"] else ""
     flat = "*" if point["collapsed"] else ""
     text = f"{point['mean']:.3f}{spread} ({point['n']}{failed}){flat}"
-    return f"[bold]{text}[/bold]" if point in best else text
+    return Text(text, style="bold") if point in best else text
 
 
 def probes(found: list[Probe], out: Console) -> None:

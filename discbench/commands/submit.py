@@ -9,8 +9,8 @@ from discbench.commands.options import DIRECTORY, own_option
 from discbench.errors import ExitCode, UserError
 from discbench.plugins import registry
 from discbench.submissions.findings import Finding
-from discbench.values.asked import data_directory
 from discbench.values.checkpoints import locate
+from discbench.values.given import data_directory
 
 MOST_LINES = 1000
 
@@ -28,7 +28,8 @@ def submit_(results: Path, out: Path, *, allow_marked: bool) -> None:
     from discbench.results.store import write_whole
     from discbench.submissions import submit
 
-    content, manifest = submit.pack(results, allow_marked=allow_marked)
+    named = {task.id: task.dataset.rows_sha256 for task in registry.tasks(registry.plugins()).values()}
+    content, manifest = submit.pack(results, named, allow_marked=allow_marked)
     try:
         write_whole(out, content)
     except OSError as error:

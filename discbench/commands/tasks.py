@@ -8,10 +8,11 @@ import click
 
 from discbench.commands import show
 from discbench.commands.options import data_options, own_option
+from discbench.commands.stored import tell_faults
 from discbench.errors import DiscbenchError, ExitCode, NotAtHand
 from discbench.plugins import registry
-from discbench.values.asked import data_directory
 from discbench.values.checkpoints import builtins
+from discbench.values.given import data_directory
 
 
 @click.command()
@@ -35,12 +36,6 @@ def tasks(patterns: tuple[str, ...], data_dir: Path | None, *, as_json: bool) ->
         show.tasks(found, show.console(wide=True))
     if faults:
         sys.exit(int(ExitCode.PLUGIN))
-
-
-def tell_faults(faults: list[str]) -> None:
-    """Say on stderr which plugins a listing goes without."""
-    for fault in faults:
-        click.echo(f"error: {fault}", err=True)
 
 
 @click.command()
@@ -96,7 +91,7 @@ def _each(patterns: tuple[str, ...], data_dir: Path | None, *, unverified: bool,
         found += 1
         sizes = "/".join(map(str, loaded.sizes))
         partial = f", partial: {loaded.partial}" if loaded.partial else ""
-        click.echo(f"{task.id}: {loaded.status}, {sizes} rows, SHA-256 {loaded.sha256[:12]}…{partial}")
+        click.echo(f"{task.id}: {loaded.status}, {sizes} rows, SHA-256 {loaded.sha256}{partial}")
     for line in absent:
         click.echo(line, err=True)
     if worst or not found:

@@ -1,8 +1,8 @@
 """Data cards: what a task's rows are, as a record and as text.
 
-Everything that can be known of rows without a model: sizes, labels, lengths, letters, copies within and across splits,
-what an answer that ignores the input scores, and what loading costs. Rows are described as models get them, after the
-task's cut: two that differ only behind it are copies.
+Everything that can be known of rows without a model: sizes, labels, lengths, letters, copies and near copies within and
+across splits, what an answer that ignores the input scores, and what loading costs. Rows are described as models get
+them, after the task's cut: two that differ only behind it are copies.
 """
 
 import resource
@@ -16,10 +16,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from discbench.data import rowcache
+from discbench.data.classes import remarks
 from discbench.data.rows import SPLITS, Encoded, Loaded, constant, describe
 from discbench.errors import DataError
 from discbench.values.mapping import RandomTable
 from discbench.values.types import Classes, Task
+from discbench.words import copies
 
 Record = dict[str, Any]
 MOST_LETTERS, MOST_LABELS = 24, 12
@@ -90,9 +92,19 @@ def described(task: Task, loaded: Loaded) -> Record:
             for earlier, later in (("train", "validation"), ("train", "test"), ("validation", "test"))
             for known in (set(keys[earlier]),)
         },
+        "near": list(loaded.copies),
+        "families_on_two_sides": _on_two_sides(splits),
         "letters": _letters(task, splits),
+        "words": list(loaded.words),
+        "remarks": remarks(task, {name: describe(task.target, split.targets) for name, split in splits.items()}),
         "majority": majority(task, loaded),
     }
+
+
+def _on_two_sides(splits: dict[str, Encoded]) -> int | None:
+    """Return how many families have rows in more than one split; None if no row has a family."""
+    found = [set(split.families) - {None} for split in splits.values() if split.families]
+    return sum(count > 1 for count in Counter(name for names in found for name in names).values()) if found else None
 
 
 def _keys(split: Encoded) -> list[Any]:
@@ -110,6 +122,7 @@ def _split(task: Task, split: Encoded, keys: list[Any]) -> Record:
     return {
         "rows": len(split),
         "groups": len(set(split.groups)) if split.groups else None,
+        "families": len(set(split.families) - {None}) if split.families else None,
         "labels": describe(task.target, split.targets),
         "length": {"least": int(lengths.min()), "mean": round(float(lengths.mean()), 1), "most": int(lengths.max())},
         "copies": len(keys) - len(labels),
@@ -154,19 +167,32 @@ def text(record: Record) -> str:
         return "\n".join([*lines, "", f"  rows         not at hand: {record['why']}"])
     lines += ["", f"  {'':<13}{'train':>22}{'validation':>22}{'test':>22}"]
     lines += [f"  {name:<13}" + "".join(f"{value:>22}" for value in row) for name, row in _table(found).items()]
-    lines += [f"  {'shared':<13}" + ", ".join(f"{count} {what}" for what, count in found["shared"].items())]
+    shared = [f"{count} {what}" for what, count in found["shared"].items()]
+    apart = found["families_on_two_sides"]
+    shared += [] if apart is None else [f"{apart} families on two sides"]
+    lines += [f"  {'shared':<13}" + ", ".join(shared)]
+    lines += _near(found["near"])
     lines += _wrapped("alphabet", _shares(found["letters"], record["symbols"])) if found["letters"] else []
     lines += [line for name in SPLITS for line in _wrapped(name, _labels(record, found["splits"][name]["labels"]))]
+    lines += _wrapped("in words", _numbered(found["words"])) if found["words"] else []
     lines += [f"  {'majority':<13}" + ", ".join(f"{name} {score:.3f}" for name, score in found["majority"].items())]
+    lines += [line for remark in found["remarks"] for line in _wrapped("remark", remark.split())]
     loading = record["loading"]
     return "\n".join([*lines, f"  {'loading':<13}{loading['seconds']} s, at most {loading['peak_mib']} MiB so far"])
+
+
+def _near(ways: list[Record]) -> list[str]:
+    """Return a line for each way of being a near copy and each split, or why none is known."""
+    lines = [f"rows that {way['what']}: not counted, {way['why']}" for way in ways if "why" in way]
+    lines += [copies.told(way, name) for way in ways if "why" not in way for name in SPLITS[1:]]
+    return [f"  {'' if place else 'near copies':<13}{line}" for place, line in enumerate(lines)]
 
 
 def _facts(record: Record) -> Record:
     unit = "tokens" if record["symbols"] == "text" else "symbols"
     cut = f", rows cut after {record['longest']} {unit}" if record["longest"] else ""
     found = record["rows"]
-    status = found and f"{found['status']}, SHA-256 {found['sha256'][:12]}…"
+    status = found and f"{found['status']}, SHA-256 {found['sha256']}"
     return {
         "target": f"{record['target']}, {record['metric']}" + "".join(f", {name}" for name in record["also"]),
         "symbols": f"{record['symbols']}, mapping {record['mapping']}{cut}",
@@ -186,8 +212,9 @@ def _facts(record: Record) -> Record:
 def _table(found: Record) -> dict[str, list[str]]:
     splits = [found["splits"][name] for name in SPLITS]
     table = {"rows": [f"{s['rows']:,}" for s in splits]}
-    if splits[0]["groups"] is not None:
-        table["groups"] = [f"{s['groups']:,}" for s in splits]
+    for kind in ("groups", "families"):
+        if any(s[kind] is not None for s in splits):
+            table[kind] = [f"{s[kind] or 0:,}" for s in splits]
     table["length"] = [f"{s['length']['least']}..{s['length']['most']}, mean {s['length']['mean']}" for s in splits]
     table["copies"] = [f"{s['copies']:,}" for s in splits]
     table["two labels"] = [f"{s['contradictions']:,}" for s in splits]
@@ -204,10 +231,16 @@ def _shares(letters: dict[str, int], symbols: int) -> list[str]:
     return [f"{len(letters)} of {symbols} symbols occur:", *listed, *more]
 
 
+def _numbered(words: list[str]) -> list[str]:
+    listed = [f"{place} {word}," for place, word in enumerate(words[:MOST_LABELS])]
+    more = [f"and {len(words) - len(listed)} more"] if len(words) > len(listed) else []
+    return [*listed[:-1], listed[-1].rstrip(",") if not more else listed[-1], *more]
+
+
 def _labels(record: Record, labels: Record) -> list[str]:
     if "counts" not in labels:
         return [f"mean {labels['mean']:.3f},", f"sd {labels['sd']:.3f},", f"{labels['min']:.3f}..{labels['max']:.3f}"]
-    names = record["classes"] or [f"class {label}" for label in range(len(labels["counts"]))]
+    names = record["classes"] or record["rows"]["words"] or [f"class {label}" for label in range(len(labels["counts"]))]
     counted = [(label, count) for label, count in Counter(dict(enumerate(labels["counts"]))).most_common() if count]
     listed = [f"{names[label]} {count}," for label, count in counted[:MOST_LABELS]]
     more = [f"and {len(counted) - len(listed)} more classes"] if len(counted) > len(listed) else []

@@ -6,8 +6,14 @@ from pathlib import Path
 from discbench.errors import DataError
 
 
-def download(url: str, target: Path, max_bytes: int) -> None:
+def download(url: str, target: Path, max_bytes: int, instead: str = "") -> None:
     """Fetch `url` into `target`, going on where an earlier try was cut off.
+
+    Args:
+        url: Where it is.
+        target: Where it goes.
+        max_bytes: A larger one is refused.
+        instead: What can be done where there is no network, for the message.
 
     Raises:
         DataError: The address cannot be reached, answers with an error, or sends more than `max_bytes`.
@@ -20,8 +26,8 @@ def download(url: str, target: Path, max_bytes: int) -> None:
         _stream(url, part, max_bytes)
     except (httpx.HTTPError, httpx.InvalidURL) as error:
         raise DataError(
-            f"{url} cannot be fetched ({type(error).__name__}: {error});"
-            f" put a copy of {target.name} into the data directory (--data-dir or DISCBENCH_DATA)"
+            f"{url} cannot be fetched ({type(error).__name__}: {error})"
+            + (f"; {instead} (--data-dir or DISCBENCH_DATA)" if instead else "")
         ) from error
     os.replace(part, target)
 

@@ -1,41 +1,26 @@
-"""Find, download, check, unpack and read the files that rows come from.
+"""Find, download, check, open and unpack the files that rows come from, and split the rows.
 
 Every file is looked for in this order: the data directory (`--data-dir`, else `DISCBENCH_DATA`), the cache
 (`DISCBENCH_CACHE`, else `~/.cache/discbench`), its address. In the data directory and in the cache a file may
-lie as it is or compressed (`.xz`, `.gz`).
+lie as it is or compressed (`.xz`, `.gz`, `.bz2`, `.zst`).
 """
 
-import bz2
-import csv
 import fnmatch
-import gzip
 import hashlib
-import io
-import json
-import lzma
 import os
-import random
 import shutil
 import tarfile
 import tempfile
 import zipfile
-import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, Any, Literal, TypeVar
 
-from discbench.data.bounds import Bounded, allowed, check_unpacked
+from discbench.data.formats.bounds import allowed, check_unpacked
+from discbench.data.formats.opening import BROKEN, OPENERS, again, cache_directory, cause, read_bytes
 from discbench.errors import DataError, NotAtHand
-from discbench.values.types import Row, Splits
-
-T = TypeVar("T")
-OPENERS = {".xz": lzma.open, ".gz": gzip.open, ".bz2": bz2.open}
-BROKEN = (
-    OSError, EOFError, lzma.LZMAError, tarfile.TarError, zipfile.BadZipFile, zlib.error, csv.Error, UnicodeDecodeError
-)  # fmt: skip
 
 
 @dataclass
@@ -45,6 +30,8 @@ class Reading:
     directory: Path | None = None
     download: bool = True
     used: list[Path] = field(default_factory=list)
+    missed: list[Path] = field(default_factory=list)
+    """What was looked for and is not there."""
 
 
 _reading: ContextVar[Reading] = ContextVar("reading")
@@ -67,12 +54,6 @@ def reading(directory: Path | None = None, *, download: bool = True) -> Iterator
         _reading.reset(token)
 
 
-def cache_directory() -> Path:
-    """Return the directory of downloads and prepared rows."""
-    default = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "discbench"
-    return Path(os.environ.get("DISCBENCH_CACHE") or default)
-
-
 def local(name: str) -> Path | None:
     """Return the file `name` (a path relative to the data directory), plain or compressed, if it is there."""
     now = current()
@@ -82,6 +63,7 @@ def local(name: str) -> Path | None:
         if candidate.is_file():
             now.used.append(candidate)
             return candidate
+        now.missed.append(candidate)
     return None
 
 
@@ -100,16 +82,27 @@ def fetch(url: str, *, sha256: str | None = None, name: str | None = None, max_b
     from discbench.data.download import download
 
     basename = url.rstrip("/").rsplit("/", 1)[-1]
-    found = local(name or basename)
+    copy = name or basename
+    found = local(copy)
     if found is None:
         found = cache_directory() / "downloads" / hashlib.sha256(url.encode()).hexdigest()[:12] / basename
         if not found.is_file():
             if not current().download:
-                raise NotAtHand(f"{basename} of {url} is not at hand; fetch it with `discbench data fetch`")
-            download(url, found, max_bytes)
+                raise NotAtHand(
+                    f"{basename} of {url} is not at hand; fetch it with `discbench data fetch`{_elsewhere(copy)}"
+                )
+            download(url, found, max_bytes, f"put a copy as {copy} into the data directory" + _elsewhere(copy))
         current().used.append(found)
     _check_sha256(found, sha256, url)
     return found
+
+
+def _elsewhere(name: str) -> str:
+    """Return a hint where a file of that name lies in the data directory, but not in the folder where it belongs."""
+    folder, basename = current().directory, name.rsplit("/", 1)[-1]
+    if folder is None or "/" not in name or not (folder / basename).is_file():
+        return ""
+    return f"; {folder / basename} is not read: it belongs at {folder / name}"
 
 
 def _check_sha256(path: Path, expected: str | None, url: str) -> None:
@@ -129,36 +122,6 @@ def file_sha256(path: Path) -> str:
     """Return the SHA-256 of a file's bytes."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-@contextmanager
-def open_text(path: Path, encoding: str = "utf-8") -> Iterator[IO[str]]:
-    """Open a text file, plain or compressed; whatever is wrong with it becomes one DataError that names it."""
-    with open_binary(path) as raw, io.TextIOWrapper(raw, encoding=encoding, newline="") as file:
-        yield file
-
-
-def read_bytes(path: Path) -> bytes:
-    """Return a file's bytes, decompressed."""
-    with open_binary(path) as file:
-        return file.read()
-
-
-@contextmanager
-def open_binary(path: Path) -> Iterator[io.BufferedReader]:
-    """Open a file, plain or compressed; one that unpacks to far more than its size is refused."""
-    opener: Any = OPENERS.get(path.suffix, open)
-    try:
-        with opener(path, "rb") as file:
-            yield file if opener is open else io.BufferedReader(Bounded(file, path), 1 << 16)
-    except BROKEN as error:
-        raise DataError(
-            f"{path} cannot be read ({_cause(error)}); is it whole? replace it or fetch it again"
-        ) from error
-
-
-def _cause(error: BaseException) -> str:
-    return f"{type(error).__name__}: {' '.join(str(error).split())}"
 
 
 def unpack(archive: Path) -> Path:
@@ -181,7 +144,7 @@ def unpack(archive: Path) -> Path:
         shutil.rmtree(part, ignore_errors=True)
         if where.is_dir():
             return where
-        raise DataError(f"{archive} cannot be unpacked ({_cause(error)}); replace it or fetch it again") from error
+        raise DataError(f"{archive} cannot be unpacked ({cause(error)}); {again(archive)}") from error
     return where
 
 
@@ -207,99 +170,7 @@ def find_member(folder: Path, pattern: str) -> Path:
     """Return the one file below `folder` whose name matches `pattern`."""
     found = sorted(path for path in folder.rglob("*") if path.is_file() and fnmatch.fnmatch(path.name, pattern))
     if len(found) != 1:
-        raise DataError(f"{folder} should hold one {pattern!r}, found {[p.name for p in found]}; fetch it again")
-    return found[0]
-
-
-def read_table(
-    path: Path, *, delimiter: str | None = None, quoting: Literal[0, 1, 2, 3] = csv.QUOTE_MINIMAL
-) -> list[dict[str, str]]:
-    """Read a CSV or TSV file with a header, plain or compressed, into one dict a row."""
-    plain = path.name.removesuffix(path.suffix) if path.suffix in OPENERS else path.name
-    separator = delimiter or ("\t" if plain.endswith((".tsv", ".txt")) else ",")
-    with open_text(path, "utf-8-sig") as file:
-        rows = list(csv.DictReader(file, delimiter=separator, quoting=quoting, strict=quoting != csv.QUOTE_NONE))
-    for number, row in enumerate(rows, start=2):
-        if None in row or None in row.values():
-            raise DataError(
-                f"{path}, line {number}: {len(row)} columns were expected; is the file whole? fetch it again"
-            )
-    return rows
-
-
-def read_parquet(path: Path, columns: Sequence[str]) -> list[dict[str, Any]]:
-    """Read the named columns of a parquet file into one dict a row."""
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    try:
-        table = pq.read_table(io.BytesIO(read_bytes(path)))
-    except (OSError, pa.ArrowException) as error:
-        raise DataError(f"{path} is no parquet file ({_cause(error)}); is it whole? fetch it again") from error
-    if missing := sorted(set(columns) - set(table.column_names)):
-        raise DataError(f"{path} has no column {missing}; it has {table.column_names}")
-    found: list[dict[str, Any]] = table.select(list(columns)).to_pylist()
-    return found
-
-
-def read_json(path: Path) -> Any:  # noqa: ANN401 - whatever the publisher wrote
-    """Read a JSON file, or JSON lines, plain or compressed."""
-    with open_text(path) as file:
-        text = file.read()
-    try:
-        return (
-            json.loads(text)
-            if text.lstrip()[:1] in "[{" and "\n{" not in text
-            else [json.loads(x) for x in text.splitlines()]
-        )
-    except json.JSONDecodeError as error:
-        raise DataError(f"{path} is not valid JSON ({error}); is it whole? replace it or fetch it again") from error
-
-
-def read_rows(path: Path, *, symbols: str, label: str, group: str | None = None) -> list[Row]:
-    """Read the rows of a CSV, TSV, JSON or JSON-lines table from its named columns.
-
-    A label that is a whole number becomes a class, any other number a scalar.
-    """
-    plain = path.name.removesuffix(path.suffix) if path.suffix in OPENERS else path.name
-    records = read_json(path) if plain.endswith((".json", ".jsonl")) else read_table(path)
-    missing = {symbols, label, *([group] if group else [])} - set(records[0] if records else ())
-    if missing:
         raise DataError(
-            f"{path} has no column {sorted(missing)}; it has {sorted(records[0]) if records else 'no rows'}"
+            f"{folder} should hold one {pattern!r}, found {[p.name for p in found]}; is it the right archive?"
         )
-    return [Row(r[symbols], number(r[label], path), str(r[group]) if group else None) for r in records]
-
-
-def number(text: Any, path: Path) -> int | float:  # noqa: ANN401 - a cell of somebody's table
-    """Return a label as int where it is written as one, else as float."""
-    value = text[0] if isinstance(text, list) else text
-    try:
-        return int(value) if str(value).lstrip("+-").isdigit() else float(value)
-    except (TypeError, ValueError) as error:
-        raise DataError(f"{path}: label {value!r} is not a number; fetch the file again") from error
-
-
-def shuffle(rows: Sequence[T], seed: int) -> list[T]:
-    """Return the rows in the order that Python's `random.Random(seed).shuffle` gives."""
-    order = list(rows)
-    random.Random(seed).shuffle(order)  # noqa: S311 - a split, not a secret
-    return order
-
-
-def split(rows: Sequence[Row], *, parts: tuple[float, float, float], seed: int, partial: str = "") -> Splits:
-    """Shuffle once and cut into train, validation and test at int(share * n), as published splits of this kind do.
-
-    Rows that have groups are shuffled and cut by group: segments of one item on both sides would be a leak.
-    """
-    if abs(sum(parts) - 1) > 1e-9:  # noqa: PLR2004 - rounding
-        raise DataError(f"split parts {parts} add up to {sum(parts)}; give shares that add up to 1")
-    items: dict[object, list[Row]] = {}
-    for number, row in enumerate(rows):
-        items.setdefault(number if row.group is None else row.group, []).append(row)
-    order = shuffle(list(items.values()), seed)
-    first, second = int(parts[0] * len(order)), int(round(parts[0] + parts[1], 9) * len(order))
-    train, validation, test = (
-        [row for item in part for row in item] for part in (order[:first], order[first:second], order[second:])
-    )
-    return Splits(train=train, validation=validation, test=test, partial=partial)
+    return found[0]

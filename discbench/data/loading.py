@@ -8,25 +8,30 @@ from collections.abc import Callable, Iterator, Sequence
 from itertools import product
 from typing import Any
 
+from discbench.data.classes import check_words
+from discbench.data.identity import GIVEN, SPLITS, identified
 from discbench.errors import DataError, DiscbenchError, PluginError
-from discbench.values.foreign import quoted, raised
 from discbench.values.mapping import TextTable
 from discbench.values.types import Corpus, Row, Splits, Task
+from discbench.words.foreign import quoted, raised
+from discbench.words.forms import Text, fault
 
-SPLITS = ("train", "validation", "test")
 WHOLE = re.compile(r"[a-z0-9]+")
 """What a tokenizer leaves whole."""
+PARTIAL = Text(2000, least=0)
 END = object()
+MOST = 1 << 62
+"""Row numbers are below it."""
 
 
-def read(task: Task) -> Splits:
-    """Return a task's rows; what its reader prints goes to stderr.
+def read(task: Task) -> tuple[Splits, str]:
+    """Return a task's rows in their canonical order, and their SHA-256; what its reader prints goes to stderr.
 
     Raises:
         DataError: A file is missing or broken, or the rows are not of the task's form.
         PluginError: The reader failed, or returned anything but splits of rows.
     """
-    return checked(task, _called(f"{task.name}: its load()", task.dataset.load))
+    return identified(checked(task, _called(f"{task.name}: its load()", task.dataset.load)))
 
 
 def lines(corpus: Corpus, part: str) -> Iterator[str]:
@@ -83,12 +88,30 @@ def checked(task: Task, found: Any) -> Splits:  # noqa: ANN401 - what a reader r
     """Return what a reader returned if it is rows in three splits.
 
     Raises:
-        DataError: A split is empty, some rows have a group or a second text and others have none, or segments of one
-            item differ in their label.
-        PluginError: It is something else.
+        DataError: A split is empty, some rows have a group, a second text or a number and others have none, segments of
+            one item differ in their label, two rows have one number, or a class has one name in one table and another
+            in the next.
+        PluginError: It is something else, or the task names its classes otherwise than their words.
     """
     if not isinstance(found, Splits):
         raise PluginError(f"{task.name}: load() returns Splits, but {_kind(found)} was found; see discbench.data.split")
+    if unfit := fault(PARTIAL, found.partial, "Splits(partial)"):
+        raise PluginError(f"{task.name}: {unfit}")
+    _check_rows(task, found)
+    counts = {name: len(getattr(found, name)) for name in SPLITS}
+    if empty := [name for name, count in counts.items() if not count]:
+        raise DataError(f"{task.name}: no split is empty, but {empty} are, of {sum(counts.values())} rows in all")
+    for name, part in product(SPLITS, GIVEN):
+        if len({getattr(row, part) is not None for row in getattr(found, name)}) > 1:
+            raise DataError(f"{task.name}: all rows of {name} have a {part} or none has, but some have none")
+    for name in SPLITS:
+        _check_labels(task, getattr(found, name))
+        _check_numbers(task, name, getattr(found, name))
+    check_words(task, found)
+    return found
+
+
+def _check_rows(task: Task, found: Splits) -> None:
     for name in SPLITS:
         rows = getattr(found, name)
         if not isinstance(rows, Sequence):
@@ -96,15 +119,6 @@ def checked(task: Task, found: Any) -> Splits:  # noqa: ANN401 - what a reader r
         for number, row in enumerate(rows):
             for wrong in _faults(task, row):
                 raise PluginError(f"{task.name}: {wrong} was found in row {number} of {name}")
-    empty = [name for name in SPLITS if not len(getattr(found, name))]
-    if empty:
-        raise DataError(f"{task.name}: no split is empty, but {empty} are; is the file whole?")
-    for name, part in product(SPLITS, ("group", "pair")):
-        if len({getattr(row, part) is not None for row in getattr(found, name)}) > 1:
-            raise DataError(f"{task.name}: all rows of {name} have a {part} or none has, but some have none")
-    for name in SPLITS:
-        _check_labels(task, getattr(found, name))
-    return found
 
 
 def _check_labels(task: Task, rows: Sequence[Row]) -> None:
@@ -112,6 +126,15 @@ def _check_labels(task: Task, rows: Sequence[Row]) -> None:
     for row in rows:
         if row.group is not None and labels.setdefault(row.group, row.target) != row.target:
             raise DataError(f"{task.name}: segments of one item share a label, but those of {row.group!r} do not")
+
+
+def _check_numbers(task: Task, name: str, rows: Sequence[Row]) -> None:
+    for number, count in Counter(row.number for row in rows if row.number is not None).items():
+        if count > 1:
+            raise DataError(
+                f"{task.name}: a row's number is its place in its publisher's order, but {count} rows of {name} have"
+                f" number {number}"
+            )
 
 
 def _faults(task: Task, row: Any) -> Iterator[str]:  # noqa: ANN401 - what a reader calls a row
@@ -122,6 +145,12 @@ def _faults(task: Task, row: Any) -> Iterator[str]:  # noqa: ANN401 - what a rea
     target: Any = row.target
     if not isinstance(target, int | float):
         yield f"a target is a number, but {target!r:.40}"
+    number: Any = row.number
+    if number is not None and (isinstance(number, bool) or not isinstance(number, int) or not 0 <= number < MOST):
+        yield f"a row's number is a whole number from 0, but {number!r:.40}"
+    family: Any = row.family
+    if family is not None and (not isinstance(family, str) or not family):
+        yield f"a family is a name or None, but {family!r:.40}"
     if isinstance(task.mapping, TextTable):
         for text in (row.symbols, "" if row.pair is None else row.pair):
             if not isinstance(text, str):

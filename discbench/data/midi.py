@@ -1,6 +1,6 @@
 """Notes of many MIDI files in one archive, read in parallel and kept.
 
-A file's notes are those of its first instrument, in pretty_midi's order (a note is appended when it ends).
+A file's notes are those of its one instrument, in pretty_midi's order (a note is appended when it ends).
 """
 
 import hashlib
@@ -14,16 +14,20 @@ from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from discbench.data.files import cache_directory, file_sha256
+from discbench.data.files import file_sha256
+from discbench.data.formats.opening import again, cache_directory
 from discbench.errors import DataError
 
 LARGEST = 16 << 20
 """Bytes of one unpacked MIDI file; MAESTRO's longest has less than a megabyte."""
+
+READING = "notes of the one instrument"
+"""What is taken from a file; notes kept under another reading are not used."""
 
 
 class Notes(NamedTuple):
@@ -39,22 +43,28 @@ def parse(content: bytes, name: str) -> Notes:
     """Read one MIDI file.
 
     Raises:
-        DataError: It is no MIDI file, or has no instrument.
+        DataError: It is no MIDI file, or holds no notes, or those of several instruments (which of them is the piece?).
     """
     import pretty_midi
 
     try:
-        notes = pretty_midi.PrettyMIDI(io.BytesIO(content)).instruments[0].notes
+        parts = [part for part in pretty_midi.PrettyMIDI(io.BytesIO(content)).instruments if part.notes]
     except Exception as error:
-        raise DataError(
-            f"{name} is no MIDI file that can be read ({type(error).__name__}: {' '.join(str(error).split())});"
-            " fetch it again"
-        ) from error
+        told = f"{type(error).__name__}: {' '.join(str(error).split())}"
+        raise DataError(f"{name} is no MIDI file that can be read ({told}); is it whole?") from error
+    if len(parts) != 1:
+        found = f"notes of {len(parts)} instruments, {', '.join(map(_called, parts))}" if parts else "no notes"
+        raise DataError(f"{name} is a MIDI file with {found}, but a piece is the notes of one; leave it out")
+    notes = parts[0].notes
     return Notes(np.array([n.pitch for n in notes], np.uint8), np.array([n.start for n in notes], np.float64))
 
 
+def _called(part: Any) -> str:  # noqa: ANN401 - pretty_midi is untyped
+    return "drums" if part.is_drum else repr(part.name.strip() or f"program {part.program}")
+
+
 def members(archive: Path) -> dict[str, str]:
-    """Return the archive's MIDI files: path below the top folder -> full name.
+    """Return the archive's MIDI files: path, with and without the top folder -> full name.
 
     Raises:
         DataError: It is no zip archive.
@@ -63,8 +73,8 @@ def members(archive: Path) -> dict[str, str]:
         with zipfile.ZipFile(archive) as file:
             names = [n for n in file.namelist() if n.lower().endswith((".mid", ".midi"))]
     except (OSError, zipfile.BadZipFile) as error:
-        raise DataError(f"{archive} is no zip archive ({error}); is it whole? fetch it again") from error
-    return {name.partition("/")[2]: name for name in names}
+        raise DataError(f"{archive} is no zip archive ({error}); {again(archive)}") from error
+    return {**{name.partition("/")[2]: name for name in names}, **{name: name for name in names}}
 
 
 def _read(archive: Path, names: Sequence[str]) -> list[Notes]:
@@ -75,16 +85,16 @@ def _read(archive: Path, names: Sequence[str]) -> list[Notes]:
 def _content(file: zipfile.ZipFile, archive: Path, name: str) -> bytes:
     size = file.getinfo(name).file_size
     if size > LARGEST:
-        raise DataError(f"{archive}: {name} unpacks to {size:,} bytes, which no piano piece has; fetch it again")
+        raise DataError(f"{archive}: {name} unpacks to {size:,} bytes, which no piano piece has; {again(archive)}")
     try:
         return file.read(name)
     except (zipfile.BadZipFile, zlib.error, OSError, EOFError) as error:
-        raise DataError(f"{archive}: {name} cannot be unpacked ({error}); fetch the archive again") from error
+        raise DataError(f"{archive}: {name} cannot be unpacked ({error}); {again(archive)}") from error
 
 
 def read_all(archive: Path, names: Sequence[str]) -> list[Notes]:
     """Return the notes of the named members, in their order; parsed once and kept in the cache."""
-    asked = hashlib.sha256("\n".join(names).encode()).hexdigest()
+    asked = hashlib.sha256("\n".join([READING, *names]).encode()).hexdigest()
     kept = cache_directory() / "midi" / f"{file_sha256(archive)[:16]}-{asked[:16]}.npz"
     try:
         return _recall(kept)

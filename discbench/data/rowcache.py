@@ -1,26 +1,30 @@
 """Load a task's rows: read, check, encode, and keep on disk as Arrow through `datasets` (parsed once).
 
-One entry per (task id, data directory). An entry is good as long as the files that it was made from, the folders that
-they lie in (a whole file put beside a part of it is seen) and the reader's own file have the same size and time of
-change; the rows' SHA-256 is written beside them.
+One entry per (task id, data directory). An entry is good as long as its reader is the same, and all that it was made
+from has the same size and time of change: files that were handed out or opened by path, folders that they lie in or
+that were listed (a whole file put beside a part of it is seen), files that were looked for in vain, and the reader's
+code with the modules that it imports. The rows' SHA-256 is written beside them.
 """
 
 import hashlib
 import json
 import shutil
-import sys
+import tempfile
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from discbench.data import provenance
+from discbench.data.classes import words
 from discbench.data.files import reading
-from discbench.data.loading import SPLITS, read
+from discbench.data.loading import read
+from discbench.data.relatives.copies import count
 from discbench.data.rows import (
+    SPLITS,
     Encoded,
     Loaded,
-    digest,
     encode,
     fresh_directory,
     prepared_directory,
@@ -29,7 +33,7 @@ from discbench.data.rows import (
 from discbench.errors import DataError
 from discbench.values.types import Classes, Task
 
-FORMAT = 1
+FORMAT = 2
 
 
 def load(task: Task, directory: Path | None = None, *, download: bool = True, unverified: bool = False) -> Loaded:
@@ -49,11 +53,19 @@ def load(task: Task, directory: Path | None = None, *, download: bool = True, un
         known = recall(task, now.directory)
         if known is not None and (known.partial or task.dataset.rows_sha256 in {None, known.sha256}):
             return _check(task, known, unverified=unverified)
-        splits = read(task)
-        train, validation, test = (encode(task, getattr(splits, name)) for name in SPLITS)
-        loaded = Loaded(train, validation, test, digest(splits), "unverified", splits.partial)
+        with provenance.opened() as opened:
+            splits, sha256 = read(task)
+        encoded = {name: encode(task, getattr(splits, name)) for name in SPLITS}
+        loaded = Loaded(
+            **encoded,
+            sha256=sha256,
+            status="unverified",
+            partial=splits.partial,
+            words=words(splits, task.name),
+            copies=count(task, splits, encoded),
+        )
         if now.used:
-            remember(task, now.directory, now.used, loaded)
+            remember(task, now.directory, [*now.used, *now.missed, *map(Path, opened)], loaded)
     return _check(task, loaded, unverified=unverified, files=now.used)
 
 
@@ -65,7 +77,7 @@ def _check(task: Task, loaded: Loaded, *, unverified: bool, files: Iterable[Path
         return loaded._replace(status="unverified")
     names = ", ".join(str(f) for f in files) or "the cached rows"
     raise DataError(
-        f"{names}: the rows of {task.id} have SHA-256 {loaded.sha256[:12]}…, but the task was written for"
+        f"{names}: the rows of {task.id} have SHA-256 {loaded.sha256}, but the task was written for"
         f" {expected[:12]}…; fetch the files again, or run on them as they are with --unverified (scores are marked)"
     )
 
@@ -77,33 +89,43 @@ def entry(task: Task, directory: Path | None) -> Path:
 
 
 def _stamp(path: Path) -> list[Any]:
-    state = path.stat()
-    return [str(path.resolve()), state.st_size, state.st_mtime_ns]
+    """Return what shows that a file or folder changed; one that is not there has nothing."""
+    try:
+        state = path.stat()
+    except OSError:
+        return [str(path)]
+    return [str(path), state.st_size, state.st_mtime_ns, state.st_ino]
 
 
-def _reader(task: Task) -> list[Path]:
-    """Return the file that the task's loader is written in."""
-    loader = getattr(task.dataset.load, "func", task.dataset.load)
-    file = getattr(sys.modules.get(loader.__module__), "__file__", None)
-    return [Path(file)] if file else []
+def _made_from(paths: Iterable[Path]) -> list[Path]:
+    """Return files, and the folders of those that are there; of the one for temporary files nothing can be said."""
+    files = {path.absolute() for path in paths}
+    folders = {path.parent for path in files if path.exists()} - {Path(tempfile.gettempdir()).absolute()}
+    return sorted(files | folders)
 
 
 def _shape(task: Task) -> list[Any]:
-    return [FORMAT, repr(task.mapping), task.max_symbols, str(task.target)]
+    data = task.dataset
+    form = data.form and [data.form.name, data.form.missing]
+    read_by = provenance.described(data.load)
+    return [FORMAT, repr(task.mapping), task.max_symbols, str(task.target), read_by, data.shared, form]
 
 
 def summary(task: Task, directory: Path | None) -> dict[str, Any] | None:
     """Return what is known of the task's rows without reading them: hash, sizes, mean length; None if nothing is."""
     try:
         note: dict[str, Any] = json.loads((entry(task, directory) / "note.json").read_text(encoding="utf-8"))
-        fresh = all(_stamp(Path(path)) == [path, size, time] for path, size, time in note["files"])
-    except (OSError, ValueError, KeyError):
+        fresh = all(_stamp(Path(stamp[0])) == stamp for stamp in note["files"])
+    except (OSError, ValueError, KeyError, IndexError, TypeError):
         return None
     return note if fresh and note["shape"] == _shape(task) else None
 
 
 def remember(task: Task, directory: Path | None, files: Sequence[Path], loaded: Loaded) -> None:
-    """Write an entry, whole or not at all."""
+    """Write an entry, whole or not at all; none where the reader's code was changed while this process ran."""
+    code = provenance.code_of(task.dataset.load)
+    if provenance.changed_since_began(code):
+        return
     import datasets
 
     final = entry(task, directory)
@@ -114,9 +136,11 @@ def remember(task: Task, directory: Path | None, files: Sequence[Path], loaded: 
     )
     note = {
         "shape": _shape(task),
-        "files": [_stamp(path) for path in sorted({*files, *(path.parent for path in files), *_reader(task)})],
+        "files": [_stamp(path) for path in [*_made_from(files), *code]],
         "sha256": loaded.sha256,
         "partial": loaded.partial,
+        "words": list(loaded.words),
+        "copies": list(loaded.copies),
         "sizes": list(loaded.sizes),
         "mean_symbols": float(np.concatenate([getattr(loaded, n).lengths for n in SPLITS]).mean()),
     }
@@ -135,8 +159,14 @@ def recall(task: Task, directory: Path | None) -> Loaded | None:
         stored = datasets.load_from_disk(str(entry(task, directory) / "arrow"))
     except (OSError, ValueError):
         return None
-    train, validation, test = (_from_arrow(task, stored[name]) for name in SPLITS)
-    return Loaded(train, validation, test, note["sha256"], "unverified", note["partial"])
+    return Loaded(
+        **{name: _from_arrow(task, stored[name]) for name in SPLITS},
+        sha256=note["sha256"],
+        status="unverified",
+        partial=note["partial"],
+        words=tuple(note["words"]),
+        copies=note["copies"],
+    )
 
 
 def _to_arrow(task: Task, split: Encoded) -> Any:  # noqa: ANN401 - datasets is untyped
@@ -153,20 +183,28 @@ def _to_arrow(task: Task, split: Encoded) -> Any:  # noqa: ANN401 - datasets is 
         features |= {"text": datasets.Value("large_string"), "pair": datasets.Value("large_string")}
     if split.groups is not None:
         columns["group"], features["group"] = list(split.groups), datasets.Value("string")
+    if split.numbers is not None:
+        columns["number"], features["number"] = split.numbers, datasets.Value("int64")
+    if split.families is not None:
+        columns["family"], features["family"] = list(split.families), datasets.Value("string")
     return datasets.Dataset.from_dict(columns, features=datasets.Features(features))
 
 
 def _from_arrow(task: Task, stored: Any) -> Encoded:  # noqa: ANN401 - datasets is untyped
     table = stored.data.table.combine_chunks()
     targets = table["target"].to_numpy().astype(np.int64 if isinstance(task.target, Classes) else np.float32)
-    groups = tuple(table["group"].to_pylist()) if "group" in table.column_names else None
+    groups, families = (
+        tuple(table[name].to_pylist()) if name in table.column_names else None for name in ("group", "family")
+    )
+    numbers = table["number"].to_numpy().astype(np.int64) if "number" in table.column_names else None
     if "text" in table.column_names:
         texts = tuple(zip(table["text"].to_pylist(), table["pair"].to_pylist(), strict=True))
-        return Encoded(np.zeros(0, np.uint16), np.zeros(len(targets) + 1, np.int64), targets, groups, texts)
+        empty = np.zeros(0, np.uint16), np.zeros(len(targets) + 1, np.int64)
+        return Encoded(*empty, targets, groups, texts, numbers, families)
     lists = table["symbols"].combine_chunks()
     lengths = lists.value_lengths().to_numpy(zero_copy_only=False)
     offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
-    return Encoded(lists.flatten().to_numpy().astype(np.uint16), offsets, targets, groups)
+    return Encoded(lists.flatten().to_numpy().astype(np.uint16), offsets, targets, groups, None, numbers, families)
 
 
 def forget(task: Task, directory: Path | None) -> None:

@@ -1,11 +1,9 @@
 """Rows as arrays: hash, encode, cache, subset.
 
-A dataset is identified by its rows, not by the file they came in: the SHA-256 is over the sorted rows of each split,
-scalars rounded to float32, so that the same rows from JSON, CSV or LMDB hash the same.
+A dataset is identified by its rows, not by the file they came in (see `identity`): the same rows from JSON, CSV or
+LMDB, in any order, hash the same and stand at the same places here.
 """
 
-import hashlib
-import json
 import shutil
 import tempfile
 from collections.abc import Sequence
@@ -16,13 +14,14 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from discbench.data.files import cache_directory
-from discbench.data.loading import SPLITS as SPLITS  # noqa: PLC0414 - offered here as well
-from discbench.errors import DataError
+from discbench.data.formats.opening import cache_directory
+from discbench.data.identity import SPLITS, canonical, digest
+from discbench.errors import DataError, UserError
 from discbench.values.mapping import RandomTable, shuffled
-from discbench.values.types import Classes, Row, Scalar, Splits, Task
+from discbench.values.types import Classes, Row, Scalar, Task
 
 Status = Literal["verified", "unverified"]
+__all__ = ["SPLITS", "canonical", "digest"]  # of `identity`, offered here as well
 LEAST = 1e-9
 """Probability of what train rows never held."""
 
@@ -39,6 +38,9 @@ class Encoded:
     groups: tuple[str, ...] | None = None
     texts: tuple[tuple[str, str | None], ...] | None = None
     """The texts of text tasks, whose symbols a tokenizer makes later."""
+    numbers: NDArray[np.int64] | None = None
+    """(rows,): the rows' places in their publisher's order, where they have one."""
+    families: tuple[str | None, ...] | None = None
 
     def __len__(self) -> int:
         return len(self.targets)
@@ -57,6 +59,8 @@ class Encoded:
             targets=self.targets[rows],
             groups=self.groups and tuple(self.groups[r] for r in rows),
             texts=self.texts and tuple(self.texts[r] for r in rows),
+            numbers=None if self.numbers is None else self.numbers[rows],
+            families=self.families and tuple(self.families[r] for r in rows),
         )
 
 
@@ -69,31 +73,15 @@ class Loaded(NamedTuple):
     sha256: str
     status: Status
     partial: str = ""
+    words: tuple[str, ...] = ()
+    """What the table calls the classes, where its labels are words."""
+    copies: Sequence[dict[str, Any]] = ()
+    """Near copies of train rows, as `discbench.data.relatives.copies.count` counts them."""
 
     @property
     def sizes(self) -> tuple[int, int, int]:
         """Rows of train, validation and test."""
         return len(self.train), len(self.validation), len(self.test)
-
-
-def canonical(row: Row) -> str:
-    """Return a row as one line of JSON; scalars as the shortest decimal of their float32."""
-    symbols = row.symbols if isinstance(row.symbols, str) else list(row.symbols)
-    target = int(row.target) if isinstance(row.target, int) else float(np.float32(row.target))
-    rest = [row.group, row.pair] if row.group or row.pair else []
-    return json.dumps([symbols, target, *rest], ensure_ascii=False, separators=(",", ":"))
-
-
-def digest(splits: Splits, *, ordered: bool = False) -> str:
-    """Return the SHA-256 that identifies the rows, whatever their container and, unless `ordered`, their order."""
-    whole = hashlib.sha256()
-    for name in SPLITS:
-        lines = [canonical(row) for row in getattr(splits, name)]
-        lines = lines if ordered else sorted(lines)
-        whole.update(f"{name} {len(lines)}\n".encode())
-        for line in lines:
-            whole.update(f"{line}\n".encode())
-    return whole.hexdigest()
 
 
 def encode(task: Task, rows: Sequence[Row]) -> Encoded:
@@ -115,7 +103,9 @@ def encode(task: Task, rows: Sequence[Row]) -> Encoded:
         codes = np.fromiter((c for piece in pieces for c in piece), dtype=np.uint16)
         offsets, texts = np.concatenate([[0], np.cumsum([len(p) for p in pieces])]).astype(np.int64), None
     groups = tuple(str(r.group) for r in rows) if rows and rows[0].group is not None else None
-    return Encoded(codes, offsets, _targets(task, rows), groups, texts)
+    numbers = np.array([r.number for r in rows], np.int64) if rows and rows[0].number is not None else None
+    families = tuple(r.family for r in rows) if any(r.family is not None for r in rows) else None
+    return Encoded(codes, offsets, _targets(task, rows), groups, texts, numbers, families)
 
 
 def _check_symbols(task: Task, rows: Sequence[Row], pieces: list[list[int]]) -> None:
@@ -129,29 +119,62 @@ def _check_symbols(task: Task, rows: Sequence[Row], pieces: list[list[int]]) -> 
 
 
 def _targets(task: Task, rows: Sequence[Row]) -> NDArray[Any]:
-    values = np.array([row.target for row in rows], dtype=np.float64)
+    values = np.array([int(y) if isinstance(y, int) else y for y in (row.target for row in rows)], dtype=np.float64)
     if isinstance(task.target, Scalar):
         if not np.isfinite(values).all():
             raise DataError(f"{task.name}: labels are finite numbers, but some are not; is the file whole?")
         return values.astype(np.float32)
     wrong = set(values.tolist()) - set(map(float, range(task.target.n)))
     if wrong:
+        found = sorted(set(values.tolist()))
+        if found == list(map(float, range(1, task.target.n + 1))):
+            raise DataError(
+                f"{task.name}: labels are 0..{task.target.n - 1}, but 1..{task.target.n} occur; subtract 1, or say"
+                f" read_rows(classes={tuple(range(1, task.target.n + 1))})"
+            )
+        strange = ", ".join(f"{label:g}" for label in sorted(wrong)[:5])
         raise DataError(
-            f"{task.name}: labels are 0..{task.target.n - 1}, but {sorted(wrong)[:5]} occur; is it the right file?"
+            f"{task.name}: labels are 0..{task.target.n - 1}, but {strange} occur;"
+            " read_rows(classes=...) names those of a table in their order"
         )
     return values.astype(np.int64)
 
 
-def chosen(count: int, limit: int | None, fraction: float, seed: int, *, first: bool = False) -> NDArray[np.int64]:
-    """Return which of `count` rows to keep, in file order: a share, then at most `limit` of them.
+def chosen(
+    count: int, limit: int | None, fraction: float, seed: int, *, numbers: NDArray[np.int64] | None = None
+) -> NDArray[np.int64]:
+    """Return which of `count` rows to keep, as places in their canonical order: a share, then at most `limit` of them.
 
-    The draw sorts row numbers by hash, so it is the same everywhere; `first` takes the first rows instead.
+    The draw sorts places by the hash of `seed/place`, so it is the same everywhere.
+
+    Args:
+        count: Rows of the split.
+        limit: At most so many.
+        fraction: Share of them, above 0 and at most 1.
+        seed: Of the draw.
+        numbers: The rows' own (count,), to take those with the least numbers instead of a draw.
     """
     keep = max(1, int(fraction * count)) if fraction < 1 else count
     if limit is not None:
         keep = min(keep, limit)
-    order = list(range(count)) if first or keep == count else shuffled(range(count), seed)
+    if keep >= count:
+        return np.arange(count, dtype=np.int64)
+    order = shuffled(range(count), seed) if numbers is None else np.argsort(numbers, kind="stable").tolist()
     return np.array(sorted(order[:keep]), dtype=np.int64)
+
+
+def numbers_of(task: Task, train: Encoded) -> NDArray[np.int64]:
+    """Return the train rows' places in their publisher's order, (rows,).
+
+    Raises:
+        UserError: The task's rows have none.
+    """
+    if train.numbers is None:
+        raise UserError(
+            f"--subset first: the rows of {task.name} have no order of their publisher's that a first share could"
+            " follow; take --subset drawn"
+        )
+    return train.numbers
 
 
 def describe(target: Classes | Scalar, targets: NDArray[Any]) -> dict[str, Any]:

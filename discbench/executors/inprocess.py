@@ -3,7 +3,6 @@
 For a cell that is too large for one device, and for a debugger.
 """
 
-import os
 from collections.abc import Callable, Sequence
 
 from discbench.values.cells import Cell
@@ -17,24 +16,21 @@ def run(jobs: Sequence[Job], place: Place, workers: int, threads: int, watch: Wa
     Raises:
         DiscbenchError: What a check found; no cell is started then.
     """
-    for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS"):
-        os.environ.setdefault(name, str(threads))
-    import torch
-
     from discbench.plugins import registry
     from discbench.training.run import Bench
+    from discbench.training.steady import steady
 
-    torch.set_num_threads(threads)
     tasks = {task.id: task for task in (*registry.tasks(registry.plugins()).values(), *unpack(place.given))}
-    bench = Bench(place)
-    for job in sorted(jobs, key=lambda job: job.cell is not None):
-        cell = job.cell
-        if cell is None:
-            bench.check(job.checkpoint, list(job.checks), tasks)
-            continue
-        watch(Event("start", cell))
-        result = bench.run(cell, job.checkpoint, tasks[cell.task], _steps(cell, watch))
-        watch(Event("end", cell, result=result))
+    bench = Bench(place, threads)
+    with steady(threads):
+        for job in sorted(jobs, key=lambda job: job.cell is not None):
+            cell = job.cell
+            if cell is None:
+                bench.check(job.checkpoint, list(job.checks), tasks)
+                continue
+            watch(Event("start", cell))
+            result = bench.run(cell, job.checkpoint, tasks[cell.task], _steps(cell, watch))
+            watch(Event("end", cell, result=result))
 
 
 def _steps(cell: Cell, watch: Watch) -> Callable[[int, int, float], None]:

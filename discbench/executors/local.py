@@ -5,6 +5,7 @@ told as failed and a new worker takes the dead one's place. Workers end with the
 """
 
 import os
+import signal
 import sys
 import tempfile
 import time
@@ -17,7 +18,8 @@ from typing import Any
 
 from discbench.errors import DiscbenchError
 from discbench.executors import start
-from discbench.results.store import FORMAT, Store
+from discbench.results.forms.result import FORMAT
+from discbench.results.store import Store
 from discbench.values.checkpoints import Checkpoint
 from discbench.values.jobs import Event, Job, Watch
 from discbench.values.place import Place, unpack
@@ -111,9 +113,7 @@ def _bury(worker: Worker, crew: list[Worker], place: Place, watch: Watch) -> Non
     worker.process.join(5)
     crew.remove(worker)
     last = worker.log.read_text(encoding="utf-8", errors="replace").strip().splitlines()[-1:] or ["no message"]
-    cause = (
-        f"its process ended with code {worker.process.exitcode} ({last[0][:200]}); out of memory? try fewer --workers"
-    )
+    cause = _ending(worker.process.exitcode, last[0][:200])
     worker.log.unlink(missing_ok=True)
     if worker.job is None or worker.job.cell is None:
         raise DiscbenchError(f"a worker could not look at the checkpoint: {cause}")
@@ -131,6 +131,15 @@ def _bury(worker: Worker, crew: list[Worker], place: Place, watch: Watch) -> Non
         }
         store.put(cell, stored, None)
     watch(Event("end", cell, result=stored))
+
+
+def _ending(code: int | None, last: str) -> str:
+    """Return how a process ended, with the last line that it wrote; only one that was killed may have lacked memory."""
+    if code is None or code >= 0:
+        return f"its process ended with code {code} ({last})"
+    known = -code in {each.value for each in signal.Signals}
+    memory = "; out of memory? try fewer --workers" if -code == signal.SIGKILL else ""
+    return f"its process was ended by {signal.Signals(-code).name if known else -code} ({last}){memory}"
 
 
 def _dismiss(crew: list[Worker]) -> None:
@@ -155,7 +164,7 @@ def work(pipe: Connection, place: Place, threads: int, log: str, environment: di
     from discbench.training.run import Bench
 
     tasks = {task.id: task for task in (*registry.tasks(registry.plugins()).values(), *unpack(place.given))}
-    bench = Bench(place)
+    bench = Bench(place, threads)
     while True:
         try:
             job: Job = pipe.recv()
@@ -173,6 +182,8 @@ def _perform(job: Job, bench: Any, tasks: dict[str, Any], pipe: Connection) -> A
         bench.check(job.checkpoint, list(job.checks), tasks)
     except DiscbenchError as error:
         return error
+    except Exception as error:  # noqa: BLE001 - told in its own words, like what a check found
+        return DiscbenchError(f"a worker could not look at {job.checkpoint.name!r}: {type(error).__name__}: {error}")
     return bench.known(job.checkpoint)
 
 

@@ -12,13 +12,13 @@ from typing import Any
 from discbench.exports.selection import Files, Record, Selection, all_of, finished_at, main_init, words
 from discbench.results.headline import WAY
 from discbench.results.store import folder_name
+from discbench.values.metrics import BUILT_IN
+from discbench.words.forms import FINITE
 
 SCHEMA = Path(__file__).parent / "schemas" / "every-eval-ever-0.3.0.schema.json"
 VERSION = "0.3.0"
 RANGES: dict[str, tuple[float | str, float | str]] = {
-    **dict.fromkeys(("accuracy", "balanced_accuracy", "f1", "macro_f1", "auroc"), (0.0, 1.0)),
-    **dict.fromkeys(("matthews", "pearson", "spearman"), (-1.0, 1.0)),
-    "rmse": (0.0, "Infinity"),
+    metric.name: (metric.least, metric.most if metric.most < FINITE else "Infinity") for metric in BUILT_IN
 }
 ANY: tuple[float | str, float | str] = ("-Infinity", "Infinity")
 OVER_SEEDS = "seeds: each is a training run of its own"

@@ -14,8 +14,6 @@ import numpy as np
 
 from discbench.exports.selection import Files, Record, Selection, all_of, finished_at, slug, words
 from discbench.results import stats
-from discbench.results.store import Store, unpack_predictions
-from discbench.values.cells import Cell
 
 NOT_SAFE = re.compile(r"[\"<>:/|\\?*\[\]]+")
 """What lm-evaluation-harness replaces in a model's name."""
@@ -144,8 +142,7 @@ def _model(way: Record, results: list[Record]) -> Record:
 
 
 def _samples(selection: Selection, result: Record) -> list[bytes]:
-    path = Store(selection.root).path(Cell(**result["cell"]))
-    rows, outputs, targets = unpack_predictions(path.with_name(result["predictions"]["file"]))
+    rows, outputs, targets = selection.answers(result)
     cell, classes = result["cell"], targets.dtype.kind in "iu"
     given = outputs.argmax(axis=1) if classes else outputs[:, 0].astype(np.float64)
     name = "correct" if classes else "squared_error"

@@ -1,15 +1,15 @@
 """What of a store is exported, and the words that all formats share."""
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
-from pathlib import Path
 from typing import Any
 
 from discbench.errors import UserError
 from discbench.results import board, headline
-from discbench.results.store import Store, folder_name
+from discbench.results.store import Predictions, Store, folder_name
+from discbench.values.checkpoints import told_apart
 
 Record = dict[str, Any]
 Files = dict[str, bytes]
@@ -21,8 +21,9 @@ MOST_SLUG = 80
 class Selection:
     """The results to export, and the board of them."""
 
-    root: Path
     results: list[Record]
+    answers: Callable[[Record], Predictions]
+    """The predictions of a result."""
     by_id: dict[str, Record]
     entries: list[Record]
     headlines: list[Record]
@@ -44,19 +45,24 @@ class Selection:
 
     @property
     def ways(self) -> Iterator[tuple[Record, list[Record]]]:
-        """Yield each way of running a checkpoint with its entries, baselines too, in the order of the board."""
+        """Yield each way of running a checkpoint with its entries, baselines too, in the order of the board.
+
+        Checkpoints of one name are told apart, so that no file of one takes the place of another's.
+        """
         groups: dict[str, tuple[Record, list[Record]]] = {}
+        names = told_apart((entry["checkpoint"], entry["revision"]) for entry in self.entries)
         for entry in self.entries:
-            way = {name: entry[name] for name in headline.WAY}
+            called = names[entry["checkpoint"], entry["revision"]]
+            way = {name: entry[name] for name in headline.WAY} | {"checkpoint": called}
             groups.setdefault(repr(way), (way, []))[1].append(entry)
         yield from groups.values()
 
 
-def select(root: Path, *, recipe: str | None, marked: bool, whole_only: bool, **hub: str) -> Selection:
+def select(store: Store, *, recipe: str | None, marked: bool, whole_only: bool, **hub: str) -> Selection:
     """Read a store and build the board of what is to be exported.
 
     Args:
-        root: The store.
+        store: Whose results.
         recipe: Only cells of this recipe (and baselines); None for all.
         marked: Whether marked cells are taken where a format cannot keep them apart.
         whole_only: Whether the format cannot keep failed and marked cells apart from whole ones.
@@ -65,25 +71,50 @@ def select(root: Path, *, recipe: str | None, marked: bool, whole_only: bool, **
     Raises:
         UserError: Nothing is left to export.
     """
-    results = [r for r in Store(root).results() if recipe is None or r["cell"]["recipe"]["name"] in {recipe, "none"}]
+    results = [r for r in store.results() if recipe is None or r["cell"]["recipe"]["name"] in {recipe, "none"}]
+    empty = "it holds no cells" + (f" of recipe {recipe!r}" if recipe else "")
+    try:
+        return selected(results, store.answers, marked=marked, whole_only=whole_only, **hub)
+    except NothingLeft as error:
+        raise UserError(f"nothing of {str(store.root)!r} can be exported: {str(error) or empty}") from None
+
+
+class NothingLeft(Exception):  # noqa: N818 - it is what the name says
+    """No result can be exported; its text says why, and is empty if there was none."""
+
+
+def selected(
+    results: Iterable[Record],
+    answers: Callable[[Record], Predictions],
+    *,
+    marked: bool,
+    whole_only: bool,
+    benchmark: str = "",
+    source_url: str = "",
+) -> Selection:
+    """Return what is to be exported of these results; see `select`.
+
+    Raises:
+        NothingLeft: Nothing.
+    """
+    results = list(results)
     failed = [r for r in results if r["status"] != "finished"]
     kept = [r for r in results if r["status"] == "finished" and (marked or not r["marks"])] if whole_only else results
     count = len(results) - len(failed) - len(kept) if whole_only else 0
     left_out = [f"{len(failed)} failed cells"] * bool(failed and whole_only)
     left_out += [f"{count} marked cells (--allow-marked takes them)"] * bool(count)
     if not kept:
-        why = ", ".join(left_out) or "it holds no cells" + (f" of recipe {recipe!r}" if recipe else "")
-        raise UserError(f"nothing of {str(root)!r} can be exported: {why}")
+        raise NothingLeft(", ".join(left_out))
     made = board.build(kept)
     return Selection(
-        root=root,
         results=kept,
+        answers=answers,
         by_id={r["id"]: r for r in kept},
         entries=made["entries"],
-        headlines=made["checkpoints"],
+        headlines=board.shown(made)["checkpoints"],
         left_out=tuple(left_out),
-        benchmark=hub.get("benchmark", ""),
-        source_url=hub.get("source_url", ""),
+        benchmark=benchmark,
+        source_url=source_url,
     )
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from discbench.exports.selection import Files, Record, Selection, words
 from discbench.results import board, stats
+from discbench.values.recipes import changes
 
 CELL_FIELDS = (
     "id", "checkpoint", "revision", "task", "discipline", "init", "seed", "mapping", "mapping_seed", "map_specials",
@@ -56,6 +57,7 @@ def _cell_line(result: Record) -> Record:
         **cell,
         "id": result["id"],
         "recipe": cell["recipe"]["name"],
+        "changed": changes(cell),
         "lr": cell["recipe"]["lr"],
         "discipline": about["discipline"],
         "status": result["status"],

@@ -5,6 +5,7 @@ is handed to `discbench.evaluate` in a thread; the model only names a checkpoint
 again: a second evaluation, or `inspect eval-set` after an interruption, reads it.
 """
 
+import functools
 import io
 import json
 import logging
@@ -115,9 +116,9 @@ def finetuned(sweeps: Sweeps) -> Solver:
         del generate
         model = str(state.model).removeprefix(PREFIX)
         answered = await sweeps.answer(model, state.metadata["seed"])
-        failed = {init: cell for init, cell in answered["cells"].items() if cell["status"] != "finished"}
+        failed = [cell for cell in answered["cells"] if cell["status"] != "finished"]
         if failed:
-            raise CellError("; ".join(f"{init} ({cell['id']}): {cell['cause']}" for init, cell in failed.items()))
+            raise CellError("; ".join(f"{cell['init']} ({cell['id']}): {cell['cause']}" for cell in failed))
         state.metadata = {**state.metadata, **answered}
         state.output = ModelOutput.from_content(str(state.model), json.dumps(answered["cells"], indent=1))
         return state
@@ -149,14 +150,31 @@ def _bounds(scores: list[SampleScore]) -> tuple[float, float]:
     return stats.interval([score.score.as_float() for score in scores]) or (math.nan, math.nan)
 
 
-@scorer(metrics={"gain*": [mean(), stderr(), std(), low(), high()], "*": [mean(), stderr(), std()]})
+def _of_several(theirs: Metric) -> Metric:
+    """Return the harness's measure of spread, under its own name; not a number for one seed, of which it says 0."""
+
+    @functools.wraps(theirs)  # with the name that it is registered by
+    def spread(scores: list[SampleScore]) -> float:
+        return theirs(scores) if len(scores) > 1 else math.nan
+
+    return spread
+
+
+SPREAD = [_of_several(stderr()), _of_several(std())]
+
+
+def _called(cell: dict[str, Any]) -> str:
+    return " ".join([cell["init"], *(f"{name} {value}" for name, value in cell["apart"].items())])
+
+
+@scorer(metrics={"gain*": [mean(), *SPREAD, low(), high()], "*": [mean(), *SPREAD]})
 def cells() -> Scorer:
     """Read the scores off the cells: each init's, its gain over scratch, cells that collapsed or are marked."""
 
     async def score(state: TaskState, target: Target) -> Score:
         del target
         answered = state.metadata
-        lines = [f"{init}: {cell['score']:.4f}, cell {cell['id']}" for init, cell in answered["cells"].items()]
+        lines = [f"{_called(cell)}: {cell['score']:.4f}, cell {cell['id']}" for cell in answered["cells"]]
         found = {name: value for name, value in seeds.values(answered).items() if name != "failed_cells"}
         return Score(value=found, explanation="\n".join(lines), metadata={"cells": answered["cells"]})
 

@@ -271,7 +271,7 @@ def run(words: Iterable[str], stubs: str) -> list[tuple[Board, Path]]:
     known = registry.tasks(registry.plugins())
     if not args.tasks:
         raise UserError("--tasks names no task; `discbench tasks` lists them")
-    args.tasks = [name for pattern in args.tasks for name in _names(pattern, known)]
+    args.tasks = names(args.tasks, known)
     args.include_path = [stubs] if args.include_path is None else [args.include_path, stubs]
     if "discbench" not in model_registry:
         model_registry.register("discbench", target=f"{__name__}:{DiscbenchLM.__name__}")
@@ -284,8 +284,16 @@ def run(words: Iterable[str], stubs: str) -> list[tuple[Board, Path]]:
     return boards
 
 
-def _names(pattern: str, known: Mapping[str, Ours]) -> list[str]:
-    """Return what the harness calls the tasks of a pattern: their names, or the group of a whole discipline."""
-    groups = {group_name(task.discipline) for task in known.values() if not task.control}
-    named = pattern if pattern in groups else group_name(pattern)
-    return [named] if named in groups else [task.name for task in registry.select([pattern], dict(known))]
+def names(patterns: Sequence[str], known: Mapping[str, Ours]) -> list[str]:
+    """Return what the harness calls the tasks of patterns: the group of each whole discipline, and the others' names.
+
+    Each task is named once, as the harness wants it, whichever patterns it matches.
+    """
+    of = {task.name: group_name(task.discipline) for task in known.values() if not task.control}
+    groups = set(of.values())
+    asked = [part.strip() for text in patterns for part in text.split(",")]
+    named = {part: part if part in groups else group_name(part) for part in asked}
+    whole = [group for group in named.values() if group in groups]
+    rest = [part for part, group in named.items() if group not in groups]
+    single = [task.name for task in registry.select(rest, dict(known))]
+    return list(dict.fromkeys([*whole, *(name for name in single if of.get(name) not in whole)]))

@@ -24,7 +24,7 @@ BUILTINS = {
     **{name: f"discbench.tasks.{name}" for name in ("chem", "dna", "formal", "glue", "music", "protein")},
     "probes": "discbench.probes.builtin",
     "executors": "discbench.executors.builtin",
-    "corpora": "discbench.corpora.artificial",
+    "corpora": "discbench.pretraining.artificial",
 }
 """Plugin name -> module."""
 SECONDS = 10.0

@@ -20,11 +20,11 @@ import pluggy
 from discbench.errors import NoSuchName, PluginError, did_you_mean
 from discbench.plugins import hookspecs
 from discbench.plugins.isolation import BUILTINS, GIVEN, Installed, guarded, installed, misfit, tell, way_out
-from discbench.values.foreign import raised
 from discbench.values.jobs import Executor
 from discbench.values.measurement import Probe
 from discbench.values.types import Corpus, Task
 from discbench.values.version import __version__
+from discbench.words.foreign import raised
 
 T = TypeVar("T")
 GROUP = "discbench"
@@ -179,6 +179,12 @@ def tasks(manager: pluggy.PluginManager, faults: list[str] | None = None) -> dic
     """Return all tasks by name, in the order of their names."""
     found = offers(manager, "discbench_tasks", Task, faults)
     return {name: found[name][1] for name in sorted(found)}
+
+
+def named_rows(faults: list[str]) -> dict[str, str | None]:
+    """Return the SHA-256 that each installed task names for its rows, by task id; what is broken goes to `faults`."""
+    known = tasks(plugins(faults=faults), faults).values()
+    return {task.id: task.dataset.rows_sha256 for task in known}
 
 
 def probes(manager: pluggy.PluginManager, faults: list[str] | None = None) -> dict[str, Probe]:

@@ -1,5 +1,6 @@
 """What takes probes: measurements on models instead of scores, from names to stored results.
 
 Others take `api.probe`, and what a probe is given (`measuring.Subject`, `Given`). The probes themselves are plugins, in
-`probes/`. Uses `data`, `plugins`, `results`, `training`, `values`.
+`probes/`.
+Uses `data`, `models`, `plugins`, `results`, `training`, `values`, `words`.
 """

@@ -4,8 +4,8 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-from discbench.values.foreign import number, quoted
 from discbench.values.measurement import Probe
+from discbench.words.foreign import number, quoted
 
 PARTS = ("values", "figure", "warnings")
 LARGEST_FIGURE = 1_000_000

@@ -12,9 +12,10 @@ from discbench.plugins import registry
 from discbench.results.notebook import without_widgets
 from discbench.results.probeview import Measurements
 from discbench.results.store import Store
-from discbench.values.asked import Probing, asking, device_of
+from discbench.values.asked import Probing, asking, model_name
 from discbench.values.cells import INITS
 from discbench.values.checkpoints import Checkpoint, locate, parse_specials
+from discbench.values.given import device_of
 from discbench.values.measurement import Measurement, Probe, Side
 from discbench.values.place import Place
 from discbench.values.types import Task
@@ -103,7 +104,7 @@ def _checkpoints(asked: Probing) -> list[Checkpoint]:
         raise NoSuchName(f"no init {asked.init!r}{did_you_mean(asked.init, INITS, known)}")
     specials = parse_specials(tuple(asked.specials))
     own = asked.against is None or asked.against in INITS
-    names = [str(asked.model), str(asked.model) if own else str(asked.against)]
+    names = [model_name(asked.model), model_name(asked.model) if own else str(asked.against)]
     found = [locate(n, specials, trust_remote_code=asked.trust_remote_code) for n in names]
     for checkpoint in found:
         if checkpoint.baseline:
@@ -177,7 +178,7 @@ def _plan(
         limit=min(asked.rows or probe.rows, len(loaded.test)),
         layers=asked.places if probe.layers else (-1,),
         as_published=published,
-        draw="first" if published else "hash",
+        draw="first" if published and loaded.test.numbers is not None else "hash",
         max_tokens=asked.max_tokens,
         specials=tuple(sorted(parse_specials(tuple(asked.specials)).items())),
     )

@@ -14,12 +14,15 @@ from torch import Tensor
 
 from discbench.data import rows
 from discbench.errors import UserError
+from discbench.models import building as models
+from discbench.models import families
+from discbench.models.inputs import Inputs
 from discbench.probing.answers import checked
-from discbench.results.store import FORMAT, Result, Store
-from discbench.training import families, models, record
-from discbench.training.inputs import Inputs
+from discbench.results.forms.result import FORMAT
+from discbench.results.store import Result, Store
+from discbench.training import record
 from discbench.training.run import Bench
-from discbench.values.checkpoints import Checkpoint
+from discbench.values.checkpoints import Checkpoint, check_unchanged
 from discbench.values.mapping import TextTable
 from discbench.values.measurement import Measurement, Probe, Side
 from discbench.values.types import Task
@@ -215,9 +218,11 @@ def preview_of(measurement: Measurement, task: Task, checkpoints: dict[str, Chec
 
 def _given(checkpoint: Checkpoint, measurement: Measurement, task: Task, bench: Bench) -> tuple[Given, Any]:
     """Return the drawn rows as a checkpoint reads them, and its vocabulary."""
+    bench.check_reading(task, measurement, checkpoint)
     table, vocabulary = bench.mapped(task, measurement, checkpoint)
     test, seed = bench.rows_of(task).test, measurement.mapping_seed
-    split = test.take(rows.chosen(len(test), measurement.limit, 1.0, seed, first=measurement.draw == "first"))
+    numbers = test.numbers if measurement.draw == "first" else None
+    split = test.take(rows.chosen(len(test), measurement.limit, 1.0, seed, numbers=numbers))
     inputs = bench.inputs_of(checkpoint, task, split, table, vocabulary, measurement.max_tokens)
     around = (0, 0) if isinstance(task.mapping, TextTable) else (len(vocabulary.prefix), len(vocabulary.suffix))
     return Given(inputs, around), vocabulary
@@ -229,6 +234,7 @@ def _side(
     checkpoint = checkpoints[f"{side.checkpoint}@{side.revision}"]
     given, vocabulary = _given(checkpoint, measurement, task, bench)
     model = models.build(checkpoint, side.init, task.target.outputs, side.seed, vocabulary)  # type: ignore[arg-type]
+    check_unchanged(checkpoint)
     limit, longest = families.position_limit(model), int(given.inputs.lengths.max())
     if limit is not None and longest > limit:
         raise UserError(

@@ -6,12 +6,17 @@ Results that differ in more than init and seed never share a mean: they stand in
 import json
 from collections import defaultdict
 from collections.abc import Iterable
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 
+from discbench.errors import StoreError
 from discbench.results import curves, headline, probetext, stats
 from discbench.results.headline import Record
+from discbench.values.cells import Cell
+from discbench.values.checkpoints import told_apart
+from discbench.values.recipes import changes
 
 VERSION = "1.0"
 SCHEMA = Path(__file__).parent / "schemas" / "leaderboard-1.0.schema.json"
@@ -42,6 +47,21 @@ def build(results: Iterable[Record], probes: Iterable[Record] = ()) -> Record:
     }
 
 
+def shown(board: Record) -> Record:
+    """Return a board as it is printed and drawn: every checkpoint by a name that tells it from the others on it."""
+    sides = [side for result in board["probes"] for side in probetext.sides(result)]
+    names = told_apart((of["checkpoint"], of["revision"]) for of in (*board["entries"], *sides))
+
+    def named(rows: list[Record]) -> list[Record]:
+        return [{**row, "checkpoint": names[row["checkpoint"], row["revision"]]} for row in rows]
+
+    return {
+        **board,
+        **{part: named(board[part]) for part in ("entries", "checkpoints", "variance")},
+        "probes": probetext.renamed(board["probes"], names),
+    }
+
+
 def _place(entry: Record) -> str:
     """Return what entries are sorted by: those of one table together, tasks in order of their names."""
     first = [entry[n] for n in (*WAY, "marks", "mapping_seed", "task")]
@@ -51,7 +71,8 @@ def _place(entry: Record) -> str:
 def _key(result: Record) -> Record:
     cell = result["cell"]
     names = (*WAY, "task", "rows", "specials")
-    return {name: cell["recipe"]["name"] if name == "recipe" else cell[name] for name in names}
+    said = {**cell, "recipe": cell["recipe"]["name"], "changed": changes(cell)}
+    return {name: said[name] for name in names}
 
 
 def _by_marks(results: list[Record]) -> list[tuple[list[str], list[Record]]]:
@@ -97,7 +118,14 @@ def _entry(key: Record, results: list[Record]) -> Record:
         "ratio": curves.ratio(by_init.get("scratch", []), by_init.get("pretrained", [])),
         "unused": None,
         "low_data": [],
+        "copies": _copies(finished),
     }
+
+
+def _copies(finished: list[Record]) -> list[Record] | None:
+    """Return the near copies among a task's rows, from the first cell by id that says; None if none does."""
+    held = {r["id"]: r["dataset"]["copies"] for r in finished if "copies" in r.get("dataset", {})}
+    return held[min(held)] if held else None
 
 
 def init_order(init: str) -> tuple[int, str]:
@@ -108,6 +136,7 @@ def init_order(init: str) -> tuple[int, str]:
 
 def _column(results: list[Record]) -> Record:
     finished = sorted((r for r in results if r["status"] == "finished"), key=lambda r: r["cell"]["seed"])
+    _check_once(finished)
     scores = [_score(r, "test") for r in finished]
     held = [_score(r, "validation") for r in finished]
     return {
@@ -123,6 +152,20 @@ def _column(results: list[Record]) -> Record:
         "dynamics": curves.dynamics(finished),
         "curve": curves.mean_curve(finished),
     }
+
+
+def _check_once(finished: list[Record]) -> None:
+    """Raise StoreError if a seed would count twice: a recipe of that name was another when one of the cells ran."""
+    for one, other in pairwise(finished):
+        mine, its = one["cell"], other["cell"]
+        if mine["seed"] == its["seed"]:
+            fields = mine["recipe"].keys() | its["recipe"].keys()
+            differ = sorted(f for f in fields if mine["recipe"].get(f) != its["recipe"].get(f))
+            raise StoreError(
+                f"results {one['id']} and {other['id']} are both of {Cell(**mine).words} by recipe"
+                f" {mine['recipe']['name']!r} and differ in its {', '.join(differ)}: a seed counts once; remove the"
+                " older of the two, or keep them in stores of their own"
+            )
 
 
 def _score(result: Record, split: str) -> float:

@@ -5,9 +5,10 @@ from typing import Any
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
-from discbench.results import probetext, published
-from discbench.results.board import init_order
+from discbench.results import leaktext, probetext, published
+from discbench.results.board import init_order, shown
 
 Record = dict[str, Any]
 NONE = "\N{EN DASH}"
@@ -22,12 +23,13 @@ def board(record: Record, out: Console, *, paper: bool = False) -> None:
         out: Where to.
         paper: Whether to set the paper's own figures beside, where it has them.
     """
+    record = shown(record)
     for title, entries in _blocks(record).items():
         inits = sorted({i for e in entries for i in e["inits"]}, key=init_order)
-        out.print(f"\n[bold]{title}[/bold]")
+        out.print(f"\n{title}", style="bold")
         out.print(_means(entries, inits))
+        leaktext.leaks(entries, out)
         out.print(_scores(entries, inits))
-        _leaks(entries, out)
         _table_if_any(_speed(entries), out)
         _table_if_any(_low_data(entries), out)
         if paper:
@@ -49,29 +51,10 @@ def _table(*columns: str) -> Table:
     return table
 
 
-def _leaks(entries: list[Record], out: Console) -> None:
-    """Say how much of a score goes when relatives stay on one side, where a task and its `-grouped` twin were run."""
-    named = {e["task"].split("@")[0]: e["inits"] for e in entries}
-    for name in sorted(named):
-        for init, grouped in named.get(f"{name}-grouped", {}).items():
-            by_row = named[name].get(init, {}).get("mean")
-            if by_row is not None and grouped["mean"] is not None:
-                apart = grouped["mean"]
-                out.print(
-                    f"leak in {name}, {init}: {by_row:.3f} split by row, {apart:.3f} with relatives on one side:"
-                    f" {by_row - apart:+.3f}"
-                )
-
-
 def _blocks(record: Record) -> dict[str, list[Record]]:
-    revisions: dict[str, set[str]] = {}
-    for entry in record["entries"]:
-        revisions.setdefault(entry["checkpoint"], set()).add(entry["revision"])
     blocks: dict[str, list[Record]] = {}
     for entry in record["entries"]:
-        several = len(revisions[entry["checkpoint"]]) > 1
-        name = entry["checkpoint"] + (f"@{entry['revision']}" if several else "")
-        blocks.setdefault(f"{name}  {way_of(entry)}{_marked(entry)}", []).append(entry)
+        blocks.setdefault(f"{entry['checkpoint']}  {way_of(entry)}{_marked(entry)}", []).append(entry)
     return blocks
 
 
@@ -92,7 +75,7 @@ def way_of(entry: Record) -> str:
 
 
 def _marked(entry: Record) -> str:
-    return f"  \\[{'; '.join(entry['marks'])}]" if entry["marks"] else ""
+    return f"  [{'; '.join(entry['marks'])}]" if entry["marks"] else ""
 
 
 def _means(entries: list[Record], inits: list[str]) -> Table:
@@ -114,7 +97,7 @@ def _means(entries: list[Record], inits: list[str]) -> Table:
         other = [mean(entry["unused"] and {**entry["unused"], "failed": []})] if unused else []
         both = (entry["gain"] or {}).get("both")
         table.add_row(
-            entry["task"],
+            leaktext.with_sign(entry),
             f"{about.get('metric', '?')}{chance}",
             *cells,
             *other,
@@ -134,8 +117,8 @@ def mean(column: Record | None) -> str:
 
 
 def bounds(of: Record) -> str:
-    """Return an interval; its bracket is escaped for rich."""
-    return f"\\[{of['low']:+.3f}, {of['high']:+.3f}]"
+    """Return an interval."""
+    return f"[{of['low']:+.3f}, {of['high']:+.3f}]"
 
 
 def gain(record: Record | None) -> str:
@@ -243,9 +226,12 @@ def _headlines(record: Record, out: Console) -> None:
         marked = f"; marked {', '.join(row['marks'])}, not for comparison with whole runs" if row["marks"] else ""
         disciplines = ", ".join(f"{name} {mean:+.3f}" for name, mean in row["disciplines"].items())
         out.print(
-            f"\nadaptability of {row['checkpoint']} (mean gain over scratch; {way_of(row)}): "
-            f"[bold]{row['adaptability']:+.3f}[/bold], {over_seeds}{over_rows}, {row['n']} seeds ({disciplines})"
-            f"{missing}{marked}{_rank(row)}{shares(row)}"
+            Text.assemble(
+                f"\nadaptability of {row['checkpoint']} (mean gain over scratch; {way_of(row)}): ",
+                (f"{row['adaptability']:+.3f}", "bold"),
+                f", {over_seeds}{over_rows}, {row['n']} seeds ({disciplines})",
+                f"{missing}{marked}{_rank(row)}{shares(row)}",
+            )
         )
 
 
@@ -266,7 +252,11 @@ def _rank(row: Record) -> str:
 def comparison(found: Record, out: Console) -> None:
     """Print what `discbench.results.compare.compare` found."""
     out.print(
-        f"\n[bold]{found['one']} minus {found['other']}[/bold], init {found['init']}; positive: the first is better"
+        Text.assemble(
+            "\n",
+            (f"{found['one']} minus {found['other']}", "bold"),
+            f", init {found['init']}; positive: the first is better",
+        )
     )
     table = _table(
         "task",

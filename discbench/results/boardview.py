@@ -1,15 +1,18 @@
 """`Board`: the board of some results as a value that shows itself in a terminal and in a notebook."""
 
+import warnings
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from discbench.errors import NoSuchName, UserError, did_you_mean
+from discbench.plugins import registry
 from discbench.results import board
 from discbench.results.board import init_order
 from discbench.results.store import Result, Store
-from discbench.values.cells import Cell
+from discbench.values.cells import Cell, words_of
+from discbench.values.checkpoints import is_called
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -57,12 +60,15 @@ class Board:
 
     @classmethod
     def read(cls, results: str | Path = "results") -> Self:
-        """Build the board of everything in a store.
+        """Build the board of everything in a store, with the marks that cells earn by what installed tasks name now.
 
         Raises:
             StoreError: It is no store, or a result in it was altered.
         """
-        store = Store(Path(results))
+        faults: list[str] = []
+        store = Store(Path(results), registry.named_rows(faults))
+        for fault in faults:
+            warnings.warn(f"{fault}; its cells keep the marks that they were stored with", stacklevel=2)
         return cls.of(store.results(), store.probes())
 
     @property
@@ -79,7 +85,8 @@ class Board:
         """Return the one entry of a checkpoint and a task.
 
         Args:
-            checkpoint: Its name, as in `--model` (without a revision).
+            checkpoint: Its name, as in `--model` (without a revision); with `@` and first digits of its revision where
+                another one has that name too.
             task: Name, or id with version.
             way: What else tells entries apart, where there are several: `recipe="quick"`, `mapping="random"`,
                 `limit=64`, any field of an entry.
@@ -89,7 +96,7 @@ class Board:
             UserError: There are several; the message says what they differ in.
         """
         entries = self.record["entries"]
-        of_checkpoint = [e for e in entries if e["checkpoint"] == checkpoint]
+        of_checkpoint = [e for e in entries if is_called(e["checkpoint"], e["revision"], checkpoint)]
         if not of_checkpoint:
             known = sorted({e["checkpoint"] for e in entries})
             raise NoSuchName(
@@ -158,16 +165,19 @@ class Board:
         return "\n".join(part for part in (text, *self._failures()) if part) or "an empty board"
 
     def _failures(self) -> list[str]:
-        return [f"failed: {Cell(**result['cell']).words}: {result['cause']}" for result in self.failed]
+        words = words_of(self.cells)
+        return [f"failed: {words[result['id']]}: {result['cause']}" for result in self.failed]
 
     def _repr_html_(self) -> str:
         """Return the board as tables; every word in it is escaped."""
+        from discbench.results.leaktext import notes
         from discbench.results.notebook import html_lines, html_table
 
         inits = sorted({i for e in self.record["entries"] for i in e["inits"]}, key=init_order)
         head = ["checkpoint", "task", "recipe", "metric (chance)", *(f"{i}: mean ± sd (n)" for i in inits)]
-        rows = [_html_row(entry, inits) for entry in self.record["entries"]]
-        lines = [*map(_headline, self.record["checkpoints"]), *self._failures()]
+        told = board.shown(self.record)
+        rows = [_html_row(entry, inits) for entry in told["entries"]]
+        lines = [*notes(told["entries"]), *map(_headline, told["checkpoints"]), *self._failures()]
         return html_table([*head, "gain over scratch, 95 % interval"], rows) + html_lines(lines)
 
 
@@ -192,16 +202,16 @@ def _row(result: Result) -> Record:
 
 
 def _html_row(entry: Record, inits: list[str]) -> list[str]:
-    from discbench.results import boardtext
+    from discbench.results import boardtext, leaktext
 
     about = entry["about"] or {}
     chance = "" if about.get("chance") is None else f" ({about['chance']:.2f})"
     changed = "".join(f", {k}={v}" for k, v in entry["changed"].items())
     cut = (f", limit {entry['limit']}" if entry["limit"] else "") + "".join(f", {mark}" for mark in entry["marks"])
     means = [boardtext.mean(entry["inits"].get(init)) for init in inits]
-    gain = boardtext.gain(entry["gain"]).replace("\\[", "[")
+    gain = boardtext.gain(entry["gain"])
     way = f"{entry['recipe']}{changed}{cut}"
-    return [entry["checkpoint"], entry["task"], way, f"{about.get('metric', '?')}{chance}", *means, gain]
+    return [entry["checkpoint"], leaktext.with_sign(entry), way, f"{about.get('metric', '?')}{chance}", *means, gain]
 
 
 def _headline(row: Record) -> str:

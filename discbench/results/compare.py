@@ -6,6 +6,7 @@ from typing import Any
 from discbench.errors import NoSuchName, UserError, did_you_mean
 from discbench.results import stats
 from discbench.results.headline import WAY
+from discbench.values.checkpoints import is_called, told_apart
 
 Record = dict[str, Any]
 SAME = ("task", "rows", *(name for name in WAY if name not in {"checkpoint", "revision"}))
@@ -20,10 +21,10 @@ def find(board: Record, name: str) -> tuple[str, str]:
         UserError: Several revisions of it.
     """
     known = sorted({(e["checkpoint"], e["revision"]) for e in board["entries"]})
-    found = [(c, r) for c, r in known if name in {c, f"{c}@{r}"}]
+    found = [(c, r) for c, r in known if is_called(c, r, name)]
     if len(found) > 1:
         raise UserError(
-            f"{name!r} has {len(found)} revisions here; give one of {', '.join('@'.join(f) for f in found)}"
+            f"{name!r} has {len(found)} revisions here; give one of {', '.join(told_apart(found)[f] for f in found)}"
         )
     if not found:
         names = sorted({c for c, _ in known})

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from discbench.results import stats
+from discbench.values.checkpoints import told_apart
 
 Record = dict[str, Any]
 WAY = (
@@ -30,10 +31,11 @@ def checkpoints(entries: list[Record]) -> list[Record]:
         asked[_without_checkpoint(name)] |= {e["about"]["name"] for e in members}
     rows = [_headline(json.loads(name), ways[name], asked[_without_checkpoint(name)]) for name in sorted(ways)]
     rivals: dict[str, list[Record]] = defaultdict(list)
+    names = told_apart((e["checkpoint"], e["revision"]) for e in entries)
     for name, row in zip(sorted(ways), rows, strict=True):
         rivals[_without_checkpoint(name)].append(row)
     for group in rivals.values():
-        _rank([row for row in group if row["complete"] and row["adaptability"] is not None])
+        _rank([row for row in group if row["complete"] and row["adaptability"] is not None], names)
     for row in rows:
         row.pop("by_seed")
     return rows
@@ -136,7 +138,7 @@ def _row_spread(gains: dict[str, Record]) -> float | None:
     return math.sqrt(sum((weight[name] * gain["rows"]["shared_sd"]) ** 2 for name, gain in gains.items()))
 
 
-def _rank(rows: list[Record]) -> None:
+def _rank(rows: list[Record], names: dict[tuple[str, str], str]) -> None:
     """Give each row its rank interval, and the names of the others whose difference from it holds 0."""
     able = [row for row in rows if row["n"] >= stats.FEWEST]
     if len(rows) < 2 or len(able) < len(rows):  # noqa: PLR2004 - one alone has no rank
@@ -146,7 +148,8 @@ def _rank(rows: list[Record]) -> None:
     order = sorted(rows, key=lambda r: -r["adaptability"])
     for row, (low, high) in zip(rows, spans, strict=True):
         row["rank"] = {"place": order.index(row) + 1, "low": low, "high": high}
-        row["inseparable"] = sorted(o["checkpoint"] for o in rows if o is not row and not _separable(row, o))
+        others = [o for o in rows if o is not row and not _separable(row, o)]
+        row["inseparable"] = sorted(names[o["checkpoint"], o["revision"]] for o in others)
 
 
 def _separable(one: Record, other: Record) -> bool:

@@ -7,6 +7,8 @@ from html import escape
 
 from rich.console import Console
 
+from discbench.words.terminal import Terminal
+
 WIDTH = 160
 """Characters of a line of text."""
 
@@ -18,7 +20,7 @@ def plain(draw: Callable[[Console], None]) -> str:
         draw: Prints on the console that it is given.
     """
     text = io.StringIO()
-    draw(Console(file=text, width=WIDTH, highlight=False, force_jupyter=False, color_system=None))
+    draw(Terminal(file=text, width=WIDTH, force_jupyter=False, color_system=None))
     return "\n".join(line.rstrip() for line in text.getvalue().splitlines()).strip("\n")
 
 

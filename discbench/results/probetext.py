@@ -11,6 +11,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from discbench.values.checkpoints import told_apart
+
 Record = dict[str, Any]
 
 
@@ -36,10 +38,33 @@ class Block:
     warnings: list[str]
 
 
+def sides(result: Record) -> list[Record]:
+    """Return the one or two models of a measurement."""
+    return [side for side in _sides(result["probe"]).values() if side]
+
+
+def renamed(results: Iterable[Record], names: dict[tuple[str, str], str]) -> list[Record]:
+    """Return measurements with their checkpoints called as `names` says of (name, revision)."""
+
+    def named(side: Record | None) -> Record | None:
+        return side and {**side, "checkpoint": names[side["checkpoint"], side["revision"]]}
+
+    return [
+        {**r, "probe": {**r["probe"], **{name: named(side) for name, side in _sides(r["probe"]).items()}}}
+        for r in results
+    ]
+
+
+def apart(results: Iterable[Record]) -> list[Record]:
+    """Return measurements with checkpoints of one name told apart."""
+    held = list(results)
+    return renamed(held, told_apart((s["checkpoint"], s["revision"]) for result in held for s in sides(result)))
+
+
 def blocks(results: Iterable[Record]) -> list[Block]:
     """Return finished measurements by probe and task."""
     found: dict[tuple[str, str], dict[str, list[Record]]] = {}
-    for result in results:
+    for result in apart(results):
         if result.get("status", "finished") == "finished":
             block = found.setdefault((result["probe"]["probe"], result["probe"]["task"]), {})
             block.setdefault(json.dumps(_without_seeds(result["probe"]), sort_keys=True), []).append(result)

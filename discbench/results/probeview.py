@@ -60,7 +60,8 @@ class Measurements:
         ]
 
     def _failures(self) -> list[str]:
-        named = [(result["probe"], result["cause"]) for result in self.failed]
+        told = [result for result in probetext.apart(self.results) if result["status"] != "finished"]
+        named = [(result["probe"], result["cause"]) for result in told]
         return [f"failed: {p['probe']} of {p['model']['checkpoint']} on {p['task']}: {cause}" for p, cause in named]
 
     def __repr__(self) -> str:

@@ -8,6 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from discbench.words.names import drawn, printable
+
 Record = dict[str, Any]
 BLUE, ORANGE = "#4a86c5", "#d9822b"
 """Pretrained and scratch, as in the paper's figures; both have contrast 3 to 1 on white and on the dark page."""
@@ -17,7 +19,8 @@ INNER = re.compile(r'\s(?:style|role|aria-roledescription|aria-label)="[^"]*"')
 """What the policy of the pages forbids, and what only repeats the label of the whole picture."""
 
 
-def _svg(spec: Record, label: str) -> str:
+def svg(spec: Record, label: str) -> str:
+    """Return a Vega-Lite specification drawn as SVG, in the colours of whatever page it stands on."""
     import vl_convert
 
     quiet = {"labelColor": "currentColor", "titleColor": "currentColor", "domainColor": "currentColor"}
@@ -44,9 +47,9 @@ def _svg(spec: Record, label: str) -> str:
         },
         **spec,
     }
-    text: str = vl_convert.vegalite_to_svg(spec, vl_version="5.20", allowed_base_urls=[])
+    text: str = vl_convert.vegalite_to_svg(drawn(spec), vl_version="5.20", allowed_base_urls=[])
     plain = INNER.sub("", text)
-    return plain.replace("<svg ", f'<svg role="img" aria-label="{_escape(label)}" ', 1)
+    return plain.replace("<svg ", f'<svg role="img" aria-label="{_escape(printable(label, 300))}" ', 1)
 
 
 def _escape(text: str) -> str:
@@ -59,21 +62,22 @@ def _interval_chart(rows: list[Record], title: str, label: str, *, zero: bool) -
     layers: list[Record] = [
         {
             "mark": {"type": "rule", "color": BLUE, "strokeWidth": 2},
-            "encoding": {"y": y, "x": _x("low", title), "x2": {"field": "high"}},
+            "encoding": {"y": y, "x": x_of("low", title), "x2": {"field": "high"}},
         },
         {
             "mark": {"type": "point", "filled": True, "size": 60, "color": BLUE, "opacity": 1},
-            "encoding": {"y": y, "x": _x("mean", title)},
+            "encoding": {"y": y, "x": x_of("mean", title)},
         },
     ]
     if zero:
         layers.insert(
             0, {"mark": {"type": "rule", "color": "currentColor", "opacity": 0.6}, "encoding": {"x": {"datum": 0}}}
         )
-    return _svg({"data": {"values": rows}, "width": WIDTH, "height": {"step": 22}, "layer": layers}, label)
+    return svg({"data": {"values": rows}, "width": WIDTH, "height": {"step": 22}, "layer": layers}, label)
 
 
-def _x(field: str, title: str) -> Record:
+def x_of(field: str, title: str) -> Record:
+    """Return a quantitative x axis."""
     return {"field": field, "type": "quantitative", "title": title}
 
 
@@ -96,100 +100,6 @@ def gains(pairs: list[tuple[str, Record]]) -> str | None:
     return _interval_chart(
         rows, "gain over scratch", f"Gain over scratch of {len(rows)} rows, with 95 % intervals", zero=True
     )
-
-
-INK = {"light": "#1f2328", "dark": "#e6edf3"}
-"""Text and axes of a picture that stands alone, which has no page to take its colour from."""
-SHAPES = ["circle", "square", "triangle-up", "diamond"]
-
-
-def board(entries: list[Record], theme: str) -> str:
-    """Return a picture of a board that stands alone: each task's scores by init, and its gain over scratch.
-
-    Args:
-        entries: Of one checkpoint and one way of running it.
-        theme: `light` or `dark`, by the ground that it will stand on; its own is transparent.
-    """
-    tasks = [entry["task"].split("@")[0] for entry in entries]
-    inits = list(
-        dict.fromkeys(init for entry in entries for init in ("scratch", *entry["inits"]) if init in entry["inits"])
-    )
-    scores = [
-        {
-            "task": name,
-            "init": init,
-            "score": each["mean"],
-            "low": each["mean"] - each["sd"],
-            "high": each["mean"] + each["sd"],
-        }
-        for name, entry in zip(tasks, entries, strict=True)
-        for init, each in entry["inits"].items()
-    ]
-    won = [
-        {"task": name, "gain": gain["mean"], "low": gain["low"], "high": gain["high"]}
-        for name, entry in zip(tasks, entries, strict=True)
-        for gain in [entry["gain"]]
-        if gain and gain["low"] is not None
-    ]
-    y = {"field": "task", "type": "nominal", "sort": tasks, "title": None}
-    colour = {
-        "field": "init",
-        "type": "nominal",
-        "title": None,
-        "scale": {"domain": inits, "range": [ORANGE, BLUE, *PALETTE[2:]]},
-    }
-    shape = {"field": "init", "type": "nominal", "title": None, "scale": {"domain": inits, "range": SHAPES}}
-    left = {
-        "data": {"values": scores},
-        "width": 330,
-        "height": {"step": 34},
-        "layer": [
-            {
-                "mark": {"type": "rule", "strokeWidth": 2, "opacity": 0.45},
-                "encoding": {
-                    "y": y,
-                    "yOffset": _row(inits),
-                    "x": _x("low", "score, mean and sd over seeds"),
-                    "x2": {"field": "high"},
-                    "color": colour,
-                },
-            },
-            {
-                "mark": {"type": "point", "filled": True, "size": 70, "opacity": 1},
-                "encoding": {
-                    "y": y,
-                    "yOffset": _row(inits),
-                    "x": _x("score", "score, mean and sd over seeds"),
-                    "color": colour,
-                    "shape": shape,
-                },
-            },
-        ],
-    }
-    bare = {**y, "axis": {"labels": False, "ticks": False}}
-    right = {
-        "data": {"values": won},
-        "width": 210,
-        "height": {"step": 34},
-        "layer": [
-            {"mark": {"type": "rule", "color": INK[theme], "opacity": 0.6}, "encoding": {"x": {"datum": 0}}},
-            {
-                "mark": {"type": "rule", "color": BLUE, "strokeWidth": 2},
-                "encoding": {"y": bare, "x": _x("low", "gain over scratch, 95 % interval"), "x2": {"field": "high"}},
-            },
-            {
-                "mark": {"type": "point", "filled": True, "size": 70, "color": BLUE, "opacity": 1},
-                "encoding": {"y": bare, "x": _x("gain", "gain over scratch, 95 % interval")},
-            },
-        ],
-    }
-    label = f"Scores of {len(tasks)} tasks by init, and gains over scratch with 95 % intervals"
-    return _svg({"hconcat": [left, right], "spacing": 24}, label).replace("currentColor", INK[theme])
-
-
-def _row(inits: list[str]) -> Record:
-    """Return the place of an init within its task's row, so that equal scores do not hide each other."""
-    return {"field": "init", "type": "nominal", "scale": {"domain": inits}}
 
 
 def ranks(rows: list[Record]) -> str | None:
@@ -244,7 +154,7 @@ def curves(entry: Record) -> str | None:
         "mark": {"type": "line", "strokeWidth": 2},
         "encoding": encoding,
     }
-    return _svg(spec, f"Training loss on {entry['task']}, pretrained and scratch, by step")
+    return svg(spec, f"Training loss on {entry['task']}, pretrained and scratch, by step")
 
 
 def probe(name: str, figures: list[tuple[str, Record | None]]) -> str | None:
@@ -267,7 +177,7 @@ def _lines(values: list[Record], x: Record, y: Record, label: str) -> str | None
         return None
     encoding = {"x": x, "y": y, "color": {"field": "model", "type": "nominal", "title": None, "legend": {"columns": 1}}}
     mark = {"type": "line", "point": True, "strokeWidth": 2}
-    return _svg({"data": {"values": values}, "width": WIDTH, "height": 180, "mark": mark, "encoding": encoding}, label)
+    return svg({"data": {"values": values}, "width": WIDTH, "height": 180, "mark": mark, "encoding": encoding}, label)
 
 
 def _by_layer(name: str, given: list[tuple[str, Record]]) -> str | None:
@@ -297,7 +207,7 @@ def _histogram(name: str, given: list[tuple[str, Record]]) -> str | None:
         "color": {"field": "model", "type": "nominal", "title": None, "legend": {"columns": 1}},
     }
     mark = {"type": "line", "interpolate": "step", "strokeWidth": 2}
-    return _svg(
+    return svg(
         {"data": {"values": values}, "width": WIDTH, "height": 180, "mark": mark, "encoding": encoding},
         f"Density of {title}",
     )

@@ -3,6 +3,8 @@
 import base64
 import hashlib
 import json
+from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +12,7 @@ from discbench.errors import StoreError, UserError
 from discbench.results import board as boards
 from discbench.results import published
 from discbench.results.store import Store, write_whole
-from discbench.site import charts, views
+from discbench.site import picture, views
 
 Record = dict[str, Any]
 HERE = Path(__file__).parent
@@ -18,15 +20,19 @@ FIGURES_UP_TO = 100
 """With more checkpoints no charts are drawn unless they are asked for: each takes about a twentieth of a second."""
 
 
-def read(source: Path) -> Record:
+def read(source: Path, named: Mapping[str, str | None] | None = None) -> Record:
     """Return the board of a results store, or of a directory that holds a leaderboard.json.
+
+    Args:
+        source: The directory.
+        named: As of `Store`.
 
     Raises:
         UserError: Neither is there, or the file is of another version.
     """
     path = source / "leaderboard.json"
     if not path.is_file():
-        store = Store(source)
+        store = Store(source, named)
         made = boards.build(store.results(), store.probes()) if source.is_dir() else {}
         if not made.get("entries") and not made.get("probes"):
             raise UserError(
@@ -56,28 +62,39 @@ def build(board: Record, out: Path, *, figures: bool | None = None) -> list[Path
     Raises:
         UserError: The packages of the extra `site` are not installed, or `out` cannot be written.
     """
-    environment = _environment()
-    names = {(e["checkpoint"], e["revision"]) for e in board["entries"]} | {
-        (p["probe"]["model"]["checkpoint"], p["probe"]["model"]["revision"]) for p in board["probes"]
-    }
-    drawn = len(names) <= FIGURES_UP_TO if figures is None else figures
-    pages = {"index.html": ("index.html", views.index(board))}
-    for checkpoint, revision in sorted(names):
-        view = views.checkpoint(board, checkpoint, revision, figures=drawn)
-        pages[views.checkpoint_file(checkpoint, revision)] = ("checkpoint.html", view)
-    for task in sorted({e["task"] for e in board["entries"]}):
-        pages[views.task_file(task)] = ("task.html", views.task(board, task, figures=drawn))
-    written = []
+    files = render(board, figures=figures)
     try:
-        for name, (template, view) in pages.items():
-            text = environment.get_template(template).render(**view)
-            write_whole(out / name, text.encode())
-            written.append(out / name)
-        write_whole(out / "leaderboard.json", boards.to_bytes(board))
-        write_whole(out / boards.SCHEMA.name, boards.SCHEMA.read_bytes())
+        for name, content in files.items():
+            write_whole(out / name, content)
     except OSError as error:
         raise UserError(f"--out {str(out)!r} cannot be written ({error.strerror}); choose another directory") from error
-    return [*written, out / "leaderboard.json", out / boards.SCHEMA.name]
+    return [out / name for name in files]
+
+
+def render(board: Record, *, figures: bool | None = None) -> dict[str, bytes]:
+    """Return the files of the site by name; see `build`.
+
+    Raises:
+        UserError: The packages of the extra `site` are not installed.
+    """
+    environment = _environment()
+    shown = boards.shown(board)
+    names = {(e["checkpoint"], e["revision"]) for e in shown["entries"]} | {
+        (p["probe"]["model"]["checkpoint"], p["probe"]["model"]["revision"]) for p in shown["probes"]
+    }
+    drawn = len(names) <= FIGURES_UP_TO if figures is None else figures
+    pages = {"index.html": ("index.html", views.index(shown))}
+    for checkpoint, revision in sorted(names):
+        view = views.checkpoint(shown, checkpoint, revision, figures=drawn)
+        pages[views.checkpoint_file(checkpoint, revision)] = ("checkpoint.html", view)
+    for task in sorted({e["task"] for e in board["entries"]}):
+        pages[views.task_file(task)] = ("task.html", views.task(shown, task, figures=drawn))
+    made = {name: environment.get_template(form).render(**view).encode() for name, (form, view) in pages.items()}
+    return {
+        **made,
+        "leaderboard.json": boards.to_bytes(board),
+        boards.SCHEMA.name: boards.SCHEMA.read_bytes(),
+    }
 
 
 def pictures(board: Record, out: Path) -> list[Path]:
@@ -92,15 +109,16 @@ def pictures(board: Record, out: Path) -> list[Path]:
         raise UserError(
             f"--svg draws one checkpoint, run one way, but the store holds {len(ways)}; give a store of one evaluation"
         )
-    paths = {theme: out / f"board-{theme}.svg" for theme in charts.INK}
+    paths = {theme: out / f"board-{theme}.svg" for theme in picture.INK}
     try:
         for theme, path in paths.items():
-            write_whole(path, charts.board(board["entries"], theme).encode())
+            write_whole(path, picture.board(board["entries"], theme).encode())
     except OSError as error:
         raise UserError(f"--svg {str(out)!r} cannot be written ({error.strerror}); choose another directory") from error
     return list(paths.values())
 
 
+@cache
 def _environment() -> Any:  # noqa: ANN401 - jinja2's
     try:
         import jinja2

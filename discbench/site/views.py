@@ -8,6 +8,7 @@ from discbench.results import published
 from discbench.results.board import init_order
 from discbench.results.boardtext import way_of
 from discbench.results.headline import WAY, adaptability, counted
+from discbench.results.leaktext import notes, with_sign
 from discbench.site import charts
 
 Record = dict[str, Any]
@@ -153,7 +154,8 @@ def _block(way: str, entries: list[Record], heads: list[Record], *, figures: boo
         "way": way,
         "head": next((h for h in heads if _way(h) == way), None),
         "inits": inits,
-        "entries": [{**e, "file": task_file(e["task"])} for e in entries],
+        "entries": [{**e, "file": task_file(e["task"]), "told": with_sign(e)} for e in entries],
+        "leaks": notes(entries),
         "unused": any(e["unused"] for e in entries),
         "gains": charts.gains([(e["task"], e["gain"]) for e in entries if e["gain"]]) if figures else None,
         "curves": [{"task": e["task"], "svg": svg} for e, svg in curves if svg],
@@ -192,6 +194,7 @@ def task(board: Record, name: str, *, figures: bool) -> Record:
         "rows": rows,
         "inits": sorted({i for e in entries for i in e["inits"]}, key=init_order),
         "gains": charts.gains([(e["label"], e["gain"]) for e in rows if e["gain"]]) if figures else None,
+        "leaks": notes(entries),
         "published": list({(r["model"], r["table"], r["mapping"]): r for r in paper}.values()),
     }
 

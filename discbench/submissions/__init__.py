@@ -1,4 +1,5 @@
 """What strangers send: packed, read within bounds, checked, counted again, refused.
 
-Others take `submit` and `verify`. Uses `data`, `results`, `training`, `values`.
+Others take `submit` and `verify`.
+Uses `data`, `exports`, `models`, `results`, `site`, `training`, `values`, `words`.
 """

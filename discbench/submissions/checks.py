@@ -1,4 +1,6 @@
-"""What can be checked of one result by itself: its form, its names, and whether its parts agree.
+"""What can be checked of one result by its task and recipe: its place, its facts, and whether its parts agree.
+
+Its form has been checked (`results.forms`).
 
 Each check yields (word, message); the words are those of `findings.CHECKS`. What needs predictions, rows or a
 vocabulary is in `recount`.
@@ -7,119 +9,83 @@ vocabulary is in `recount`.
 import json
 from collections.abc import Iterator
 from dataclasses import asdict
-from functools import cache
-from pathlib import Path
 from typing import Any
 
 from discbench.errors import UserError
 from discbench.results import store
-from discbench.results.store import folder_name
-from discbench.submissions.findings import shown
+from discbench.results.forms import result as form
 from discbench.values import cells
 from discbench.values.cells import NOTHING
-from discbench.values.recipes import parse, recipe_for
+from discbench.values.metrics import ROUNDING
+from discbench.values.recipes import LATER, parse, recipe_for
 from discbench.values.types import Task
+from discbench.words.names import printable
 
 Record = dict[str, Any]
 Found = Iterator[tuple[str, str]]
-CELL_SCHEMA = Path(store.__file__).parent / "schemas" / "cell-1.schema.json"
-SUBMISSION_SCHEMA = Path(__file__).parent / "submission-1.0.schema.json"
-
-
-@cache
-def _validator(path: Path) -> Any:  # noqa: ANN401 - jsonschema's validator
-    from jsonschema import Draft202012Validator
-
-    return Draft202012Validator(json.loads(path.read_text(encoding="utf-8")))
-
-
-def fits(record: Any, schema: Path) -> str | None:  # noqa: ANN401 - JSON
-    """Return None if JSON fits a schema, else what is wrong with it."""
-    from jsonschema.exceptions import best_match
-
-    error = best_match(_validator(schema).iter_errors(record))
-    if error is None:
-        return None
-    return f"{shown(error.json_path, 80)}: {shown(error.message)}"
-
-
-def place(record: Record) -> str:
-    """Return where a result lies in its store."""
-    cell = record["cell"]
-    parts = [folder_name(cell[name]) for name in ("checkpoint", "revision", "task")]
-    return "/".join([*parts, f"{record['id']}.json"])
 
 
 def identity(record: Record, name: str) -> Found:
-    """Check that the id is the hash of the cell, and that the file is where the cell says."""
-    wanted = cells.cell_id(record["cell"])
-    if record["id"] != wanted:
-        yield "id", f"its id is not {wanted}, the hash of its cell"
-    if name != place(record):
-        yield "id", f"its cell's file is {shown(place(record))}"
-    if record["status"] == "finished" and record["predictions"]["file"] != f"{record['id']}.predictions.parquet":
-        yield "id", f"it names {shown(record['predictions']['file'])} for its predictions"
+    """Check that the file is where the cell says."""
+    wanted = store.place(record["cell"])
+    if name != wanted:
+        yield "id", f"its cell's file is {printable(wanted)}"
 
 
 def about(record: Record, task: Task) -> Found:
     """Check what the result says of its task."""
     facts = cells.facts(task)
     for name, said in record["task"].items():
-        if name not in facts:
-            yield "task", f"it says {shown(name)} of {task.id}, which tasks do not have"
-        elif said != facts[name]:
-            yield "task", f"it says that the {name} of {task.id} is {shown(said)}, but it is {shown(facts[name])}"
+        if not _same(said, facts[name]):
+            wanted = printable(facts[name])
+            yield "task", f"it says that the {name} of {task.id} is {printable(said)}, but it is {wanted}"
 
 
 def recipe(record: Record, task: Task) -> Found:
     """Check that the recipe is the named one for this init, with the changes that the cell names."""
     cell = record["cell"]
-    if (cell["init"] == NOTHING) != cell["checkpoint"].startswith("baseline:"):
-        yield "recipe", f"init {cell['init']!r} does not go with model {shown(cell['checkpoint'])}"
-        return
     if cell["init"] == NOTHING:
-        bare = (cell["recipe"], cell["changed"], cell["mapping"], cell["mapping_seed"], cell["specials"])
-        if bare != ({"name": NOTHING, "lr": None}, {}, NOTHING, 0, {}):
-            yield "recipe", "a baseline has neither recipe nor mapping"
         return
     try:
         named = asdict(recipe_for(cell["recipe"]["name"], cell["init"], {}))
-        odd = [field for field, value in cell["changed"].items() if not _same(parse(field, str(value)), value)]
+        told = {**cell["changed"], **{name: value for name, value in cell["recipe"].items() if name in LATER}}
+        odd = [field for field, value in told.items() if not _same(parse(field, str(value)), value)]
     except UserError as error:
         yield "recipe", str(error)
         return
     if odd:
-        yield "recipe", f"{shown(cell['changed'][odd[0]])} is no value for {shown(odd[0])}"
+        yield "recipe", f"{printable(told[odd[0]])} is no value for {printable(odd[0])}"
         return
-    wanted = {**named, **cell["changed"]}
+    wanted = {**{name: value for name, value in named.items() if name not in LATER}, **cell["changed"]}
+    wanted |= {name: told[name] for name in LATER if told.get(name, LATER[name]) != LATER[name]}
     if task.scored_on_validation:
         wanted["select"] = "last"
     wrong = sorted(f for f, value in cell["recipe"].items() if f not in wanted or not _same(wanted[f], value))
-    wrong += sorted(set(cell["changed"]) - set(cell["recipe"]))
+    wrong += sorted(f for f in cell["changed"] if f in LATER or f not in cell["recipe"])
     if wrong:
         field = wrong[0]
         yield (
             "recipe",
             (
-                f"recipe {cell['recipe']['name']!r} for {cell['init']} with its changes has {shown(field)}"
-                f" {shown(wanted.get(field))}, not {shown(cell['recipe'].get(field))}"
+                f"recipe {cell['recipe']['name']!r} for {cell['init']} with its changes has {printable(field)}"
+                f" {printable(wanted.get(field))}, not {printable(cell['recipe'].get(field))}"
             ),
         )
 
 
 def _same(one: Any, other: Any) -> bool:  # noqa: ANN401 - JSON
-    """Tell whether two values are equal, a truth value being no number."""
-    return bool(one == other and isinstance(one, bool) == isinstance(other, bool))
+    """Tell whether two values are one value in JSON: 1, 1.0 and true are three."""
+    return json.dumps(one, sort_keys=True) == json.dumps(other, sort_keys=True)
 
 
 def dataset(record: Record, task: Task) -> Found:
-    """Check that the rows are those that the task names."""
+    """Check that the rows are not said to be those that the task names where they are others.
+
+    Rows that are said to be unverified, and that the task names now, are verified: the task was pinned since.
+    """
     said, rows = record["dataset"], record["cell"]["rows"]
-    if said["sha256"] != rows:
-        yield "dataset", "the rows that were read are not those of its cell"
-    known = rows == task.dataset.rows_sha256 and not said["partial"]
-    if (said["status"] == "verified") != known:
-        named = task.dataset.rows_sha256
+    named = task.dataset.rows_sha256
+    if said["status"] == "verified" and (rows != named or said["partial"]):
         yield (
             "dataset",
             (
@@ -132,25 +98,24 @@ def dataset(record: Record, task: Task) -> Found:
 def curve(record: Record, task: Task) -> Found:
     """Check that validations lie where the recipe puts them, and that the scored step is the one that it selects."""
     cell, found, counts = record["cell"], record["curve"], record["counts"]
-    steps = len(found["loss"])
-    if counts["steps"] != steps:
-        yield "counts", f"it counts {counts['steps']} steps, but its loss curve has {steps}"
+    steps = counts["steps"]
     if cell["init"] == NOTHING:
-        if steps or found["validation"] or found["best_step"] or record.get("dynamics"):
-            yield "curve", "a baseline has no curve"
         return
     trained = cell["recipe"]
     epoch, whole = cells.steps_per_epoch(counts["train"], trained), cells.steps_of(counts["train"], trained)
-    early = trained.get("stop_below") is not None and steps <= whole and steps % epoch == 0
+    early = trained["stop_below"] is not None and steps <= whole and steps % epoch == 0
     if steps != whole and not early:
-        yield "counts", f"{counts['train']} rows by recipe {shown(trained['name'])} are {whole} steps, not {steps}"
+        yield "counts", f"{counts['train']} rows by recipe {printable(trained['name'])} are {whole} steps, not {steps}"
         return
-    every = trained.get("evaluate_every") or epoch
+    every = trained["evaluate_every"] or epoch
     wanted = sorted({*range(every, steps + 1, every), steps})
     if [step for step, _ in found["validation"]] != wanted:
         yield "curve", "its validations are not at the steps that the recipe says"
         return
     values = dict(found["validation"])
+    least, most = form.bounds(task.metric.least, task.metric.most, higher_is_better=task.metric.higher_is_better)
+    if not all(least - ROUNDING <= value <= most + ROUNDING for value in values.values()):
+        yield "curve", f"validation {task.metric.name} is from {least:g} to {most:g}, but others occur"
     best = max(wanted, key=lambda step: (values[step], -step)) if trained["select"] == "best" else steps
     if found["best_step"] != best:
         yield (
@@ -175,15 +140,20 @@ def parameters(record: Record) -> Found:
     """Check that all parameters learnt unless the body was frozen."""
     counts, init = record["counts"], record["cell"]["init"]
     whole, trained = counts["parameters"], counts["trained_parameters"]
-    if trained > whole or (init != "frozen" and trained != whole):
+    if init != "frozen" and trained != whole:
         yield "counts", f"{trained} of {whole} parameters learnt with init {init}"
 
 
 def scored(record: Record, task: Task) -> Found:
     """Check that the scores are those of the task's metrics."""
-    wanted = {metric.name for metric in task.metrics}
+    known = {metric.name: metric for metric in task.metrics}
     for split, scores in record["scores"].items():
-        if set(scores) != wanted:
-            yield "scores", f"{split} scores are {shown(sorted(scores))}, but {task.id} has {sorted(wanted)}"
+        if set(scores) != set(known):
+            yield "scores", f"{split} scores are {printable(sorted(scores))}, but {task.id} has {sorted(known)}"
+            continue
+        for name, value in scores.items():
+            if not known[name].allows(value):
+                least, most = known[name].least, known[name].most
+                yield "scores", f"{split} {name} is from {least:g} to {most:g}, not {value:g}"
     if record["cell"]["init"] == NOTHING and record["scores"]["test"] != record["scores"]["test_of_last_state"]:
         yield "scores", "a baseline has one state, but two test scores"

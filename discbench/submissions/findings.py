@@ -4,19 +4,22 @@ from dataclasses import asdict, dataclass
 from types import MappingProxyType
 from typing import Any, Literal
 
+from discbench.words.names import printable
+
 Level = Literal["error", "not checked"]
 ERROR: Level = "error"
 UNCHECKED: Level = "not checked"
 
 CHECKS = MappingProxyType(
     {
-        "manifest": "`submission.json` lists each cell of the archive with its hashes, and nothing else",
-        "form": "a result is strict JSON (no NaN, no number beyond 2^53, no deep nesting) and fits its schema",
-        "id": "the cell's id is the hash of its cell, and its file lies where that cell's file lies",
+        "manifest": "`submission.json` is the list that the cells give: hashes, ids, versions, commands",
+        "form": "a result is strict JSON (no NaN, no number beyond 2^53, no deep nesting) as discbench writes it",
+        "id": "the file lies where its cell's file lies",
         "task": "the task and its version are known here, and the result says of it what it says itself",
         "failed": "the cell finished",
         "recipe": "the recipe is the named one for this init, with the changes that the cell names",
         "dataset": "the rows' SHA-256 is the one that the task names",
+        "copies": "near copies of train rows are those that the task's rows have",
         "marks": "the marks are those that the cell's rows earn; marked cells only where they are allowed",
         "counts": "rows, steps and parameters are those that the cell's limit, fraction and recipe give",
         "curve": "validations are where the recipe puts them, and the scored step is the one that it selects",
@@ -26,20 +29,14 @@ CHECKS = MappingProxyType(
         "scores": "scores, resampled scores and `collapsed` are what the predictions give, groups put to the vote",
         "dynamics": "learning speed is what the loss curve and the labels give",
         "mapping": "the mapping table's hash is that of the table which checkpoint, kind and seed draw",
+        "baseline": "a baseline is one of ours, and run again it answers, chooses and scores the same",
         "control": "every run has its scratch control: same seed, task, rows, recipe",
-        "twice": "no answers are claimed for two runs",
+        "seeds": "the seeds of a series are 0..n-1: nobody chose among more",
+        "twice": "no answers are claimed for two runs, equal up to rounding",
+        "built": "board, site and every export can be built of what was accepted",
     }
 )
 """What is checked, by the word that a finding begins with."""
-
-MOST_SHOWN = 160
-
-
-def shown(value: object, most: int = MOST_SHOWN) -> str:
-    """Return a value for one line of a terminal or a log: no control characters, no line breaks, not too long."""
-    text = value if isinstance(value, str) else repr(value)
-    cut = text if len(text) <= most else f"{text[: most - 1]}…"
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in cut)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,12 +53,12 @@ class Finding:
     @property
     def line(self) -> str:
         """The finding as one line."""
-        return f"{self.level}: {self.check}: {shown(self.where, 300)}: {shown(self.message, 600)}"
+        return f"{self.level}: {self.check}: {printable(self.where, 300)}: {printable(self.message, 600)}"
 
     @property
     def record(self) -> dict[str, Any]:
         """The finding as JSON."""
-        return {**asdict(self), "where": shown(self.where, 300), "message": shown(self.message, 600)}
+        return {**asdict(self), "where": printable(self.where, 300), "message": printable(self.message, 600)}
 
 
 class Unfit(Exception):  # noqa: N818 - it is what the name says

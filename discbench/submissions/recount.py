@@ -6,17 +6,23 @@ libraries of another version may round otherwise are compared with a tolerance.
 
 import io
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from discbench.data import rows
-from discbench.submissions.findings import Unfit, shown
+from discbench.errors import DiscbenchError, NotAtHand
+from discbench.results.forms.result import LEVELS
+from discbench.submissions.findings import Unfit
 from discbench.training import dynamics
+from discbench.training.targets import unit_of
 from discbench.values.types import Classes, Task
+from discbench.words.names import printable
 
 Record = dict[str, Any]
 Found = Iterator[tuple[str, str]]
@@ -40,6 +46,36 @@ class Known:
     targets: Array
     groups: tuple[str, ...] | None
     """Of test."""
+    copies: Sequence[Record]
+    """Near copies of train rows; a way that cannot be counted here has `why`."""
+    loaded: rows.Loaded
+    """All of them, for what is run again."""
+    numbers: Array | None = None
+    """Of train, where its publisher has an order."""
+
+
+def read(task: Task, directory: Path | None, *, download: bool) -> Known | str:
+    """Return what must be known of a task's rows, or why they are not at hand."""
+    from discbench.data import rowcache
+
+    try:
+        loaded = rowcache.load(task, directory, download=download, unverified=True)
+    except NotAtHand:
+        return "give --data-dir, or --fetch to download them"
+    except DiscbenchError as error:
+        return str(error)
+    train, test = loaded.train, loaded.test
+    return Known(
+        loaded.sha256,
+        loaded.partial,
+        loaded.sizes,
+        train.targets,
+        test.targets,
+        test.groups,
+        loaded.copies,
+        loaded,
+        train.numbers,
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,12 +87,21 @@ class Answers:
     target: Array
 
 
-def kept(cell: Record, split: str, count: int) -> NDArray[np.int64]:
-    """Return which of a split's `count` rows a cell takes."""
+def kept(cell: Record, split: str, count: int, numbers: Array | None = None) -> NDArray[np.int64]:
+    """Return which of a split's `count` rows a cell takes; of train rows with `numbers` perhaps the first of them.
+
+    What is returned is shared, and not to be changed.
+    """
     if split != "train":
-        return rows.chosen(count, cell["limit"], 1.0, cell["seed"])
-    first = cell.get("subset", "drawn") == "first"
-    return rows.chosen(count, cell["limit"], cell["fraction"], cell["seed"], first=first)
+        return _chosen(count, cell["limit"], 1.0, cell["seed"])
+    if cell["subset"] == "first" and numbers is not None:
+        return rows.chosen(count, cell["limit"], cell["fraction"], cell["seed"], numbers=numbers)
+    return _chosen(count, cell["limit"], cell["fraction"], cell["seed"])
+
+
+@lru_cache(maxsize=64)
+def _chosen(count: int, limit: int | None, fraction: float, seed: int) -> NDArray[np.int64]:
+    return rows.chosen(count, limit, fraction, seed)
 
 
 def unpack(content: bytes, count: int, task: Task) -> Answers:
@@ -87,7 +132,7 @@ def unpack(content: bytes, count: int, task: Task) -> Answers:
         found = flat.to_numpy().reshape(-1, task.target.outputs)
         row, target = table["row"].to_numpy(), table["target"].to_numpy()
     except (pa.ArrowException, OSError, ValueError, KeyError, TypeError, MemoryError, OverflowError) as error:
-        raise Unfit(f"holds no predictions ({type(error).__name__}: {shown(str(error), 80)})") from error
+        raise Unfit(f"holds no predictions ({type(error).__name__}: {printable(str(error), 80)})") from error
     if not np.isfinite(found).all() or not np.isfinite(target).all():
         raise Unfit("holds NaN or infinite numbers")
     return Answers(row, found, target)
@@ -115,7 +160,7 @@ def _check_types(schema: Any, task: Task) -> None:  # noqa: ANN401 - pyarrow is 
     listed = named.get("outputs")
     fits = listed is not None and pa.types.is_list(listed) and listed.value_type == pa.float32()
     if not fits or named.get("row") != pa.int32() or named.get("target") != label:
-        raise Unfit(f"has columns {shown(str(named) if named else schema.names)}")
+        raise Unfit(f"has columns {printable(str(named) if named else schema.names)}")
 
 
 def counts(record: Record, sizes: tuple[int, int, int]) -> Found:
@@ -137,12 +182,31 @@ def marks(record: Record, sizes: tuple[int, int, int] | None) -> Found:
     }
     wanted = [name for name, holds in reasons.items() if holds]
     if said != wanted:
-        yield "marks", f"it is marked {shown(said)}, but its rows earn {wanted}"
+        yield "marks", f"it is marked {printable(said)}, but its rows earn {wanted}"
+
+
+def copies(record: Record, known: Known) -> Found:
+    """Check the near copies that a result names, in each way that can be counted here.
+
+    Forms need a package that whoever ran the cell may lack; the other ways are counted everywhere.
+    """
+    said = {way["by"]: way for way in record["dataset"].get("copies", [])}
+    for way in known.copies:
+        told = said.get(way["by"])
+        if told is None and way["by"] != "form":
+            yield "copies", f"near copies by {way['by']} are not named; have the cell run again"
+        elif told is not None and "why" not in way and told != way:
+            yield "copies", f"near copies by {way['by']} are not those that the task's rows have"
+    if strange := sorted(set(said) - {way["by"] for way in known.copies}):
+        yield "copies", f"near copies by {', '.join(strange)} are none that the task counts"
 
 
 def answered(record: Record, found: Answers, known: Known) -> Found:
     """Check that the answers are to the right rows with the task's own labels."""
-    wanted = kept(record["cell"], "test", known.sizes[2])
+    cell = record["cell"]
+    if cell["subset"] == "first" and cell["fraction"] < 1 and known.numbers is None:
+        yield "rows", "it was trained on the first rows, but the task's rows have no order of their publisher's"
+    wanted = kept(cell, "test", known.sizes[2])
     if not np.array_equal(found.row, wanted):
         yield "rows", "the rows that were answered are not those that the cell's limit and seed choose"
     elif not np.array_equal(found.target, known.targets[wanted]):
@@ -155,18 +219,22 @@ def scores(record: Record, found: Answers, task: Task, groups: tuple[str, ...] |
     from discbench.training import score
 
     voted = score.vote(task.target, found.outputs, found.target, groups)
-    for name, value in score.measure(task.metrics, task.target, voted).items():
+    for name, value in measured(task, voted).items():
         said = record["scores"]["test"].get(name)
         if said is None or not math.isclose(said, value, rel_tol=CLOSE, abs_tol=CLOSE):
-            yield "scores", f"test {name} is {value!r} by its predictions, not {shown(said)}"
-    if record["collapsed"] != score.collapsed(task.target, voted):
+            yield "scores", f"test {name} is {value!r} by its predictions, not {printable(said)}"
+    if record["collapsed"] != score.collapsed(task.metric, task.target, voted):
         yield "scores", f"collapsed is {not record['collapsed']} by its predictions, not {record['collapsed']}"
-    said = record.get("resampled")
-    if said is not None:
-        drawn = score.resample(task.metric, voted, len(said))
-        wrong = [i for i, pair in enumerate(zip(said, drawn, strict=True)) if not _near(*pair)]
-        if wrong:
-            yield "scores", f"resampled score {wrong[0]} is {drawn[wrong[0]]} by its predictions, not {said[wrong[0]]}"
+    said, drawn = record["resampled"], score.resample(task.metric, voted)
+    wrong = [i for i, pair in enumerate(zip(said, drawn, strict=True)) if not _near(*pair)]
+    if wrong:
+        yield "scores", f"resampled score {wrong[0]} is {drawn[wrong[0]]} by its predictions, not {said[wrong[0]]}"
+
+
+def measured(task: Task, voted: Any) -> dict[str, float]:  # noqa: ANN401 - score.Voted, whose module is heavy
+    """Return every metric of the task by name, as `score.measure` does, without its wrapping for other libraries."""
+    given = {"output": voted.outputs, "prediction": voted.predictions}
+    return {metric.name: metric(voted.targets, given[metric.needs]) for metric in task.metrics}
 
 
 def _near(said: float, found: float) -> bool:
@@ -183,14 +251,12 @@ def labels(record: Record, found: Answers, task: Task) -> Found:
 
 def speed(record: Record, task: Task, known: Known | None) -> Found:
     """Check the training dynamics: exactly where the labels are at hand, else against the stored reference."""
-    said, loss = record.get("dynamics"), record["curve"]["loss"]
-    if said is None or not loss:
-        if (said is None) != (not loss) and "dynamics" in record:
-            yield "dynamics", "there is a loss curve without dynamics, or the reverse"
+    said, loss = record["dynamics"], record["curve"]["loss"]
+    if said is None:
         return
     if known is not None:
-        taken = known.train_targets[kept(record["cell"], "train", known.sizes[0])]
-        base = dynamics.reference(task.target, taken)
+        taken = known.train_targets[kept(record["cell"], "train", known.sizes[0], known.numbers)]
+        base = dynamics.reference(task.target, unit_of(record["cell"]["recipe"], task.target, taken).given(taken))
         if not math.isclose(said["reference"], base, rel_tol=1e-5):
             yield "dynamics", f"the loss of guessing is {base:.6g}, not {said['reference']}"
     relative = dynamics.smoothed(loss) / said["reference"]
@@ -198,10 +264,7 @@ def speed(record: Record, task: Task, known: Known | None) -> Found:
     for name, value in wanted.items():
         if not math.isclose(said[name], value, rel_tol=ROUNDED, abs_tol=1e-6):
             yield "dynamics", f"{name} is {value:.4g} by the loss curve, not {said[name]}"
-    if set(said["levels"]) != {f"{level:g}" for level in dynamics.LEVELS}:
-        yield "dynamics", "its levels are not those of discbench"
-        return
-    for level in dynamics.LEVELS:
+    for level in LEVELS:
         first, last = (dynamics.settles(relative, level * (1 + turn * ROUNDED)) for turn in (1, -1))
         found = said["levels"][f"{level:g}"]
         if not (first or math.inf) <= (found or math.inf) <= (last or math.inf):

@@ -51,7 +51,8 @@ class Tables:
         return found
 
     def _draw(self, cell: Record, task: Task, checkpoint: Checkpoint) -> str:
-        from discbench.training import models, run
+        from discbench.models import building as models
+        from discbench.training import run
         from discbench.values.place import Place
 
         self._bench = self._bench or run.Bench(Place(results=Path()))

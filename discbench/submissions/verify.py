@@ -1,24 +1,31 @@
 """Verify results that others made: read each result, check it by itself, count it again, then look at all together.
 
 Nothing is executed or unpacked, and no checkpoint is loaded; vocabularies are read only of shipped checkpoints and of
-those that the caller names.
+those that the caller names. At the end all that others build is built of what was accepted.
 """
 
 import hashlib
+import io
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from discbench.errors import CheckpointError, DiscbenchError, NotAtHand
-from discbench.submissions import checks, claims, intake, recount
-from discbench.submissions.findings import ERROR, UNCHECKED, Finding, Level, Unfit, shown
+from discbench.errors import CheckpointError, NotAtHand, StoreError
+from discbench.results.forms.result import result_fault
+from discbench.results.marks import marked_now
+from discbench.results.store import Predictions, place, unpack_predictions
+from discbench.submissions import built, checks, claims, intake, manifest, recount, rerun
+from discbench.submissions.findings import ERROR, UNCHECKED, Finding, Level, Unfit
 from discbench.submissions.redraw import Tables
 from discbench.values.cells import NOTHING
 from discbench.values.types import Task
+from discbench.words.forms import fault
 
 Record = dict[str, Any]
+SOME = 20
+"""Rows of each result that are exported on trial: each is written like the next."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,6 +71,9 @@ class Verifier:
     _found: list[Finding] = field(default_factory=list)
     _unchecked: Counter[tuple[str, str, str]] = field(default_factory=Counter)
     _done: Counter[str] = field(default_factory=Counter)
+    _results: dict[str, Record] = field(default_factory=dict)
+    """Results of the right form, by file."""
+    _baselines: rerun.Baselines = field(default_factory=rerun.Baselines)
 
     def verify(self, path: Path, told: Callable[[int], None] = lambda _: None) -> Verdict:
         """Verify a packed submission or a store; `told` hears how many cells are done.
@@ -72,18 +82,19 @@ class Verifier:
             UserError: It cannot be read, or is refused as a whole.
         """
         self._found, self._unchecked, self._done = [], Counter(), Counter()
-        taken: list[claims.Claim] = []
-        with intake.opened(path) as parcel:
-            hashes: dict[str, tuple[str, str]] = {}
-            count = 0
-            for count, name in enumerate(parcel.cells, start=1):
-                claim = self._one(parcel, name, hashes)
-                if claim is not None:
-                    taken.append(claim)
-                told(count)
-            self._whole(parcel, hashes, count)
+        self._results, taken = {}, list[claims.Claim]()
+        parcel = intake.opened(path)
+        hashes: dict[str, tuple[str, str]] = {}
+        count = 0
+        for count, name in enumerate(parcel.cells, start=1):
+            claim = self._one(parcel, name, hashes)
+            if claim is not None:
+                taken.append(claim)
+            told(count)
+        self._whole(parcel, hashes, count)
         for name, word, message in claims.together(taken):
             self._say(name, word, message)
+        self._build(parcel, {claim.name for claim in taken})
         return Verdict(findings=self._sorted(), cells=count, done=dict(sorted(self._done.items())))
 
     def _say(self, name: str, word: str, message: str, level: Level = ERROR) -> None:
@@ -113,21 +124,24 @@ class Verifier:
 
     def _manifest(self, parcel: intake.Parcel, hashes: dict[str, tuple[str, str]]) -> None:
         try:
-            manifest = intake.read_json(parcel.read(intake.MANIFEST, intake.MOST_JSON))
-            wrong = checks.fits(manifest, checks.SUBMISSION_SCHEMA)
+            said = intake.read_json(parcel.read(intake.MANIFEST, intake.MOST_JSON))
+            wrong = fault(manifest.FORM, said)
         except Unfit as error:
             wrong = str(error)
         if wrong:
             self._say(intake.MANIFEST, "manifest", wrong)
             return
-        listed = {cell["path"]: (cell["sha256"], cell["predictions"]) for cell in manifest["cells"]}
-        if len(listed) != len(manifest["cells"]):
+        listed = {cell["path"]: (cell["sha256"], cell["predictions"]) for cell in said["cells"]}
+        if len(listed) != len(said["cells"]):
             self._say(intake.MANIFEST, "manifest", "it lists a file twice")
         for name in sorted(set(listed) ^ set(hashes)):
             self._say(name, "manifest", "it is listed but not there" if name in listed else "it is not listed")
         for name in sorted(set(listed) & set(hashes)):
             if listed[name] != hashes[name]:
                 self._say(name, "manifest", "it is not the file that the list names, by its SHA-256")
+        if set(self._results) == set(listed) == set(hashes):
+            for part in manifest.differs(said, self._results):
+                self._say(intake.MANIFEST, "manifest", f"its {part} are not those that its cells give")
 
     def _one(self, parcel: intake.Parcel, name: str, hashes: dict[str, tuple[str, str]]) -> claims.Claim | None:
         """Check one result; return what is to be compared with the others, if it can be read at all."""
@@ -135,20 +149,21 @@ class Verifier:
             content = parcel.read(name, intake.MOST_JSON)
             hashes[name] = (hashlib.sha256(content).hexdigest(), "")
             result = intake.read_json(content)
-            wrong = checks.fits(result, checks.CELL_SCHEMA)
+            wrong = result_fault(result)
         except Unfit as error:
             wrong = str(error)
         if wrong:
             self._say(name, "form", wrong)
             return None
+        self._results[name] = result
         self._take(name, checks.identity(result, name))
         task = self.tasks.get(result["cell"]["task"])
         if task is None:
-            self._say(name, "task", f"no task {shown(result['cell']['task'])} here; install the plugin that offers it")
+            self._say(name, "task", f"no task {result['cell']['task']} here; install the plugin that offers it")
             return None
         self._take(name, checks.about(result, task))
         if result["status"] == "failed":
-            self._say(name, "failed", f"{shown(result['cause'])}; run it again or leave it out")
+            self._say(name, "failed", f"{result['cause']}; run it again or leave it out")
             return None
         return self._finished(parcel, name, result, task, hashes)
 
@@ -168,8 +183,7 @@ class Verifier:
         self._take(name, checks.parameters(result))
         self._take(name, checks.curve(result, task))
         self._marks(name, result, task, known)
-        if "dynamics" in result:
-            self._take(name, recount.speed(result, task, known))
+        self._take(name, recount.speed(result, task, known))
         self._mapping(name, result, task)
         answers = self._predictions(parcel, name, result, task, hashes)
         if answers is not None:
@@ -177,15 +191,16 @@ class Verifier:
         return claims.Claim(
             name=name,
             cell=result["cell"],
-            outputs="" if answers is None else hashlib.sha256(answers.outputs.tobytes()).hexdigest(),
+            outputs=None if answers is None else claims.likeness(answers.outputs),
             mapping=result["mapping_sha256"],
             parameters=result["counts"]["parameters"],
+            train=result["counts"]["train"],
         )
 
     def _rows(self, task: Task, result: Record) -> recount.Known | None:
         """Return the task's rows, if they are at hand and are those that the cell names."""
         if task.id not in self._known:
-            self._known[task.id] = self._load(task)
+            self._known[task.id] = recount.read(task, self.directory, download=self.download)
         known = self._known[task.id]
         if isinstance(known, str):
             self._skip("rows", task.id, f"the task's rows are not at hand, so labels are taken as they are: {known}")
@@ -195,19 +210,8 @@ class Verifier:
             return None
         if known.partial != result["dataset"]["partial"]:
             self._say(task.id, "dataset", f"the rows are partial: {known.partial or 'no'}, by the rows at hand")
+        self._take(task.id, recount.copies(result, known))
         return known
-
-    def _load(self, task: Task) -> recount.Known | str:
-        from discbench.data import rowcache
-
-        try:
-            loaded = rowcache.load(task, self.directory, download=self.download, unverified=True)
-        except NotAtHand:
-            return "give --data-dir, or --fetch to download them"
-        except DiscbenchError as error:
-            return str(error)
-        train, test = loaded.train, loaded.test
-        return recount.Known(loaded.sha256, loaded.partial, loaded.sizes, train.targets, test.targets, test.groups)
 
     def _marks(self, name: str, result: Record, task: Task, known: recount.Known | None) -> None:
         sizes = known.sizes if known else task.dataset.sizes if result["dataset"]["status"] == "verified" else None
@@ -216,21 +220,13 @@ class Verifier:
             self._skip("counts", task.id, "how many rows its splits have is not known here")
         else:
             self._take(name, recount.counts(result, sizes))
-        if result["marks"] and not self.allow_marked:
-            self._say(
-                name, "marks", f"it is marked {', '.join(result['marks'])}; boards take whole, verified runs only"
-            )
+        earned = marked_now(result, {task.id: task.dataset.rows_sha256})["marks"]
+        if earned and not self.allow_marked:
+            self._say(name, "marks", f"it is marked {', '.join(earned)}; boards take whole, verified runs only")
 
     def _mapping(self, name: str, result: Record, task: Task) -> None:
-        from discbench.values.mapping import KINDS
-
         said, cell = result["mapping_sha256"], result["cell"]
-        if cell["init"] == NOTHING:
-            if said is not None:
-                self._say(name, "mapping", "a baseline has no mapping table")
-            return
-        if said is None or cell["mapping"] not in KINDS:
-            self._say(name, "mapping", f"mapping {shown(cell['mapping'])} has the table {said}")
+        if said is None:
             return
         try:
             wanted = self.tables.sha256(result, task)
@@ -271,6 +267,7 @@ class Verifier:
                 groups = known.groups and tuple(known.groups[row] for row in answers.row)
                 self._take(name, recount.scores(result, answers, task, groups))
                 self._done["scores counted from predictions and the task's own labels"] += 1
+                self._baseline(name, result, task, answers, known)
             return
         if self._take(name, recount.labels(result, answers, task)):
             return
@@ -278,3 +275,25 @@ class Verifier:
             self._skip("scores", task.id, "scores are not those of single rows; does the task put groups to the vote?")
         else:
             self._done["scores counted from predictions and the labels in them"] += 1
+
+    def _baseline(self, name: str, result: Record, task: Task, answers: recount.Answers, known: recount.Known) -> None:
+        if result["cell"]["init"] == NOTHING and not self._take(name, rerun.known(result)):
+            self._take(name, self._baselines.held(result, answers, task, known.loaded))
+            self._done["baselines run again"] += 1
+
+    def _build(self, parcel: intake.Parcel, taken: set[str]) -> None:
+        """Build of what was accepted what others will build of it."""
+        wrong = {finding.where.replace(intake.PREDICTIONS, intake.JSON) for finding in self._found}
+        named = {task.id: task.dataset.rows_sha256 for task in self.tasks.values()}
+        accepted = [marked_now(result, named) for name, result in self._results.items() if name in taken - wrong]
+
+        def answers(result: Record) -> Predictions:
+            beside = place(result["cell"]).replace(intake.JSON, intake.PREDICTIONS)
+            try:
+                found = unpack_predictions(io.BytesIO(parcel.read(beside, intake.MOST_PREDICTIONS)))
+            except Unfit as error:
+                raise StoreError(str(error)) from error
+            return found[0][:SOME], found[1][:SOME], found[2][:SOME]
+
+        for what, why in built.breaks(accepted, answers) if accepted else ():
+            self._say(what, "built", why)

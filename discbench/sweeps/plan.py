@@ -1,16 +1,20 @@
 """Names become cells: the list of runs that an evaluation consists of, and what each will cost."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from discbench.data import rowcache
-from discbench.values.cells import NOTHING, SUBSETS, Cell, Request, steps_of
+from discbench.errors import PluginError, UserError
+from discbench.results.forms.result import TASK
+from discbench.values.cells import NOTHING, SUBSETS, Cell, Request, cell_fault, facts, of_baseline, steps_of
 from discbench.values.checkpoints import Checkpoint
 from discbench.values.mapping import TextTable
-from discbench.values.recipes import as_record, recipe_for
+from discbench.values.recipes import LATER, as_record, recipe_for
 from discbench.values.types import Task
+from discbench.words.forms import fault
+from discbench.words.names import printable
 
 
 def rows_of(task: Task, directory: Path | None) -> str | None:
@@ -29,9 +33,16 @@ def cells(
         tasks: Selected from the registry.
         rows: Task name -> SHA-256 of its rows.
         request: The rest.
+
+    Raises:
+        PluginError: A task says of itself what no result can hold.
+        UserError: A name or a number that no cell can have.
     """
+    for task in tasks:
+        if wrong := fault(TASK, facts(task), "it"):
+            raise PluginError(f"task {printable(task.name)}: no result can be stored of it: {wrong}")
     recipes = {init: as_record(recipe_for(request.recipe, init, request.overrides)) for init in request.inits}
-    changed = {field: recipes[request.inits[0]][field] for field in sorted(request.overrides)}
+    changed = {field: recipes[request.inits[0]][field] for field in sorted(request.overrides) if field not in LATER}
     made = [
         Cell(
             checkpoint=checkpoint.name,
@@ -57,23 +68,24 @@ def cells(
         for init in request.inits
     ]
     trivial = {checkpoint.name for checkpoint in checkpoints if checkpoint.baseline}
-    return list({c.id: c for c in (_of_baseline(c) if c.checkpoint in trivial else c for c in made)}.values())
+    named = {c.id: c for c in (_of_baseline(c) if c.checkpoint in trivial else c for c in made)}
+    return [_checked(cell) for cell in named.values()]
 
 
 def _of_baseline(cell: Cell) -> Cell:
-    """Return a baseline's cell: it has no mapping, init or recipe, and a seed only if that draws the rows."""
-    drawn = (cell.fraction < 1 and cell.subset == "drawn") or cell.limit is not None
-    return replace(
-        cell,
-        mapping=NOTHING,
-        mapping_seed=0,
-        map_specials=False,
-        init=NOTHING,
-        seed=cell.seed if drawn else 0,
-        recipe={"name": NOTHING, "lr": None},
-        changed={},
-        specials={},
-    )
+    return replace(cell, **of_baseline(asdict(cell)))
+
+
+def _checked(cell: Cell) -> Cell:
+    """Return a cell that can be stored, read and shown.
+
+    Raises:
+        UserError: It cannot: its checkpoint has a name that no terminal should print, for example.
+    """
+    wrong = cell_fault(asdict(cell))
+    if wrong:
+        raise UserError(f"{printable(cell.words)} cannot be run: {wrong}; NAME=PATH gives a directory another name")
+    return cell
 
 
 def _moves(task: Task, request: Request) -> bool:

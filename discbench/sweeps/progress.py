@@ -7,13 +7,14 @@ from dataclasses import dataclass, field
 from types import TracebackType
 from typing import IO, Any, Self
 
-from rich.console import Console, Group
+from rich.console import Group
 from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
 from discbench.values.cells import Cell, steps_of
 from discbench.values.jobs import Event
+from discbench.words.terminal import Terminal
 
 QUIET_SECONDS = 30.0
 """In a pipe, a long cell says that it is alive this often."""
@@ -52,13 +53,15 @@ class Progress:
     running: dict[str, Running] = field(default_factory=dict)
     recent: deque[str] = field(default_factory=lambda: deque(maxlen=5))
     began: float = field(default_factory=time.monotonic)
+    words: dict[str, str] = field(default_factory=dict)
+    """Cell id -> the cell in words, where its checkpoint's name alone would not tell it from others."""
     searching: bool = False
     """Whether the cells differ by recipe and are told by validation, so that nobody chooses by test scores."""
 
     def __post_init__(self) -> None:
         # a notebook's stderr calls itself a terminal, but keeps every frame of a live view
         live = None if "ipykernel" not in sys.modules else False
-        self.console = Console(file=self.stream, highlight=False, force_jupyter=False, force_terminal=live)
+        self.console = Terminal(file=self.stream, force_jupyter=False, force_terminal=live)
         self.live = Live(console=self.console, get_renderable=self.view, refresh_per_second=4, transient=True)
 
     def __enter__(self) -> Self:
@@ -76,7 +79,8 @@ class Progress:
 
     def name(self, cell: Cell) -> str:
         """Return a cell's name, with its recipe where that is what cells differ by."""
-        return cell.words + (f" {cell.recipe['optimizer']} lr {cell.recipe['lr']:g}" if self.searching else "")
+        recipe = f" {cell.recipe['optimizer']} lr {cell.recipe['lr']:g}" if self.searching else ""
+        return self.words.get(cell.id, cell.words) + recipe
 
     def say(self, line: str) -> None:
         """Print one plain line."""

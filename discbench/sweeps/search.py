@@ -13,6 +13,7 @@ from discbench.errors import UserError
 from discbench.sweeps import plan
 from discbench.sweeps.sweep import Sweep
 from discbench.values.cells import Request
+from discbench.values.checkpoints import told_apart
 from discbench.values.recipes import recipe_for
 
 OPTIMIZERS = ("adagrad", "adam", "adamax", "radam", "novograd")
@@ -67,9 +68,11 @@ def summary(results: Sequence[Record]) -> list[Record]:
     `edge` is `lowest` or `highest` where the rate is the last of its row, so that a better one may lie beyond it.
     """
     points: dict[tuple[Any, ...], list[Record]] = {}
+    names = told_apart((r["cell"]["checkpoint"], r["cell"]["revision"]) for r in results)
     for result in results:
         cell = result["cell"]
-        name = (cell["checkpoint"], cell["task"], cell["init"], cell["recipe"]["optimizer"], cell["recipe"]["lr"])
+        checkpoint = names[cell["checkpoint"], cell["revision"]]
+        name = (checkpoint, cell["task"], cell["init"], cell["recipe"]["optimizer"], cell["recipe"]["lr"])
         points.setdefault(name, []).append(result)
     made = [_point(name, points[name]) for name in points]
     for point, name in zip(made, points, strict=True):

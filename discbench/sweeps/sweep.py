@@ -1,21 +1,22 @@
 """A sweep: what was asked -> cells -> those still to run -> an executor -> the results."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pluggy
 
 from discbench.data import rowcache
-from discbench.errors import DiscbenchError, PluginError, UserError
+from discbench.data.rows import numbers_of
+from discbench.errors import DiscbenchError, PluginError
 from discbench.executors.builtin import INPROCESS, LOCAL
 from discbench.plugins import registry
 from discbench.results.store import Result, Store
-from discbench.sweeps import plan
+from discbench.sweeps import plan, reach
 from discbench.sweeps.progress import Progress
 from discbench.training import ranks
-from discbench.values.cells import Cell, Request, definition
-from discbench.values.checkpoints import Checkpoint, locate
+from discbench.values.cells import Cell, Request, definition, words_of
+from discbench.values.checkpoints import Checkpoint, locate, told_apart
 from discbench.values.jobs import Event, Executor, Job
 from discbench.values.place import Place
 from discbench.values.types import Task
@@ -34,6 +35,11 @@ class Sweep:
     cells: list[Cell]
     notes: tuple[str, ...] = ()
     """What the user should know before it runs."""
+
+    @property
+    def words(self) -> dict[str, str]:
+        """Cell id -> the cell in words, with checkpoints of one name told apart."""
+        return words_of(self.cells)
 
     def checkpoint(self, cell: Cell) -> Checkpoint:
         """Return a cell's checkpoint."""
@@ -67,22 +73,44 @@ def prepare(
     """
     tasks = registry.select(patterns, registry.tasks(manager))
     found = [locate(name, specials, trust_remote_code=trust_remote_code) for name in models]
-    twice = sorted(
-        {c.name for c in found if sum(c.name == d.name for d in found) > 1 and len({d.id for d in found}) > 1}
-    )
-    if twice and len({c.id for c in found}) != len(found):
-        raise UserError(f"--model {twice[0]!r} is given twice; give it once, or name one of them NAME=PATH")
-    rows, notes = {}, []
+    found, notes = _known_apart(found)
+    rows = {}
     for task in tasks:
         sha256, sizes = _rows(task, directory, load=load, unverified=unverified)
         rows[task.name] = sha256
+        if load and request.subset == "first" and request.fraction < 1:
+            numbers_of(task, rowcache.load(task, directory, unverified=unverified).train)
         notes += _limit_note(task, sizes, request)
-    return Sweep(
+    made = Sweep(
         checkpoints={c.id: c for c in found},
         tasks={task.id: task for task in tasks},
         cells=plan.cells(found, tasks, rows, request),
         notes=tuple(notes),
     )
+    return replace(made, notes=(*notes, *_reach_notes(made, directory, unverified=unverified))) if load else made
+
+
+def _reach_notes(sweep: Sweep, directory: Path | None, *, unverified: bool) -> list[str]:
+    """Return a line for each task whose labels a model cannot reach."""
+    found = []
+    for task in sweep.tasks.values():
+        cells = [cell for cell in sweep.cells if cell.task == task.id and reach.asks(task, cell.recipe)]
+        if cells:
+            train = rowcache.load(task, directory, unverified=unverified).train
+            found += reach.note(task, train, [(cell, sweep.checkpoint(cell)) for cell in cells])
+    return found
+
+
+def _known_apart(found: list[Checkpoint]) -> tuple[list[Checkpoint], list[str]]:
+    """Return each checkpoint once, and in words which is which where several have one name."""
+    apart = list({checkpoint.id: checkpoint for checkpoint in reversed(found)}.values())[::-1]
+    names = told_apart((c.name, c.revision) for c in apart)
+    marked = [replace(c, alike=names[c.name, c.revision] != c.name) for c in apart]
+    notes = [f"{names[c.name, c.revision]} is {c.location}" for c in marked if c.alike]
+    place = {c.id: c.location for c in apart}
+    copies = dict.fromkeys((c.location, place[c.id]) for c in found if c.location != place[c.id])
+    notes += [f"{copy} holds what {first} holds: one checkpoint, run once" for copy, first in copies]
+    return marked, notes
 
 
 def _rows(task: Task, directory: Path | None, *, load: bool, unverified: bool) -> tuple[str, tuple[int, ...] | None]:
@@ -133,7 +161,7 @@ def machine_cores() -> int:
 
 
 def machine_workers(device: str) -> int:
-    """Return how many cells run at once unless told otherwise; never by how many are left, so that bytes repeat."""
+    """Return how many cells run at once unless told otherwise; a cell has the same bytes whatever it is."""
     return min(machine_cores(), MOST_WORKERS) if device == "cpu" else 1
 
 
@@ -174,7 +202,7 @@ def run(
         if event.kind == "end" and event.result and ranks.first():
             audience.hear(event.result)
 
-    store, chosen = Store(place.results), executor or (LOCAL if workers else INPROCESS)
+    store, chosen = Store(place.results, named(sweep)), executor or (LOCAL if workers else INPROCESS)
     if todo:
         try:
             chosen.run(jobs(sweep, todo), place, workers, threads, watch)
@@ -186,13 +214,18 @@ def run(
             raise PluginError(
                 f"executor {chosen.name!r} failed: {error!r}; what was finished is in the store"
             ) from error
-    lost = [cell.words for cell in todo if store.get(cell) is None]
+    lost = [sweep.words[cell.id] for cell in todo if store.get(cell) is None]
     if lost and ranks.first():
         raise PluginError(
             f"executor {chosen.name!r} ended without a result of {len(lost)} of {len(todo)} cells, the first is"
             f" {lost[0]}; run again for those"
         )
     return [result for result in map(store.get, sweep.cells) if result is not None]
+
+
+def named(sweep: Sweep) -> dict[str, str | None]:
+    """Return the SHA-256 that each task of the sweep names for its rows, by task id."""
+    return {task.id: task.dataset.rows_sha256 for task in sweep.tasks.values()}
 
 
 def jobs(sweep: Sweep, todo: Sequence[Cell]) -> list[Job]:

@@ -187,7 +187,7 @@ def discbench_tasks():
             classes=2,
             ceiling=1.0,
             about="is the word well nested? (bag .53, bigrams .62)",
-            sha256="ff75e0e5fce5f8fe2729d5543933952715e1f8e5cf349e9ac6e9c62fed60c8ee",
+            sha256="906ad14cc9ce5a498ccb939cc29247ebdd2364a696f9fa8b2ae801c6dc9134b4",
         ),
         formal(
             "depth",
@@ -195,7 +195,7 @@ def discbench_tasks():
             "()",
             ceiling=1.0,
             about="greatest depth of a nested word (bag 0, bigrams .75)",
-            sha256="85d58fdbfeba9acdd195d6d66747ff66ebf9723575ab649e91e5e81395c0a0c7",
+            sha256="44844627d852d3080576eabc6bab19a5c1507a3b5f066b73ea02b72d0eb96289",
         ),
         formal(
             "factor",
@@ -204,7 +204,7 @@ def discbench_tasks():
             classes=2,
             ceiling=1.0,
             about="does the word hold `cab`? (bag .51, bigrams .80)",
-            sha256="16a68c167dc5dece89583f56f76371b437260b25d239a9aecd5a7aec90fde3e6",
+            sha256="be1262eceb19b35aa21134dff0bfbf8c6df622555ea3991b6c80771ab46bf173",
         ),
         formal(
             "markov",
@@ -213,7 +213,7 @@ def discbench_tasks():
             classes=2,
             ceiling=0.955,
             about="which Markov source wrote the word? Bayes' answer is the ceiling (bag .47, bigrams .95)",
-            sha256="ba5de7e07805511bda2a27fb6a6e7b58fe157bbee3746f51229d40198c5ee737",
+            sha256="3c361e5af35d36345fa99e9de12b3f30eabdde7036f2711abea33fcdfb2a7f2a",
         ),
         formal(
             "palindrome",
@@ -222,7 +222,7 @@ def discbench_tasks():
             classes=2,
             ceiling=1.0,
             about="is the word its own mirror? (bag .48, bigrams .58)",
-            sha256="7fbad170c3cb9afc9e293eced678ffbd3334d6c67d77a4ac759e956e027a5b9c",
+            sha256="0c64bec989afdac72e4f0c6ab1e514e9335925bab06000d0e80eb1c4bd4766be",
         ),
         formal(
             "shift",
@@ -231,6 +231,6 @@ def discbench_tasks():
             classes=4,
             ceiling=1.0,
             about="by how much is the second half shifted? (bag .34, bigrams .28)",
-            sha256="9b3def4857b1d31a0c4efa2d920f1506dabb285551a24b677af8b120400c0a25",
+            sha256="349d4dcc8f59179bc10c5b83c2c59aa2a07d2a3998cd2bacbe00b44330872f70",
         ),
     ]

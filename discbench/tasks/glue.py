@@ -61,11 +61,11 @@ SIZES = {
 """Train and validation rows of the published copy."""
 LABEL = {"mrpc": "Quality", "qqp": "is_duplicate", "sts-b": "score", "mnli": "gold_label"}
 HASHES = {
-    "cola": "005f1a9aca91c97cc9dba46d1a4bb5c8d208222f928c9915a6fb8e31cbcfde13",
-    "sst-2": "50bca78ed57c1165741ca8dffea50dfe66d39d7dc89444f59d5771662634ea08",
-    "mrpc": "15d4aeb95e8736f256054adcad3f9d1094ab79839aa127402364d48b0092e1c2",
-    "sts-b": "1b7c48f70dfbdfba4e09d0bf52e77b7c0890e56c090a3174fa8fd8f508972652",
-    "rte": "d68ab2c98a037449453e5c296d518cd464d731a8ba5ada1ad71b1429b394c53e",
+    "cola": "f73a5dd642061ccde2d0a9c6d12d36d33b91b32b8b692493e56a7bbe6d462bac",
+    "sst-2": "59e8a1bd017a7f8791d009524665da6623f56bcced323d7d4b40185403d68768",
+    "mrpc": "d3ec03da5ed78c56f5bd0914175252b8e98b2510108f9ad9ff65c9afa8c59f12",
+    "sts-b": "3baa8f6769bedfb9f24f7f9f496ef191592c79ae95fdcf04a070dd419c2aeb97",
+    "rte": "2ad01443a2d1940884a738a11254a9793c7303ca171f7732e0e3f1f31b9d23ae",
 }
 CONFIG = {"sst-2": "sst2", "sts-b": "stsb"}
 

@@ -33,14 +33,20 @@ def onset_segments(pitches, starts):
     return [ordered[cut : cut + LENGTH] for cut in range(0, len(ordered), LENGTH)]
 
 
+def here(name):
+    """A file in the folder maestro of the data directory, or in the data directory itself."""
+    return local(f"maestro/{name}") or local(name)
+
+
 def sources():
     """The v1 table of pieces and an archive of MIDI files: v1's own, or v2's, which has all of its files but one."""
-    table = local("maestro/maestro-v1.0.0.csv")
-    archive = local("maestro/maestro-v1.0.0-midi.zip") or local("maestro/maestro-v2.0.0-midi.zip")
+    table, archive = here("maestro-v1.0.0.csv"), here("maestro-v1.0.0-midi.zip") or here("maestro-v2.0.0-midi.zip")
     if table is None or archive is None:
-        archive = fetch(URL, name="maestro/maestro-v1.0.0-midi.zip", max_bytes=200 << 20)
+        archive = here("maestro-v1.0.0-midi.zip") or fetch(
+            URL, name="maestro/maestro-v1.0.0-midi.zip", max_bytes=200 << 20
+        )
         table = find_member(unpack(archive), "maestro-v1.0.0.csv")
-    return read_table(table), archive
+    return read_table(table, columns=("canonical_composer", "split", "midi_filename")), archive
 
 
 def load(segments):

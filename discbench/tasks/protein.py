@@ -17,7 +17,7 @@ from discbench import (
     hookimpl,
     spearman,
 )
-from discbench.data import fetch, find_member, local, open_text, read_rows, read_table, shuffle, unpack
+from discbench.data import fetch, find_member, local, numbered, open_text, read_rows, read_table, shuffle, unpack
 from discbench.errors import DataError
 
 TAPE = "http://s3.amazonaws.com/songlabdata/proteindata/data_raw_pytorch"
@@ -40,8 +40,11 @@ def residues(sequence):
     return "".join(letter if letter in LETTERS else "X" for letter in letters)
 
 
-def load_tape(name, label):
-    """Read TAPE's published splits: a CSV per split in the data directory, or TAPE's own JSON."""
+def load_tape(name, label, order):
+    """Read TAPE's published splits: a CSV per split in the data directory, or TAPE's own JSON.
+
+    `order` says whether both have the same rows first, so that they can be numbered.
+    """
     splits = {}
     for split, short in (("train", "train"), ("validation", "valid"), ("test", "test")):
         table = local(f"{name}/{name}_{short}.csv")
@@ -50,7 +53,10 @@ def load_tape(name, label):
         else:
             folder = unpack(fetch(f"{TAPE}/{name}.tar.gz", name=f"{name}/{name}.tar.gz", max_bytes=200 << 20))
             found = read_rows(find_member(folder, f"{name}_{short}.json"), symbols="primary", label=label)
-        splits[split] = [Row(residues(row.symbols), float(row.target)) for row in found]
+        splits[split] = [
+            Row(residues(row.symbols), float(row.target), number=place if order else None)
+            for place, row in enumerate(found)
+        ]
     return Splits(**splits)
 
 
@@ -85,18 +91,24 @@ def deeploc(path):
             raise DataError(f"{path}: '>ACCESSION Compartment-M [test]' and residues were expected, found {head!r}")
         target = compartment(words[1], path)
         if target is not None:
-            found.append((Row(residues(ends("".join(body.split()))), target), words[2:] == ["test"]))
+            found.append((Row(residues(ends("".join(body.split()))), target, number=len(found)), words[2:] == ["test"]))
     return found
 
 
 def load_localization():
-    """DeepLoc's test rows; the others cut 9977/1108 after one shuffle with seed 100 (PLUS's sizes, not its members)."""
+    """DeepLoc's test rows; the others cut 9977/1108 after one shuffle with seed 100 (PLUS's sizes, not its members).
+
+    Rows are numbered as in DeepLoc's file.
+    """
     test, held_out = local("localization/deeploc_test_set.fasta"), local("localization/deeploc_our_val_set.fasta")
     table = local("localization/multiloc2003_train_surrogate.csv")
     if local("localization/deeploc_data.fasta") is None and test and held_out and table:
-        train = [Row(residues(ends(r["seq"])), compartment(r["label"], table)) for r in read_table(table)]
+        train = [
+            Row(residues(ends(r["seq"])), compartment(r["label"], table))
+            for r in read_table(table, columns=("seq", "label"))
+        ]
         return Splits(
-            train=train,
+            train=numbered(train),
             validation=[row for row, _ in deeploc(held_out)],
             test=[row for row, _ in deeploc(test)],
             partial=f"train is a surrogate of {len(train)} MultiLoc proteins, not DeepLoc's; test lacks 5 rows",
@@ -110,12 +122,15 @@ def load_localization():
 
 def load_stability():
     """TAPE stability: train and validation from four rounds of design, test 1-Hamming neighbours of 17 designs."""
-    return load_tape("stability", "stability_score")
+    return load_tape("stability", "stability_score", order=True)
 
 
 def load_fluorescence():
-    """TAPE fluorescence: train and validation up to three mutations of avGFP, test four and more."""
-    return load_tape("fluorescence", "log_fluorescence")
+    """TAPE fluorescence: train and validation up to three mutations of avGFP, test four and more.
+
+    Copies made anew from the published mutants have another order than TAPE's file, so rows have no number.
+    """
+    return load_tape("fluorescence", "log_fluorescence", order=False)
 
 
 @hookimpl
@@ -150,7 +165,7 @@ def discbench_tasks():
                 cite="10.1126/science.aan0693",
                 sizes=(53614, 2512, 12851),
                 published="53614/2512/12851 (Table 10)",
-                rows_sha256="0653469dda4502a8f910d9a6f2bcd3230c028f5710df1b7dc42756ea7b798b7c",
+                rows_sha256="975252827a575bfb39fb250e8c8d43438ad523d3eda35179d11a850321fafbd0",
                 overlap="26 sequences of the published train split are also in its test split",
             ),
             mapping=RandomTable(AMINO_ACIDS),
@@ -171,7 +186,7 @@ def discbench_tasks():
                 cite="10.1038/nature17995",
                 sizes=(21446, 5362, 27217),
                 published="21446/5362/27217 (Table 10)",
-                rows_sha256="4f68b6488dc4925bcf7f6b4f2dfe113ffb405096ebde6ad72afe659c11a222b4",
+                rows_sha256="2c2a597bf409e9b0377db63b8e2c873539bb836cd45efa64f2bf5661882f8532",
             ),
             mapping=RandomTable(AMINO_ACIDS),
             target=Scalar(),

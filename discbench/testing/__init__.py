@@ -2,7 +2,8 @@
 
 Each check raises AssertionError with one sentence, for example
 `rna.donor: every symbol is in the alphabet, but ['U'] are not`.
-Uses `data`, `executors`, `plugins`, `probing`, `results`, `sweeps`, `training`, `values`, and the front door.
+Uses `data`, `executors`, `models`, `plugins`, `probing`, `results`, `sweeps`, `training`, `values`, and the front
+door.
 """
 
 from discbench.testing.checkpoints import tiny_checkpoint
@@ -10,9 +11,10 @@ from discbench.testing.corpora import check_corpus
 from discbench.testing.executors import check_executor
 from discbench.testing.learning import overfits
 from discbench.testing.probes import check_probe
-from discbench.testing.tasks import check_mapping, check_task, example_vocabulary
+from discbench.testing.tasks import Remark, check_mapping, check_task, example_vocabulary
 
 __all__ = [
+    "Remark",
     "check_corpus",
     "check_executor",
     "check_mapping",

@@ -72,7 +72,7 @@ def overfits(task: Task, *, rows: int = 32, steps: int = 150, max_tokens: int = 
 def _spread(task: Task, count: int) -> list[Row]:
     """Return train rows of all classes in turn, or over all values; one a group, so that no vote decides."""
     alone: dict[Any, Row] = {}
-    for number, row in enumerate(read(task).train):
+    for number, row in enumerate(read(task)[0].train):
         alone.setdefault(number if row.group is None else row.group, row)
     found = list(alone.values())
     if isinstance(task.target, Classes):

@@ -18,11 +18,11 @@ import torch
 from torch import Tensor, nn
 
 from discbench.errors import PluginError, UserError
+from discbench.models.inputs import Inputs
 from discbench.plugins import registry
 from discbench.probing.answers import checked
 from discbench.probing.measuring import Given, Subject, subject_of
 from discbench.testing.checkpoints import tiny_checkpoint
-from discbench.training.inputs import Inputs
 from discbench.training.run import Bench
 from discbench.values.checkpoints import locate
 from discbench.values.measurement import Measurement, Probe, Side

@@ -3,12 +3,17 @@
 import contextlib
 import io
 import sys
+import warnings
+from collections.abc import Iterator
 from dataclasses import replace
+from itertools import combinations
 
 import numpy as np
 
 from discbench.data import rows
+from discbench.data.classes import alphabetical, remarks, words
 from discbench.data.loading import read
+from discbench.data.rows import describe, encode
 from discbench.testing.elsewhere import difference
 from discbench.testing.promises import as_promised, promise
 from discbench.values.mapping import RandomTable, Vocabulary, draw_table
@@ -23,8 +28,12 @@ def example_vocabulary(size: int = 2000) -> Vocabulary:
     )
 
 
+class Remark(UserWarning):
+    """What no promise forbids, but an author should know: a split without a class, an order of classes nobody gave."""
+
+
 def check_task(task: Task) -> Splits:
-    """Check every promise that a task makes; return its rows.
+    """Check every promise that a task makes; return its rows. What is only remarkable is warned of as `Remark`.
 
     Raises:
         AssertionError: The first promise that is broken, in words.
@@ -33,20 +42,34 @@ def check_task(task: Task) -> Splits:
     with as_promised(task.name):
         printed = io.StringIO()
         with contextlib.redirect_stderr(printed):  # where `read` sends it
-            first, second = read(task), read(task)
+            (first, sha256), (_, again) = read(task), read(task)
         promise(task.name, "loading it prints nothing", not printed.getvalue(), f"it prints {printed.getvalue()!r:.60}")
-        promise(task.name, "two loads are equal", rows.digest(first) == rows.digest(second), "they are not")
-        elsewhere = difference(task, first)
+        promise(task.name, "two loads are equal", sha256 == again, "they are not")
+        elsewhere = difference(task, sha256)
         promise(task.name, "another process loads the same rows", not elsewhere, elsewhere)
         _check_splits(task, first)
         for name in rows.SPLITS:
-            rows.encode(task, getattr(first, name))
-        _check_groups(task, first)
+            encode(task, getattr(first, name))
+        _check_apart(task, first)
         _check_answer(task, first)
     if isinstance(task.mapping, RandomTable):
         check_mapping(task)
     promise(task.name, "loading it does not import torch", before or "torch" not in sys.modules, "it does")
+    for remark in _remarks(task, first):
+        warnings.warn(f"{task.name}: {remark}", Remark, stacklevel=2)
     return first
+
+
+def _remarks(task: Task, splits: Splits) -> Iterator[str]:
+    labels = {name: describe(task.target, encode(task, getattr(splits, name)).targets) for name in rows.SPLITS}
+    yield from remarks(task, labels)
+    order = words(splits, task.name)
+    if order and alphabetical(splits) and isinstance(task.target, Classes) and not task.target.names:
+        yield (
+            "its labels are words, and nobody gave their order: 0 is "
+            + ", ".join(f"{place} {word!r}" for place, word in enumerate(order))[2:]
+            + f"; say so with Classes({task.target.n}, names), or give read_rows another order by classes="
+        )
 
 
 def _check_splits(task: Task, splits: Splits) -> None:
@@ -63,7 +86,10 @@ def _check_splits(task: Task, splits: Splits) -> None:
             found_hash == task.dataset.rows_sha256,
             f"they hash to {found_hash}",
         )
-    learnt, asked = ({rows.canonical(replace(row, target=0)) for row in part} for part in (splits.train, splits.test))
+    learnt, asked = (
+        {rows.canonical(replace(row, target=0, number=None, family=None)) for row in part}
+        for part in (splits.train, splits.test)
+    )
     shared = learnt & asked
     promise(
         task.name,
@@ -73,14 +99,21 @@ def _check_splits(task: Task, splits: Splits) -> None:
     )
 
 
-def _check_groups(task: Task, splits: Splits) -> None:
-    learnt, asked = ({row.group for row in part} - {None} for part in (splits.train, splits.test))
-    promise(
-        task.name,
-        "no item has segments in train and in test unless Dataset(overlap=...) says why",
-        not learnt & asked or bool(task.dataset.overlap),
-        f"{len(learnt & asked)} have, {min(learnt & asked, key=str, default=None)!r} for one; see discbench.data.split",
-    )
+def _check_apart(task: Task, splits: Splits) -> None:
+    """Check that neither an item nor a family stands in two splits."""
+    for kind, what, advice in (
+        ("group", "no item has segments in two splits", "discbench.data.split"),
+        ("family", "no family has rows in two splits", "discbench.data.grouped_split"),
+    ):
+        names = {split: {getattr(row, kind) for row in getattr(splits, split)} - {None} for split in rows.SPLITS}
+        for one, other in combinations(rows.SPLITS, 2):
+            both = names[one] & names[other]
+            promise(
+                task.name,
+                f"{what} unless Dataset(overlap=...) says why",
+                not both or bool(task.dataset.overlap),
+                f"{len(both)} have in {one} and {other}, {min(both, key=str, default=None)!r} for one; see {advice}",
+            )
 
 
 def _check_answer(task: Task, splits: Splits) -> None:

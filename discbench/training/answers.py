@@ -9,7 +9,7 @@ from accelerate.utils import gather_object
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from discbench.training.inputs import Inputs
+from discbench.models.inputs import Inputs
 
 Outputs = NDArray[np.float32]
 """(rows, outputs): logits, or the predicted number."""

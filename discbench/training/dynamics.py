@@ -10,10 +10,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from discbench.results.forms.result import LEVELS
 from discbench.values.types import Classes, Scalar
 
-LEVELS = (0.9, 0.75, 0.5, 0.25, 0.1, 0.05, 0.01)
-"""Shares of the loss of guessing."""
 WINDOW = 10
 """Steps over which the loss is averaged before it is held against a level."""
 

@@ -14,12 +14,12 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 
-from discbench.engine.savings import Plan, applied
 from discbench.errors import CellError, CheckpointError
+from discbench.models.families import advice, position_limit
+from discbench.models.inputs import Inputs
 from discbench.training import ranks
 from discbench.training.answers import Best, Outputs, logits, predict
-from discbench.training.families import advice, position_limit
-from discbench.training.inputs import Inputs
+from discbench.training.engine.savings import Plan, applied
 from discbench.training.optimizers import optimizer_for
 from discbench.values.cells import steps_of, steps_per_epoch
 from discbench.values.recipes import Recipe, as_record
@@ -92,7 +92,7 @@ def has_unused_weights(model: nn.Module, inputs: Inputs) -> bool:
 
 
 def loss_of(outputs: Float[Tensor, "batch classes"], targets: Tensor) -> Float[Tensor, ""]:
-    """Cross-entropy for classes, mean squared error on raw labels for numbers (PAPER: num_labels = 1)."""
+    """Cross-entropy for classes, mean squared error for numbers, in the unit given (PAPER: num_labels = 1)."""
     if targets.is_floating_point():
         return nn.functional.mse_loss(outputs.squeeze(-1).float(), targets)
     return nn.functional.cross_entropy(outputs.float(), targets)

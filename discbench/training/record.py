@@ -11,13 +11,14 @@ from typing import Any
 import torch
 
 from discbench.data import rows
-from discbench.engine.savings import Plan
-from discbench.results.store import FORMAT, Result
+from discbench.results.forms.result import FORMAT, LIBRARIES
+from discbench.results.marks import marks as earned
+from discbench.results.store import Result
 from discbench.training import finetune
+from discbench.training.engine.savings import Plan
 from discbench.values.cells import Cell, facts
 from discbench.values.types import Task
-
-LIBRARIES = ("discbench", "torch", "transformers", "accelerate", "datasets", "numpy", "scipy", "scikit-learn")
+from discbench.words.names import one_line
 
 
 def run_of(began: float, device: str) -> dict[str, Any]:
@@ -28,7 +29,7 @@ def run_of(began: float, device: str) -> dict[str, Any]:
         "finished": datetime.now(UTC).isoformat(timespec="seconds"),
         "versions": {"python": platform.python_version(), **{name: version(name) for name in LIBRARIES}},
         "hardware": {
-            "device": torch.cuda.get_device_name() if on_card else _processor(),
+            "device": one_line(torch.cuda.get_device_name() if on_card else _processor()) or "unknown",
             "threads": torch.get_num_threads(),
             "processes": _processes(),
         },
@@ -37,7 +38,7 @@ def run_of(began: float, device: str) -> dict[str, Any]:
 
 def engine(plan: Plan) -> dict[str, Any]:
     """Return which savings a cell was trained with, and why the others were off."""
-    return {"on": list(plan.on), "off": dict(plan.off)}
+    return {"on": list(plan.on), "off": {name: one_line(why) for name, why in plan.off.items()}}
 
 
 def _processes() -> int:
@@ -63,8 +64,8 @@ def head(cell: Cell, task: Task) -> Result:
 
 def failure(error: Exception) -> Result:
     """Return the result of a cell that failed."""
-    cause = " ".join(str(error).split())[:500]
-    return {"status": "failed", "cause": f"{type(error).__name__}: {cause}", "marks": []}
+    cause = one_line(f"{type(error).__name__}: {error}", 500)
+    return {"status": "failed", "cause": cause, "marks": []}
 
 
 def curve_record(curve: finetune.Curve) -> dict[str, Any]:
@@ -76,8 +77,12 @@ def curve_record(curve: finetune.Curve) -> dict[str, Any]:
     }
 
 
+def dataset(loaded: rows.Loaded) -> dict[str, Any]:
+    """Return what a result says of its task's rows: of all of them, whichever part of them the cell took."""
+    copies = [way for way in loaded.copies if "why" not in way]
+    return {"sha256": loaded.sha256, "status": loaded.status, "partial": loaded.partial, "copies": copies}
+
+
 def marks(cell: Cell, loaded: rows.Loaded) -> list[str]:
     """Return why a cell must not share a mean with whole ones."""
-    limited = cell.limit is not None and cell.limit < max(loaded.sizes)
-    reasons = {"limited": limited, "partial": bool(loaded.partial), "unverified": loaded.status != "verified"}
-    return [name for name, holds in reasons.items() if holds]
+    return earned(cell.limit, loaded.sizes, loaded.partial, loaded.status)

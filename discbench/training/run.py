@@ -8,14 +8,18 @@ from typing import Any
 import numpy as np
 
 from discbench.data import rowcache, rows
-from discbench.engine import savings
 from discbench.errors import CheckpointError, DiscbenchError, PluginError, UserError
+from discbench.models import building as models
+from discbench.models import families, soundness, tokenizing
+from discbench.models.inputs import Inputs, to_inputs, to_text_inputs
 from discbench.results.store import Result, Store, pack_predictions
-from discbench.training import baselines, dynamics, families, finetune, models, optimizers, ranks, record, score, trying
-from discbench.training.inputs import Inputs, to_inputs, to_text_inputs
+from discbench.training import baselines, dynamics, finetune, optimizers, ranks, record, score, steady, trying
+from discbench.training.engine import savings
+from discbench.training.targets import unit_of
 from discbench.values import metrics
 from discbench.values.cells import Cell
-from discbench.values.checkpoints import Checkpoint
+from discbench.values.checkpoints import Checkpoint, check_unchanged
+from discbench.values.jobs import look
 from discbench.values.mapping import TextTable, Vocabulary, draw_table, draw_text_map, move_specials, table_sha256
 from discbench.values.measurement import Measurement
 from discbench.values.place import Place
@@ -38,6 +42,8 @@ class Bench:
     """Runs cells one after another and keeps what they share."""
 
     place: Place
+    threads: int = 1
+    """That compute; set again before each cell."""
     _rows: dict[str, rows.Loaded] = field(default_factory=dict)
     _vocabularies: dict[Checkpoint, Vocabulary] = field(default_factory=dict)
     _plans: dict[Checkpoint, savings.Plan] = field(default_factory=dict)
@@ -88,6 +94,7 @@ class Bench:
         if known.plan is not None:
             self._plans[checkpoint] = known.plan
 
+    @look
     def check(self, checkpoint: Checkpoint, cells: list[Cell], tasks: dict[str, Task]) -> None:
         """Raise a UserError now for what would make every cell of the checkpoint fail."""
         for cell in {c.task: c for c in cells}.values():
@@ -95,21 +102,40 @@ class Bench:
         if checkpoint.baseline:
             return
         self._check_recipe(cells[0].recipe)
-        vocabulary = self.vocabulary(checkpoint)
-        loaded = next((c for c in cells if c.init != "scratch"), cells[0])
-        model = models.build(checkpoint, loaded.init, 2, 0, vocabulary)  # type: ignore[arg-type]
-        for cell in {c.task: c for c in cells}.values():
-            task = tasks[cell.task]
-            self.mapped(task, cell, checkpoint)
-            shortest, longest = self._lengths(task, vocabulary, cell.recipe["max_tokens"])
+        try:
+            with models.quietly(verbose=self.place.verbose):
+                self._look(checkpoint, cells, tasks)
+        except DiscbenchError:
+            raise
+        except Exception as error:
+            cause = " ".join(str(error).split())[:300]
+            raise CheckpointError(
+                f"model {checkpoint.name!r} cannot be looked at ({type(error).__name__}: {cause})"
+            ) from error
+
+    def _look(self, checkpoint: Checkpoint, cells: list[Cell], tasks: dict[str, Task]) -> None:
+        """Try a checkpoint on each task, the longest rows first, then build each further init that is asked, once."""
+        vocabulary, inits = self.vocabulary(checkpoint), {cell.init for cell in cells}
+        tried: models.Init = "scratch" if inits == {"scratch"} else "pretrained"
+        model = models.build(checkpoint, tried, 2, 0, vocabulary)
+        check_unchanged(checkpoint)
+        each = {c.task: c for c in cells}.values()
+        lengths = {c.task: self._lengths(tasks[c.task], vocabulary, c.recipe["max_tokens"]) for c in each}
+        for cell in sorted(each, key=lambda c: -lengths[c.task][1]):
+            task, (shortest, longest) = tasks[cell.task], lengths[cell.task]
+            self.check_reading(task, cell, checkpoint)
             limit = families.position_limit(model, cell.recipe["max_tokens"])
             if limit is not None and longest > limit:
                 raise CheckpointError(
                     f"{task.name} has rows of {longest} tokens, but {checkpoint.name!r} numbers {limit} positions;"
                     f" {families.advice(model, longest)}"
                 )
-            families.check_padding(model, vocabulary, checkpoint.name, task.name, (shortest, longest))
+            soundness.look(soundness.Subject(model, vocabulary, checkpoint.name, task.name, shortest, longest))
         self.savings_of(checkpoint, model)
+        del model
+        for init in models.INITS:
+            if init in inits - {tried}:
+                models.build(checkpoint, init, 2, 0, vocabulary)
 
     def _check_recipe(self, recipe: dict[str, Any]) -> None:
         optimizers.optimizer_kind(recipe["optimizer"])
@@ -143,7 +169,7 @@ class Bench:
     def _train(self, cell: Cell, checkpoint: Checkpoint, task: Task, report: Report) -> tuple[Result, bytes]:
         loaded, recipe = self.rows_for(cell, task), Recipe(**cell.recipe)
         table, vocabulary = self.mapped(task, cell, checkpoint)
-        kept = {name: self._keep(cell, name, getattr(loaded, name)) for name in rows.SPLITS}
+        kept = {name: self._keep(cell, task, name, getattr(loaded, name)) for name in rows.SPLITS}
         splits = {name: getattr(loaded, name).take(chosen) for name, chosen in kept.items()}
         metrics.rehearse(task.metrics, splits["test"].targets, task.target.outputs)
         inputs = {
@@ -151,13 +177,17 @@ class Bench:
             for n, split in splits.items()
         }
         model = models.build(checkpoint, cell.init, task.target.outputs, cell.seed, vocabulary)  # type: ignore[arg-type]
+        check_unchanged(checkpoint)
         inputs = {name: replace(split, left=families.pads_left(model)) for name, split in inputs.items()}
+        unit = unit_of(cell.recipe, task.target, splits["train"].targets)
+        inputs["train"] = replace(inputs["train"], targets=unit.given(splits["train"].targets))
 
         def answers(name: str, outputs: Any) -> score.Voted:  # noqa: ANN401
-            return score.vote(task.target, outputs, splits[name].targets, splits[name].groups)
+            return score.vote(task.target, unit.answered(outputs), splits[name].targets, splits[name].groups)
 
         ready = (inputs["train"], inputs["validation"], inputs["test"])
         plan = trying.plan_for(self.savings_of(checkpoint, model), recipe, self.place.device, ready)
+        steady.settle(self.threads)  # a task's reader and a checkpoint's own code have been at work
         trained = finetune.finetune(
             model,
             *ready,
@@ -177,7 +207,7 @@ class Bench:
                 "test_of_last_state": score.measure(task.metrics, task.target, answers("test", trained.final_test)),
             },
             "resampled": score.resample(task.metric, found),
-            "collapsed": score.collapsed(task.target, found),
+            "collapsed": score.collapsed(task.metric, task.target, found),
             "curve": record.curve_record(trained.curve),
             "dynamics": dynamics.measure(trained.curve.loss, task.target, inputs["train"].targets),
             "counts": {
@@ -187,16 +217,16 @@ class Bench:
                 "trained_parameters": sum(p.numel() for p in model.parameters() if p.requires_grad),
             },
             "mapping_sha256": table_sha256(table),
-            "dataset": {"sha256": loaded.sha256, "status": loaded.status, "partial": loaded.partial},
+            "dataset": record.dataset(loaded),
             "marks": record.marks(cell, loaded),
             "run": {"engine": record.engine(plan)},
         }
-        return result, pack_predictions(kept["test"], trained.test, splits["test"].targets)
+        return result, pack_predictions(kept["test"], unit.answered(trained.test), splits["test"].targets)
 
     def _answer(self, cell: Cell, task: Task) -> tuple[Result, bytes]:
         """Return a baseline's result."""
         loaded = self.rows_for(cell, task)
-        kept = {name: self._keep(cell, name, getattr(loaded, name)) for name in rows.SPLITS}
+        kept = {name: self._keep(cell, task, name, getattr(loaded, name)) for name in rows.SPLITS}
         train, validation, test = (getattr(loaded, name).take(chosen) for name, chosen in kept.items())
         metrics.rehearse(task.metrics, test.targets, task.target.outputs)
 
@@ -218,7 +248,7 @@ class Bench:
             "status": "finished",
             "scores": {"test": scores, "validation": held, "test_of_last_state": scores},
             "resampled": score.resample(task.metric, found),
-            "collapsed": score.collapsed(task.target, found),
+            "collapsed": score.collapsed(task.metric, task.target, found),
             "curve": record.curve_record(finetune.Curve()),
             "dynamics": None,
             "counts": {
@@ -229,7 +259,7 @@ class Bench:
             },
             "chosen": given.chosen,
             "mapping_sha256": None,
-            "dataset": {"sha256": loaded.sha256, "status": loaded.status, "partial": loaded.partial},
+            "dataset": record.dataset(loaded),
             "marks": record.marks(cell, loaded),
         }
         return result, pack_predictions(kept["test"], given.test, test.targets)
@@ -251,9 +281,22 @@ class Bench:
             table = draw_text_map(replace(task.mapping, map_specials=cell.map_specials), kind, vocabulary, seed)
             return table, replace(vocabulary, pad=table[vocabulary.pad])
         if kind == "native":
-            return models.native_table(checkpoint, task.mapping.alphabet, vocabulary), vocabulary
+            tokenizer = models.load_tokenizer(checkpoint)
+            return tokenizing.native_table(checkpoint, tokenizer, task.mapping.alphabet, vocabulary), vocabulary
         moved = move_specials(task.mapping, kind, vocabulary, seed) if cell.map_specials else vocabulary
         return draw_table(task.mapping, kind, vocabulary, seed), moved
+
+    def check_reading(self, task: Task, cell: Cell | Measurement, checkpoint: Checkpoint) -> None:
+        """Raise a CheckpointError where an id of a row has no embedding, or `native` is not the tokenizer's reading."""
+        table, vocabulary = self.mapped(task, cell, checkpoint)
+        loaded = self.rows_of(task)
+        if not isinstance(task.mapping, TextTable):
+            if cell.mapping == "native":
+                reader = models.load_tokenizer(checkpoint)
+                tokenizing.check_reading(checkpoint, reader, task.mapping.alphabet, table, loaded.train, task.name)
+        elif models.has_more_tokens(checkpoint, vocabulary.size):
+            for name in rows.SPLITS:
+                self.inputs_of(checkpoint, task, getattr(loaded, name), table, vocabulary, None)
 
     def inputs_of(
         self,
@@ -279,7 +322,8 @@ class Bench:
         keep = min(task.mapping.max_tokens, max_tokens or task.mapping.max_tokens)
         return to_text_inputs(tokenizer, split, table, vocabulary, keep)
 
-    def _keep(self, cell: Cell, name: str, split: rows.Encoded) -> Any:  # noqa: ANN401
+    def _keep(self, cell: Cell, task: Task, name: str, split: rows.Encoded) -> Any:  # noqa: ANN401
         if name != "train":
             return rows.chosen(len(split), cell.limit, 1.0, cell.seed)
-        return rows.chosen(len(split), cell.limit, cell.fraction, cell.seed, first=cell.subset == "first")
+        numbers = rows.numbers_of(task, split) if cell.subset == "first" else None
+        return rows.chosen(len(split), cell.limit, cell.fraction, cell.seed, numbers=numbers)

@@ -4,6 +4,7 @@ Each metric runs as an `evaluate.Metric` of our own, so it combines with others 
 """
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import datasets
@@ -11,6 +12,7 @@ import evaluate
 import numpy as np
 from numpy.typing import NDArray
 
+from discbench.results.forms.result import RESAMPLES
 from discbench.values.metrics import Metric
 from discbench.values.types import Classes, Scalar
 
@@ -97,11 +99,7 @@ def primary(metric: Metric, voted: Voted) -> float:
     return value if metric.higher_is_better else -value
 
 
-DRAWS = 200
-"""Resamples of the test items; the standard error of a standard error is then about 5 %."""
-
-
-def resample(metric: Metric, voted: Voted, draws: int = DRAWS) -> list[float]:
+def resample(metric: Metric, voted: Voted, draws: int = RESAMPLES) -> list[float]:
     """Return the primary metric on bootstrap samples of the test items, turned so that higher is better.
 
     The items of sample b depend on b and on the number of items only, so that two models' scores on sample b are on the
@@ -111,14 +109,33 @@ def resample(metric: Metric, voted: Voted, draws: int = DRAWS) -> list[float]:
     sign = 1.0 if metric.higher_is_better else -1.0
     found = []
     for draw in range(draws):
-        items = np.random.RandomState(draw).randint(0, len(voted.targets), len(voted.targets))
+        items = _drawn(len(voted.targets), draw)
         found.append(float(f"{sign * metric(voted.targets[items], given[items]):.4g}"))
     return found
 
 
-def collapsed(target: Classes | Scalar, voted: Voted) -> bool:
-    """Tell whether the model answers (nearly) the same to everything."""
-    if isinstance(target, Classes):
+@lru_cache(maxsize=RESAMPLES)
+def _drawn(count: int, draw: int) -> NDArray[np.int32]:
+    return np.random.RandomState(draw).randint(0, count, count).astype(np.int32)
+
+
+ROUNDING = 1e-5
+"""Outputs that differ by less than this share of the greatest are the same answer, computed in batches of other shapes:
+some eighty units in the last place of single precision."""
+
+
+def collapsed(metric: Metric, target: Classes | Scalar, voted: Voted) -> bool:
+    """Tell whether the model answers the same to every item, as far as the primary metric can see.
+
+    A metric of predictions sees one class only. One of outputs (AUROC) sees their order, which a model may have right
+    though a rare class is never its greatest output: it answers the same where outputs differ by rounding alone, a
+    number added to all outputs of an item apart. Predicted numbers are the same where they spread by less than a
+    thousandth of what the labels do.
+    """
+    if not isinstance(target, Classes):
+        spread, wanted = float(np.std(voted.predictions)), float(np.std(voted.targets))
+        return spread < 1e-3 * wanted
+    if metric.needs == "prediction":
         return len(np.unique(voted.predictions)) == 1
-    spread, wanted = float(np.std(voted.predictions)), float(np.std(voted.targets))
-    return spread < 1e-3 * wanted  # a thousandth of the labels' spread
+    relative = voted.outputs - voted.outputs.mean(axis=1, keepdims=True)
+    return bool(np.ptp(relative, axis=0).max() <= ROUNDING * np.abs(voted.outputs).max())

@@ -7,9 +7,9 @@ import numpy as np
 import torch
 
 from discbench.data.rows import Encoded
-from discbench.engine import savings, trial
-from discbench.training import families
-from discbench.training.inputs import Inputs, to_inputs
+from discbench.models import families
+from discbench.models.inputs import Inputs, to_inputs
+from discbench.training.engine import savings, trial
 from discbench.values.mapping import Vocabulary
 from discbench.values.recipes import Recipe
 

@@ -4,7 +4,6 @@ Each field says its help, how its text is read, and which option it is; `asking`
 """
 
 import inspect
-import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import KW_ONLY, Field, dataclass, field, fields
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import IO, Any, ParamSpec, TypeVar
 
 from discbench.errors import UserError
 from discbench.values.cells import Request
+from discbench.values.given import changes, data_directory, listed, mapping_seeds, names, seeds_of
 from discbench.values.mapping import KINDS
 from discbench.values.measurement import Probe
 from discbench.values.recipes import RECIPES, recipe_for
@@ -115,7 +115,9 @@ class Evaluation(Surroundings):
         flag="--map-specials/--keep-specials",
     )
     fraction: float = _asked(1.0, "Share of the train rows.", "number")
-    subset: str = _asked("drawn", "Which share: drawn for each seed, or the first rows.", "text")
+    subset: str = _asked(
+        "drawn", "Which share: drawn for each seed, or the first rows by their publisher's numbers.", "text"
+    )
     limit: int | None = _asked(None, "At most so many rows of every split; such scores are marked.", "whole")
     workers: int | None = _asked(
         None,
@@ -125,7 +127,7 @@ class Evaluation(Surroundings):
     )
     threads: int | None = _asked(
         None,
-        "Threads of each worker; by default the cores that this process may use, shared out.",
+        "Threads of each worker, 1 by default; another number is faster on large models and gives other last digits.",
         "whole",
         least=1,
     )
@@ -137,8 +139,8 @@ class Evaluation(Surroundings):
 
     @property
     def models(self) -> tuple[str, ...]:
-        """The checkpoints' names."""
-        return tuple(map(str, listed(self.model)))
+        """The checkpoints' names; a `Path` is a path whatever it holds."""
+        return tuple(map(model_name, listed(self.model)))
 
     @property
     def patterns(self) -> tuple[str, ...]:
@@ -159,20 +161,20 @@ class Evaluation(Surroundings):
         """
         if self.limit is not None and self.limit < 1:
             raise UserError(f"--limit {self.limit}: no row, no score; give 1 or more")
-        seeds, changes = seeds_of(self.seeds), _changes(self.set)
+        seeds, changed = seeds_of(self.seeds), changes(self.set)
         if isinstance(self.seeds, int) and self.seeds < 1:
             raise UserError(f"--seeds {self.seeds}: no seed, no cell; give 1 or more")
-        inits = _names(self.inits)
+        inits = names(self.inits)
         if not inits:
             raise UserError("--inits is empty; give pretrained, scratch, reembedded or frozen, commas between")
         made = Request(
             inits=inits,
             seeds=seeds,
             recipe=self.recipe,
-            overrides=changes,
+            overrides=changed,
             limit=self.limit,
             mapping=self.mapping,
-            mapping_seeds=_mapping_seeds(self.mapping_seeds),
+            mapping_seeds=mapping_seeds(self.mapping_seeds),
             map_specials=self.map_specials,
             fraction=self.fraction,
             subset=self.subset,
@@ -303,67 +305,6 @@ def asking(kind: Callable[Given, Asked]) -> Callable[[Callable[[Asked], Answer]]
     return decorate
 
 
-def listed(one_or_more: Any) -> tuple[Any, ...]:  # noqa: ANN401 - a value or a sequence of them
-    """Return values as a tuple: a name, a path, a task and a probe are one value each."""
-    return (one_or_more,) if isinstance(one_or_more, str | Path | Task | Probe) else tuple(one_or_more)
-
-
-def seeds_of(given: int | Sequence[int]) -> tuple[int, ...]:
-    """Return so many seeds from 0, or those that are named.
-
-    Raises:
-        UserError: One that is no whole number from 0.
-    """
-    if isinstance(given, int):
-        return tuple(range(given))
-    strange = [seed for seed in given if isinstance(seed, bool) or not isinstance(seed, int) or seed < 0]
-    if strange:
-        raise UserError(f"seed {strange[0]!r}: whole numbers from 0 were expected")
-    return tuple(dict.fromkeys(given))
-
-
-def data_directory(given: str | Path | None) -> Path | None:
-    """Return the data directory, by option or environment.
-
-    Raises:
-        UserError: It does not exist.
-    """
-    text = given or os.environ.get("DISCBENCH_DATA")
-    named = Path(text) if text else None
-    if named is not None and not named.is_dir():
-        raise UserError(f"data directory {str(named)!r} does not exist; correct --data-dir or DISCBENCH_DATA")
-    return named
-
-
-def device_of(given: str | None) -> str:
-    """Return `cpu`, or `cuda` where a device is there."""
-    if given is not None and given not in {"cpu", "cuda"}:
-        raise UserError(f"--device {given!r}: cpu or cuda was expected")
-    there = Path("/dev/nvidia0").exists()
-    if given == "cuda" and not there:
-        raise UserError("--device cuda: this machine shows no NVIDIA device; leave --device out")
-    return given or ("cuda" if there else "cpu")
-
-
-def _names(given: str | Sequence[str]) -> tuple[str, ...]:
-    parts = given.split(",") if isinstance(given, str) else given
-    return tuple(dict.fromkeys(name.strip() for name in parts if name.strip()))
-
-
-def _changes(given: Mapping[str, object] | Sequence[str]) -> dict[str, str]:
-    if isinstance(given, Mapping):
-        return {field: str(value) for field, value in given.items()}
-    parts = [(change, *change.partition("=")) for change in given]
-    for change, _, sign, _ in parts:
-        if not sign:
-            raise UserError(f"--set {change!r}: FIELD=VALUE was expected, for example --set lr=5e-5")
-    return {field: value for _, field, _, value in parts}
-
-
-def _mapping_seeds(given: str | Sequence[int]) -> tuple[int, ...]:
-    if not isinstance(given, str):
-        return tuple(given)
-    parts = [part.strip() for part in given.split(",") if part.strip()]
-    if not all(part.isdigit() for part in parts):
-        raise UserError(f"--mapping-seed {given!r}: whole numbers from 0 with commas between were expected")
-    return tuple(dict.fromkeys(int(part) for part in parts))
+def model_name(given: str | Path) -> str:
+    """Return what names a checkpoint: words as they are, a `Path` from the root, so that it is nothing else."""
+    return str(given.expanduser().absolute()) if isinstance(given, Path) else given

@@ -3,12 +3,16 @@
 import hashlib
 import json
 import math
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from discbench.errors import NoSuchName, UserError, did_you_mean
+from discbench.values.checkpoints import SPECIALS, told_apart
 from discbench.values.mapping import KINDS, TextTable
-from discbench.values.types import Task
+from discbench.values.recipes import CHECKS, LATER, Recipe
+from discbench.values.types import NAME, Task
+from discbench.words.forms import Decimal, Either, Fields, Maybe, OneOf, Text, Whole, fault, forms_of
 
 NOTHING = "none"
 """Mapping, init and recipe of a baseline."""
@@ -37,13 +41,14 @@ class Cell:
     fraction: float
     """Share of the train rows."""
     subset: str
-    """Which share: `drawn` for each seed, or the `first` rows of the file for all."""
+    """Which share: `drawn` for each seed, or for all the `first` rows by their publisher's numbers."""
     limit: int | None
     """At most so many rows of every split."""
     recipe: dict[str, Any]
     """Every field, as it is for this init."""
     changed: dict[str, Any]
-    """The fields that `--set` changed: runs of one recipe with the same changes belong together."""
+    """The fields that `--set` changed: runs of one recipe with the same changes belong together. Those of
+    `recipes.LATER` are left out: `recipes.changes` tells them from the recipe."""
     specials: dict[str, int]
     """Special ids given by the user, if any."""
 
@@ -59,14 +64,98 @@ class Cell:
 
     @property
     def words(self) -> str:
-        """The cell as a person would name it."""
-        return f"{self.checkpoint} {self.task} {self.init} seed {self.seed}"
+        """The cell as a person would name it, alone; `words_of` names several."""
+        return self.named(self.checkpoint)
+
+    def named(self, checkpoint: str) -> str:
+        """Return the cell in words, its checkpoint by this name, with a mapping seed that is not the run's own."""
+        own = self.mapping == NOTHING or self.mapping_seed == self.seed
+        return f"{checkpoint} {self.task} {self.init} seed {self.seed}" + (
+            "" if own else f" mapping {self.mapping_seed}"
+        )
+
+
+def words_of(cells: Iterable[Cell]) -> dict[str, str]:
+    """Return cell id -> the cell in words, with checkpoints of one name told apart."""
+    held = list(cells)
+    names = told_apart((cell.checkpoint, cell.revision) for cell in held)
+    return {cell.id: cell.named(names[cell.checkpoint, cell.revision]) for cell in held}
 
 
 def cell_id(record: dict[str, Any]) -> str:
     """Return the id of a cell given as its record."""
     text = json.dumps(record, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+SHA256 = Text(64, "[0-9a-f]{64}", 64)
+RECIPE = forms_of(Recipe)
+"""The forms of a recipe's fields."""
+ALWAYS = {name: form for name, form in RECIPE.items() if name not in LATER}
+"""Of those that every recipe has had."""
+CELL = Fields(
+    forms_of(
+        Cell,
+        checkpoint=Text(pattern="[^./][^/]*(/[^./][^/]*)*"),
+        revision=Text(100),
+        task=Text(pattern=f"{NAME.pattern}@[1-9][0-9]{{0,8}}"),
+        rows=SHA256,
+        mapping=OneOf((*KINDS, NOTHING)),
+        init=OneOf((*INITS, NOTHING)),
+        fraction=Decimal(5e-324, 1.0),
+        subset=OneOf(SUBSETS),
+        limit=Maybe(Whole(1, 10**8)),
+        recipe=Either(
+            "name",
+            NOTHING,
+            Fields({"name": OneOf((NOTHING,)), "lr": OneOf((None,))}),
+            Fields(ALWAYS, {name: RECIPE[name] for name in LATER}),
+        ),
+        changed=Fields({}, {name: form for name, form in ALWAYS.items() if name != "name"}),
+        specials=Fields({}, dict.fromkeys(SPECIALS, Whole(0, 2**31 - 1))),
+    )
+)
+"""The form of a cell as JSON: exactly what `Cell` writes."""
+
+
+def cell_fault(record: Any) -> str | None:  # noqa: ANN401 - JSON
+    """Return why JSON is no cell that could have been planned, or None."""
+    wrong = fault(CELL, record, "$.cell")
+    return wrong or next(_cell_faults(record), None)
+
+
+def _cell_faults(record: dict[str, Any]) -> Iterator[str]:
+    """Yield what fields of a cell together cannot be."""
+    named = record["checkpoint"].startswith("baseline:")
+    parts = {record["init"], record["mapping"], record["recipe"]["name"]}
+    if (parts == {NOTHING}) != named or (NOTHING in parts) != named:
+        yield "$.cell: init, mapping and recipe are none for a baseline, and for nothing else"
+    elif named and record != {**record, **of_baseline(record)}:
+        yield "$.cell: a baseline has neither a mapping nor a recipe, and a seed only where that draws its rows"
+    if record["fraction"] == 1 and record["subset"] != SUBSETS[0]:
+        yield f"$.cell.subset: all rows are taken, so {SUBSETS[0]!r} was expected, not {record['subset']!r}"
+    for name, before in LATER.items():
+        if name in record["recipe"] and record["recipe"][name] == before:
+            yield f"$.cell.recipe.{name}: {before!r} is left out, since it is what all cells did before"
+    for part in ("recipe", "changed"):
+        for name, value in record[part].items():
+            if value is not None and not CHECKS.get(name, lambda _: True)(value):
+                yield f"$.cell.{part}.{name}: no recipe has {value!r}"
+
+
+def of_baseline(cell: dict[str, Any]) -> dict[str, Any]:
+    """Return the fields that a baseline's cell has: no mapping, init or recipe, a seed only if that draws the rows."""
+    drawn = (cell["fraction"] < 1 and cell["subset"] == "drawn") or cell["limit"] is not None
+    return {
+        "mapping": NOTHING,
+        "mapping_seed": 0,
+        "map_specials": False,
+        "init": NOTHING,
+        "seed": cell["seed"] if drawn else 0,
+        "recipe": {"name": NOTHING, "lr": None},
+        "changed": {},
+        "specials": {},
+    }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,6 +176,7 @@ class Request:
     """None for each task's own way."""
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "fraction", float(self.fraction))  # 1 and 1.0 are one share, and one cell
         for init in self.inits:
             if init not in INITS:
                 raise NoSuchName(f"no init {init!r}{did_you_mean(init, INITS, 'there are ' + ', '.join(INITS))}")

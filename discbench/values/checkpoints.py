@@ -1,18 +1,20 @@
 """Checkpoints by name, without torch: where they are and which revision they have.
 
 `builtin:NAME` is shipped with the package, `baseline:NAME` is a trivial model (`training/baselines`), an existing path
-is a local directory, `NAME=PATH` gives a directory a name of its own, anything else is a Hugging Face id with an
-optional `@revision`.
+is a local directory whatever its name holds, `NAME=PATH` gives a directory a name of its own, anything else is a
+Hugging Face id with an optional `@revision`.
 """
 
-import hashlib
 import json
 import re
+from collections import defaultdict
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from discbench.errors import CheckpointError, NoSuchName, did_you_mean
+from discbench.values.content import check_merged, check_weights, content_sha256
 
 BUILTIN = Path(__file__).parents[1] / "builtin"
 MAJORITY, KMER = "baseline:majority", "baseline:kmer"
@@ -20,8 +22,9 @@ BASELINES = (MAJORITY, KMER)
 BASELINE_REVISION = "1"
 """Raised whenever a change can move a score of a baseline."""
 HUB_ID = re.compile(r"[\w.-]+(/[\w.-]+)?")
-WEIGHTS = ("*.safetensors", "*.bin")
-IDENTITY = ("config.json", *WEIGHTS, "tokenizer*", "vocab*", "merges.txt", "spiece.model", "*.model")
+LOCAL = "sha256-"
+"""How the revision of a directory begins."""
+FEWEST_DIGITS = 7
 SPECIALS = ("cls", "sep", "pad")
 
 
@@ -39,6 +42,8 @@ class Checkpoint:
     specials: tuple[tuple[str, int], ...] = ()
     """Special ids given by the user for a checkpoint without a tokenizer: cls, sep, pad."""
     trust_remote_code: bool = False
+    alike: bool = False
+    """Whether another one of the same call has its name, so that what is said of it must say where it is."""
 
     @property
     def baseline(self) -> bool:
@@ -51,6 +56,39 @@ class Checkpoint:
         return f"{self.name}@{self.revision}"
 
 
+def told_apart(found: Iterable[tuple[str, str]]) -> dict[tuple[str, str], str]:
+    """Return what each (name, revision) is called beside the others.
+
+    Its name, and where another revision has that name too, as many digits of its own as tell them apart.
+    """
+    revisions: dict[str, set[str]] = defaultdict(set)
+    for name, revision in found:
+        revisions[name].add(revision)
+    return {
+        (name, revision): name if len(together) == 1 else f"{name}@{_short(revision, together)}"
+        for name, together in revisions.items()
+        for revision in together
+    }
+
+
+def _short(revision: str, among: set[str]) -> str:
+    digits = {each: _bare(each) for each in among}
+    lengths = range(FEWEST_DIGITS, max(map(len, digits.values())) + 1)
+    needed = next((n for n in lengths if len({d[:n] for d in digits.values()}) == len(digits)), None)
+    return digits[revision][:needed] if needed else revision
+
+
+def _bare(revision: str) -> str:
+    return revision.removeprefix(LOCAL)
+
+
+def is_called(name: str, revision: str, given: str) -> bool:
+    """Tell whether a user's NAME or NAME@REVISION, which may be cut short, means this (name, revision)."""
+    digits = given.removeprefix(f"{name}@")
+    cut = digits not in {"", given}
+    return given == name or (cut and (revision.startswith(digits) or _bare(revision).startswith(digits)))
+
+
 def locate(name: str, specials: dict[str, int] | None = None, *, trust_remote_code: bool = False) -> Checkpoint:
     """Find a checkpoint by what the user wrote.
 
@@ -58,13 +96,12 @@ def locate(name: str, specials: dict[str, int] | None = None, *, trust_remote_co
         CheckpointError: Nothing of that name, or a directory that holds no checkpoint.
     """
     given = tuple(sorted((specials or {}).items()))
-    alias, _, path = name.rpartition("=")
     if name.startswith("baseline:"):
         found = _baseline(name)
     elif name.startswith("builtin:"):
         found = _directory(name, _builtin(name))
-    elif alias or Path(path).expanduser().is_dir() or path.startswith((".", "/", "~")):
-        folder = Path(path).expanduser().resolve()
+    elif (place := _place(name)) is not None:
+        alias, folder = place
         found = _directory(alias or folder.name, folder)
     else:
         found = _hub(name)
@@ -81,6 +118,40 @@ def locate(name: str, specials: dict[str, int] | None = None, *, trust_remote_co
 def builtins() -> dict[str, Path]:
     """Return the shipped checkpoints by name."""
     return {f"builtin:{path.parent.name}": path.parent for path in sorted(BUILTIN.glob("*/config.json"))}
+
+
+def _place(name: str) -> tuple[str, Path] | None:
+    """Return (the name given to it or "", directory) of what names a directory, None of what does not.
+
+    A path that exists is that path, `=` in it or not (sweep tools write `runs/lr=1e-5`). Else the first `=` whose right
+    side exists ends the name.
+
+    Raises:
+        CheckpointError: A path at which there is no directory.
+    """
+    whole = Path(name).expanduser()
+    if name and whole.is_dir():
+        return "", whole.resolve()
+    cuts = [(name[:at], name[at + 1 :]) for at, sign in enumerate(name) if sign == "="]
+    for alias, path in cuts:
+        if alias and path and Path(path).expanduser().is_dir():
+            return alias, Path(path).expanduser().resolve()
+    if whole.is_file():
+        raise CheckpointError(
+            f"model {name!r} is a file, but a checkpoint is a directory; give {str(whole.parent)!r} if that is one"
+        )
+    if not all(cuts[0] if cuts else [name]):
+        raise CheckpointError(f"model {name!r}: give NAME=DIRECTORY, a directory, builtin:NAME or a Hugging Face id")
+    if cuts and not name.startswith((".", "/", "~")):
+        raise CheckpointError(
+            f"model {name!r}: neither this nor {cuts[0][1]!r} is a directory; NAME=DIRECTORY names one that is there"
+        )
+    if cuts or name.startswith((".", "/", "~")):
+        raise CheckpointError(
+            f"model {name!r}: there is no such directory; give one written by save_pretrained, builtin:NAME, or a"
+            " Hugging Face id"
+        )
+    return None
 
 
 def _baseline(name: str) -> tuple[str, str, str, bool]:
@@ -119,28 +190,57 @@ def read_config(folder: Path) -> dict[str, Any]:
 
 
 def _directory(name: str, folder: Path) -> tuple[str, str, str, bool]:
-    read_config(folder)
-    if not any(path for pattern in WEIGHTS for path in folder.glob(pattern)):
+    check_merged({path.name for path in folder.iterdir()}, str(folder))
+    config = read_config(folder)
+    if "model_type" not in config and "AutoConfig" not in (config.get("auto_map") or {}):
         raise CheckpointError(
-            f"model {str(folder)!r}: no weights (*.safetensors or *.bin) beside config.json; give a whole checkpoint"
+            f"model {str(folder)!r}: its config.json names no model_type, so nobody knows its architecture; add it, for"
+            ' example "model_type": "bert"'
         )
-    return name, str(folder), f"sha256-{content_sha256(folder)[:12]}", True
+    check_weights(folder)
+    return name, str(folder), revision_of(folder), True
 
 
-def content_sha256(folder: Path) -> str:
-    """Return the SHA-256 over config, weights and tokenizer files, by name and content."""
-    digest = hashlib.sha256()
-    for path in sorted({path for pattern in IDENTITY for path in folder.glob(pattern) if path.is_file()}):
-        with path.open("rb") as file:
-            digest.update(f"{path.name} {hashlib.file_digest(file, 'sha256').hexdigest()}\n".encode())
-    return digest.hexdigest()
+def revision_of(folder: Path) -> str:
+    """Return a directory's revision: `sha256-` and 12 digits of its content.
+
+    Raises:
+        CheckpointError: A file of it cannot be read.
+    """
+    return f"{LOCAL}{content_sha256(folder)[:12]}"
+
+
+def check_unchanged(checkpoint: Checkpoint) -> None:
+    """See that a directory is still what it was when it was located; a hub's commit cannot change.
+
+    Raises:
+        CheckpointError: Its content is another by now, so that a result would stand under a revision that it is not of.
+    """
+    if not checkpoint.local or checkpoint.baseline:
+        return
+    now = revision_of(Path(checkpoint.location))
+    if now != checkpoint.revision:
+        raise CheckpointError(
+            f"model {checkpoint.name!r} at {checkpoint.location!r} has changed since it was looked up"
+            f" ({checkpoint.revision} then, {now} now); run again when nothing writes to it"
+        )
 
 
 def _hub(name: str) -> tuple[str, str, str, bool]:
     identity, _, revision = name.partition("@")
     if not HUB_ID.fullmatch(identity):
         raise CheckpointError(f"model {name!r} is neither a directory, nor builtin:NAME, nor a Hugging Face id")
-    return identity, identity, _commit(identity, revision or "main"), False
+    commit = _commit(identity, revision or "main")
+    check_merged(_cached_files(identity, commit), identity)
+    return identity, identity, commit, False
+
+
+def _cached_files(identity: str, commit: str) -> set[str]:
+    """Return what the local hub cache has of a commit: training looks at the rest, when it loads it."""
+    from huggingface_hub.constants import HF_HUB_CACHE
+
+    snapshot = Path(HF_HUB_CACHE) / f"models--{identity.replace('/', '--')}" / "snapshots" / commit
+    return {path.name for path in snapshot.iterdir()} if snapshot.is_dir() else set()
 
 
 def _commit(identity: str, revision: str) -> str:

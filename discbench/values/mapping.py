@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from discbench.errors import CheckpointError, PluginError
-from discbench.values.foreign import plain, quoted
+from discbench.words.foreign import plain, quoted
 
 Kind = Literal["random", "shift", "permute", "unused", "identity", "native"]
 KINDS: tuple[Kind, ...] = ("random", "shift", "permute", "unused", "identity", "native")

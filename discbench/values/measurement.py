@@ -12,6 +12,7 @@ from typing import Any
 
 from discbench.errors import PluginError
 from discbench.values.cells import cell_id
+from discbench.values.checkpoints import told_apart
 from discbench.values.types import WORD
 
 Measured = dict[str, Any]
@@ -95,8 +96,8 @@ class Measurement:
     """0 is what enters the first layer, -1 the last; the same numbers in both models."""
     as_published: bool
     draw: str = "hash"
-    """`hash`: the rows are drawn by the mapping seed, as `--limit` of eval draws them. `first`: the first ones of the
-    file, as the paper takes them; files are often sorted by class."""
+    """`hash`: the rows are drawn by the mapping seed, as `--limit` of eval draws them. `first`: the first ones by
+    their publisher's numbers, where they have some, as the paper takes them; files are often sorted by class."""
     max_tokens: int | None = None
     specials: tuple[tuple[str, int], ...] = ()
 
@@ -113,8 +114,8 @@ class Measurement:
 
     @property
     def words(self) -> str:
-        """The measurement as a person would name it."""
-        other = "" if self.against is None else f" against {self.against.checkpoint} {self.against.init}"
-        return (
-            f"{self.probe} of {self.model.checkpoint} {self.model.init}{other} on {self.task}, seed {self.model.seed}"
-        )
+        """The measurement as a person would name it, checkpoints of one name told apart."""
+        sides = [side for side in (self.model, self.against) if side is not None]
+        names = told_apart((side.checkpoint, side.revision) for side in sides)
+        models = " against ".join(f"{names[side.checkpoint, side.revision]} {side.init}" for side in sides)
+        return f"{self.probe} of {models} on {self.task}, seed {self.model.seed}"

@@ -16,11 +16,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from discbench.errors import PluginError
-from discbench.values.foreign import number, quoted, raised
+from discbench.words.foreign import number, quoted, raised
+from discbench.words.forms import FINITE
 
 Array = NDArray[Any]
 Needs = Literal["prediction", "output"]
 Of = Literal["anything", "classes", "two classes", "scalars"]
+ROUNDING = 1e-9
+"""By which a sum of decimals may leave its bounds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +43,10 @@ class Metric:
     about: str = ""
     of: Of = "anything"
     """The targets that it can score."""
+    least: float = -FINITE
+    """The least that it can be."""
+    most: float = FINITE
+    """The most that it can be."""
 
     def __post_init__(self) -> None:
         """Check that it can be called and stored.
@@ -78,7 +85,13 @@ class Metric:
         value = number(found)
         if value is None:
             raise PluginError(f"metric {self.name!r} returned {quoted(found)}; it must return one finite number")
+        if not self.allows(value):
+            raise PluginError(f"metric {self.name!r} returned {value:g}, but is from {self.least:g} to {self.most:g}")
         return value
+
+    def allows(self, value: float) -> bool:
+        """Tell whether it can be this, rounding apart."""
+        return self.least - ROUNDING <= value <= self.most + ROUNDING
 
     def scores(self, classes: int | None) -> bool:
         """Tell whether it can score a target of so many classes, or (None) a number."""
@@ -168,19 +181,63 @@ def _auroc(targets: Array, outputs: Array) -> float:
 
 
 balanced_accuracy = Metric(
-    "balanced_accuracy", _balanced_accuracy, about="mean recall of the classes that occur", of="classes"
+    "balanced_accuracy",
+    _balanced_accuracy,
+    about="mean recall of the classes that occur",
+    of="classes",
+    least=0.0,
+    most=1.0,
 )
-macro_f1 = Metric("macro_f1", _macro_f1, about="mean F1 of the classes that occur or are predicted", of="classes")
-accuracy = Metric("accuracy", _accuracy, (balanced_accuracy, macro_f1), about="share of right answers", of="classes")
-f1 = Metric("f1", _f1, (accuracy,), about="F1 of class 1", of="two classes")
-matthews = Metric("matthews", _matthews, (accuracy,), about="Matthews correlation coefficient", of="classes")
-pearson = Metric("pearson", _pearson, about="linear correlation; 0 for constant predictions", of="scalars")
+macro_f1 = Metric(
+    "macro_f1", _macro_f1, about="mean F1 of the classes that occur or are predicted", of="classes", least=0.0, most=1.0
+)
+accuracy = Metric(
+    "accuracy",
+    _accuracy,
+    (balanced_accuracy, macro_f1),
+    about="share of right answers",
+    of="classes",
+    least=0.0,
+    most=1.0,
+)
+f1 = Metric("f1", _f1, (accuracy,), about="F1 of class 1", of="two classes", least=0.0, most=1.0)
+matthews = Metric(
+    "matthews", _matthews, (accuracy,), about="Matthews correlation coefficient", of="classes", least=-1.0, most=1.0
+)
+pearson = Metric(
+    "pearson",
+    _pearson,
+    about="linear correlation; 0 for constant predictions",
+    of="scalars",
+    least=-1.0,
+    most=1.0,
+)
 rmse = Metric(
-    "rmse", _rmse, higher_is_better=False, about="root of the mean squared error, in the label's unit", of="scalars"
+    "rmse",
+    _rmse,
+    higher_is_better=False,
+    about="root of the mean squared error, in the label's unit",
+    of="scalars",
+    least=0.0,
 )
 spearman = Metric(
-    "spearman", _spearman, (pearson, rmse), about="rank correlation; 0 for constant predictions", of="scalars"
+    "spearman",
+    _spearman,
+    (pearson, rmse),
+    about="rank correlation; 0 for constant predictions",
+    of="scalars",
+    least=-1.0,
+    most=1.0,
 )
 auroc = Metric(
-    "auroc", _auroc, (accuracy,), needs="output", about="area under the ROC curve of class 1", of="two classes"
+    "auroc",
+    _auroc,
+    (accuracy,),
+    needs="output",
+    about="area under the ROC curve of class 1",
+    of="two classes",
+    least=0.0,
+    most=1.0,
 )
+BUILT_IN = (accuracy, auroc, balanced_accuracy, f1, macro_f1, matthews, pearson, rmse, spearman)
+"""What the package brings."""

@@ -1,6 +1,6 @@
 """Recipes: how a cell is trained, as values. `--set field=value` changes any field, and with it the cell's id."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from types import MappingProxyType
 from typing import Any, Literal
@@ -37,13 +37,16 @@ class Recipe:
     """Leave out the last, smaller batch of each epoch."""
     stop_below: float | None = None
     """Training ends after an epoch whose mean loss is below this; None for all epochs."""
+    targets: Literal["raw", "standardised"] = "raw"
+    """The unit in which numbers are learnt; classes have none. `raw`: the label's own. `standardised`: less the mean of
+    the train rows' labels and divided by their standard deviation; answers are turned back before they are scored."""
 
 
 PAPER = Recipe(name="paper")
 """Kao & Lee 2021, appendix A: Adam, 1e-5 linear to 0, no warm-up, no clipping, batch 32, best on validation.
 20 epochs is the default of the authors' code; the text names none."""
 
-QUICK = Recipe(name="quick", lr=1e-3, batch=24, epochs=3.0, warmup=0.1, clip=1.0)
+QUICK = Recipe(name="quick", lr=1e-3, batch=24, epochs=3.0, warmup=0.1, clip=1.0, targets="standardised")
 """For checkpoints of about a million parameters on a CPU."""
 
 QUICK_LR = MappingProxyType({"pretrained": 1e-3, "scratch": 1e-3, "reembedded": 1e-3, "frozen": 1e-2})
@@ -64,6 +67,10 @@ QUICK_LOW_DATA = replace(
 """`low-data` for small checkpoints on a CPU."""
 
 RECIPES = MappingProxyType({recipe.name: recipe for recipe in (PAPER, PAPER_GLUE, QUICK, LOW_DATA, QUICK_LOW_DATA)})
+
+LATER: MappingProxyType[str, Any] = MappingProxyType({"targets": "raw"})
+"""Fields that recipes did not always have, with what all cells did before. A cell's recipe leaves them out at that
+value, and what it calls changed never names them: so a run of before and the same run of now are one cell."""
 
 CHECKS: MappingProxyType[str, Any] = MappingProxyType(
     {
@@ -144,7 +151,24 @@ def _spell(kind: Any) -> str:  # noqa: ANN401
 
 def as_record(recipe: Recipe) -> dict[str, Any]:
     """Return all fields, as they enter a cell."""
-    return asdict(recipe)
+    return {name: value for name, value in asdict(recipe).items() if name not in LATER or value != LATER[name]}
+
+
+def changes(cell: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what a cell, given as its record, does otherwise than the recipe of its name.
+
+    Fields of `LATER` are held against the recipe as it is now: a cell of `quick` from before it learnt standardised
+    labels has `targets` changed to `raw`, and shares no mean with those of today.
+    """
+    named, recipe = RECIPES.get(cell["recipe"]["name"]), {**LATER, **cell["recipe"]}
+    later = {name: recipe[name] for name in LATER if named is not None and recipe[name] != getattr(named, name)}
+    return {**cell["changed"], **later}
+
+
+def travel(recipe: Mapping[str, Any], steps: int) -> float:
+    """Return the sum of the learning rates of all steps: about how far Adam can move one weight."""
+    warm = float(recipe["warmup"])
+    return float(recipe["lr"]) * steps * (warm / 2 + (1 - warm) * (1.0 if recipe["schedule"] == "constant" else 0.5))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,17 +1,21 @@
 """The values that are passed between rooms: tasks and their parts. Nothing here computes."""
 
+import importlib.util
 import math
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from discbench.errors import PluginError
-from discbench.values.foreign import plain
 from discbench.values.mapping import RandomTable, TextTable
 from discbench.values.metrics import Metric
+from discbench.words.foreign import plain, quoted
+from discbench.words.forms import Text, fault
 
 NAME = re.compile(r"[a-z0-9]+(?:[-_][a-z0-9]+)*\.[a-z0-9]+(?:[-_.][a-z0-9]+)*")
 WORD = re.compile(r"[a-z0-9]+(?:[-_][a-z0-9]+)*")
+SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,10 +31,18 @@ class Row:
     """The item that this row is a segment of; predictions of one group are put to the vote."""
     pair: str | None = None
     """The second text of a text pair."""
+    number: int | None = None
+    """Its place in its publisher's order, where the task's source takes first rows (`--subset first`); it identifies
+    the rows as their symbols do. Without it the order in which rows are given means nothing."""
+    family: str | None = None
+    """What the row shares with its relatives (homologs, windows of one gene, samples of one patient): rows of one
+    family are kept on one side of a split. Their labels may differ, and they do not vote. None: it has no relatives."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "symbols", plain(self.symbols))
         object.__setattr__(self, "target", plain(self.target))
+        if self.number is not None:
+            object.__setattr__(self, "number", plain(self.number))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,6 +101,28 @@ class Specialist:
     source: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Form:
+    """What tells whether two rows that are written differently are the same: the molecule of a SMILES string."""
+
+    name: str
+    """What a row then is, in the plural or with an article, for `test rows that are NAME of train`: `a molecule`."""
+    of: Callable[[Any], str | None]
+    """Symbols -> the form, equal for rows that are the same; None for a row that has none. Import heavy libraries in
+    here."""
+    needs: str = ""
+    """The module that `of` imports and a user may lack; then nothing is counted, and the card says so."""
+    install: str = ""
+    """What pip installs to have it."""
+
+    @property
+    def missing(self) -> str:
+        """What is not installed and how to come by it, or nothing."""
+        if not self.needs or importlib.util.find_spec(self.needs):
+            return ""
+        return f"{self.needs} is not installed; `pip install '{self.install or self.needs}'`"
+
+
 @dataclass(frozen=True, slots=True)
 class Dataset:
     """Where a task's rows come from, and what they must be."""
@@ -107,6 +141,21 @@ class Dataset:
     """Why some rows of train are also in test, where the published split has such rows."""
     published: str = field(default="", kw_only=True)
     """The counts that the source paper prints, where its items are not our rows or its split is not ours."""
+    shared: int = field(default=32, kw_only=True)
+    """Symbols in a row that two rows have in common only if one comes of the other: a test row that shares so many with
+    a train row counts as its near copy, and a shorter row if it is equal to one."""
+    form: Form | None = field(default=None, kw_only=True)
+    """What makes rows copies of one another that are written differently."""
+    apart: str = field(default="", kw_only=True)
+    """Name of the task of the same rows whose split keeps near copies on one side."""
+
+    def __post_init__(self) -> None:
+        found = self.rows_sha256
+        if found is not None and not (isinstance(found, str) and SHA256.fullmatch(found)):
+            raise PluginError(
+                f"Dataset(rows_sha256={quoted(found)}): 64 hexadecimal digits in lower case were expected; `discbench"
+                " tasks NAME` prints them"
+            )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -180,6 +229,14 @@ def _faults(task: Task) -> Iterator[str]:
         yield f"Dataset(load) is a function without arguments, but {load!r:.40} was given"
     if not task.dataset.license:
         yield "Dataset(license=...) names a licence, but it is empty; say 'none stated' where there is none"
+    shared: object = task.dataset.shared
+    if isinstance(shared, bool) or not isinstance(shared, int) or shared < 1:
+        yield f"Dataset(shared) is a whole number of symbols from 1, but {shared!r:.40} was given"
+    form: object = task.dataset.form
+    if form is not None and not isinstance(form, Form):
+        yield f"Dataset(form) is a Form or None, but {form!r:.40} was given"
+    else:
+        yield from _faults_of_words(task.dataset)
     yield from _faults_of_metrics(task)
     if task.max_symbols is not None and task.max_symbols < 1:
         yield f"max_symbols is 1 or more, or None, but {task.max_symbols} was given"
@@ -187,6 +244,13 @@ def _faults(task: Task) -> Iterator[str]:
         value = getattr(task, part)
         if value is not None and not math.isfinite(value):
             yield f"{part} is a finite number or None, but {value} was given"
+
+
+def _faults_of_words(dataset: Dataset) -> Iterator[str]:
+    """Yield which words that results hold are no words that they can hold."""
+    for part, given in (("form", dataset.form and dataset.form.name), ("apart", dataset.apart)):
+        if given and (wrong := fault(Text(150), given, f"Dataset({part})")):
+            yield wrong
 
 
 def _faults_of_metrics(task: Task) -> Iterator[str]:

@@ -79,6 +79,16 @@ def test_groups_are_counted_and_vote_once():
     assert pytest.approx(2 / 3) == rows["majority"]["accuracy"]
 
 
+def test_families_are_counted_and_those_on_two_sides_are_told():
+    part = [Row("A", 0, family="p"), Row("C", 1, family="p"), Row("G", 1, family="q"), Row("T", 1)]
+    made = card.card(task(Splits(train=part, validation=part[3:], test=part[2:])))
+
+    assert [2, None, 1] == [made["rows"]["splits"][name]["families"] for name in ("train", "validation", "test")]
+    assert 1 == made["rows"]["families_on_two_sides"]
+    assert "1 families on two sides" in card.text(made)
+    assert f"  families     {2:>22}{0:>22}{1:>22}" in card.text(made).splitlines()
+
+
 def test_texts_are_counted_in_words_both_of_a_pair_together():
     part = [Row("one two", 0.5, pair="three"), Row("one", 1.0, pair="two")]
     rows = card.card(task(Splits(train=part, validation=part, test=part), Scalar(), TextTable()))["rows"]
@@ -90,7 +100,7 @@ def test_texts_are_counted_in_words_both_of_a_pair_together():
 def test_a_card_as_text():
     made = card.card(task())
     made["loading"] = {"seconds": 0.01, "peak_mib": 100}
-    digest = made["rows"]["sha256"][:12]
+    digest = made["rows"]["sha256"]
 
     assert (
         card.text(made)
@@ -105,7 +115,7 @@ toy.task@3
   cite         doi
   the paper    12 (Table 1)
   specialist   Oracle 0.900 (a paper)
-  rows         unverified, SHA-256 {digest}…
+  rows         unverified, SHA-256 {digest}
   partial      10 of 12 rows
 
                                 train            validation                  test
@@ -114,11 +124,14 @@ toy.task@3
   copies                            1                     0                     1
   two labels                        1                     0                     0
   shared       1 validation rows also in train, 2 test rows also in train, 1 test rows also in validation
+  near copies  1 of 2 validation rows equal a train row, 100 % of them with its label
+               2 of 4 test rows equal a train row, 100 % of them with its label
   alphabet     4 of 5 symbols occur: A 40.0% C 23.3% T 20.0% G 16.7%
   train        no 3, yes 1
   validation   yes 2
   test         no 2, yes 2
   majority     accuracy 0.500, balanced_accuracy 0.500, macro_f1 0.333
+  remark       all rows of validation are of class 1 (yes)
   loading      0.01 s, at most 100 MiB so far"""
     )
 

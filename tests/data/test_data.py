@@ -112,7 +112,7 @@ def test_without_a_network_the_message_says_where_to_put_a_copy(tmp_path, monkey
     monkeypatch.setenv("DISCBENCH_CACHE", str(tmp_path / "cache"))
 
     with pytest.raises(
-        DataError, match=r"put a copy of a\.csv into the data directory \(--data-dir or DISCBENCH_DATA\)"
+        DataError, match=r"put a copy as a\.csv into the data directory \(--data-dir or DISCBENCH_DATA\)"
     ):
         data.fetch("http://127.0.0.1:9/a.csv")
 
@@ -138,7 +138,7 @@ def test_a_table_cut_in_the_middle_of_a_line_is_named_with_the_line(tmp_path):
 def test_a_missing_column_is_named_with_those_that_are_there(tmp_path):
     (tmp_path / "a.tsv").write_text("seq\tlabel\nACG\t1\n")
 
-    with pytest.raises(DataError, match=r"has no column \['bases'\]; it has \['label', 'seq'\]"):
+    with pytest.raises(DataError, match=r"a\.tsv has no column 'bases'; it has 2 columns: 'seq', 'label'"):
         data.read_rows(tmp_path / "a.tsv", symbols="bases", label="label")
 
 

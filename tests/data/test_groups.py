@@ -6,7 +6,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from discbench import Row
-from discbench.data.groups import families, grouped_split, pieces
+from discbench.data.relatives.groups import families
+from discbench.data.relatives.pieces import flat, stretches
+from discbench.data.relatives.splits import grouped_split
 
 WORDS = st.lists(st.text("AC", min_size=1, max_size=9), min_size=1, max_size=12)
 
@@ -38,7 +40,7 @@ def test_without_a_length_only_identical_rows_are_a_family():
 
 def test_rows_shorter_than_the_piece_are_relatives_of_their_copies_only():
     assert [0, 0, 1, 2] == families(["ACG", "ACG", "ACGTA", "CG"], 4).tolist()
-    assert 1 == len(pieces("ACG", 4)) == len(pieces("ACGT", 4))
+    assert 1 == len(stretches(*flat(["ACG"]), 4).key) == len(stretches(*flat(["ACGT"]), 4).key)
 
 
 @given(WORDS.filter(lambda words: len(words) > 3))

@@ -52,7 +52,7 @@ def store(tmp_path_factory):
 
 def selection(root, form="lm-eval", *, marked=False, **hub):
     return select(
-        root, recipe=None, marked=marked, whole_only=form not in {"csv", "latex"}, **{"benchmark": "a/b", **hub}
+        Store(root), recipe=None, marked=marked, whole_only=form not in {"csv", "latex"}, **{"benchmark": "a/b", **hub}
     )
 
 

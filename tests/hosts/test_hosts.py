@@ -47,7 +47,7 @@ def cells_of(results, task):
 
 def seen(cells, seed):
     """The same, out of a host's sample."""
-    return {(init, seed): (cell["id"], cell["score"]) for init, cell in cells.items()}
+    return {(cell["init"], seed): (cell["id"], cell["score"]) for cell in cells}
 
 
 @pytest.fixture(scope="module")
@@ -184,11 +184,135 @@ def test_a_seed_with_a_failed_cell_keeps_its_other_numbers_and_counts_it():
 
     answered = answer(Board({}, tuple(results)), "a.b", 0)
 
-    assert ["pretrained", "scratch", "frozen"] == list(answered["cells"])
-    assert {"id": "f", "status": "failed", "marks": [], "cause": "no memory"} == answered["cells"]["frozen"]
+    assert ["pretrained", "scratch", "frozen"] == [cell["init"] for cell in answered["cells"]]
+    assert answered["cells"][2] == {
+        "id": "f", "init": "frozen", "apart": {}, "status": "failed", "marks": [], "cause": "no memory",
+    }  # fmt: skip
     assert {
         "rmse": 1.0, "rmse_scratch": 1.5, "gain": 0.5, "failed_cells": 1, "collapsed_cells": 2, "marked_cells": 0,
     } == values(answered)  # fmt: skip
+
+
+def made_up(score, init, seed=0, mapping_seed=0, **more):
+    """A finished result of which a host reads these fields."""
+    cell = {"checkpoint": "m", "task": "a.b@1", "seed": seed, "init": init, "mapping_seed": mapping_seed, **more}
+    return {
+        "id": f"{init}{seed}{mapping_seed}", "status": "finished", "marks": [], "collapsed": score < 0.2, "cell": cell,
+        "task": {"metric": "accuracy", "higher_is_better": True}, "scores": {"test": {"accuracy": score}},
+    }  # fmt: skip
+
+
+def test_a_seed_with_several_mapping_seeds_is_the_mean_of_all_its_cells_each_with_its_own_control():
+    results = (
+        made_up(0.9, "pretrained"), made_up(0.5, "pretrained", mapping_seed=7), made_up(0.3, "pretrained", mapping_seed=8),
+        made_up(0.4, "scratch"), made_up(0.1, "scratch", mapping_seed=7), made_up(0.0, "pretrained", seed=1),
+    )  # fmt: skip
+
+    answered = answer(Board({}, results), "a.b", 0)
+
+    assert [("pretrained", 0), ("pretrained", 7), ("pretrained", 8), ("scratch", 0), ("scratch", 7)] == [
+        (cell["init"], cell["apart"]["mapping_seed"]) for cell in answered["cells"]
+    ]
+    assert values(answered) == pytest.approx({
+        "accuracy": (0.9 + 0.5 + 0.3) / 3, "accuracy_scratch": (0.4 + 0.1) / 2, "gain": (0.5 + 0.4) / 2,
+        "failed_cells": 0, "collapsed_cells": 1, "marked_cells": 0,
+    })  # fmt: skip
+
+
+def test_cells_that_differ_in_any_other_field_are_no_pair():
+    results = (made_up(0.9, "pretrained", fraction=1.0), made_up(0.4, "scratch", fraction=0.1))
+
+    assert "gain" not in values(answer(Board({}, results), "a.b", 0))
+
+
+def test_a_baseline_has_a_cell_a_seed_where_the_seed_draws_its_rows_and_else_one_for_all():
+    drawn = Board({}, tuple(made_up(score, "none", seed) for seed, score in enumerate((0.4, 0.6, 0.8))))
+    whole = Board({}, (made_up(0.4, "none"),))
+
+    assert [0.4, 0.6, 0.8] == [values(answer(drawn, "a.b", seed))["accuracy"] for seed in range(3)]
+    assert [0.4, 0.4, 0.4] == [values(answer(whole, "a.b", seed))["accuracy"] for seed in range(3)]
+
+
+@pytest.fixture(scope="module")
+def mapped(checkpoint_directory, tmp_path_factory):
+    """A store with two mapping tables of one seed, and of its two boards' entries the mean of each number."""
+    results = tmp_path_factory.mktemp("mapped") / "results"
+    asked = {"recipe": "quick", "limit": 32, "seeds": 1, "mapping_seeds": (0, 7), "set": {"epochs": 1}}
+    entries = evaluate(checkpoint_directory, "formal.depth", results=results, **asked).record["entries"]
+    assert {None, 7} == {entry["mapping_seed"] for entry in entries}
+    expected = {
+        "spearman": np.mean([e["inits"]["pretrained"]["mean"] for e in entries]),
+        "spearman_scratch": np.mean([e["inits"]["scratch"]["mean"] for e in entries]),
+        "gain": np.mean([e["gain"]["mean"] for e in entries]),
+        "collapsed_cells": sum(len(c["collapsed"]) for e in entries for c in e["inits"].values()),
+        "marked_cells": 4,
+    }
+    return results, pytest.approx(expected)
+
+
+ONE_SEED = {"recipe": "quick", "epochs": 1, "limit": 32, "seeds": 1, "mapping_seeds": "0+7"}
+
+
+def test_lm_eval_gives_the_boards_numbers_of_all_mapping_seeds(checkpoint_directory, mapped, tmp_path):
+    lm_eval = pytest.importorskip("lm_eval", reason="lm-evaluation-harness is not installed: discbench[lm-eval]")
+    from lm_eval.tasks import TaskManager
+
+    from discbench.hosts.lm_eval import DiscbenchLM
+
+    results, expected = mapped
+    stubs.write(registry.tasks(registry.plugins()), tmp_path)
+    given = {**ONE_SEED, "pretrained": str(checkpoint_directory), "results": str(results)}
+    found = lm_eval.simple_evaluate(
+        model=DiscbenchLM(**given),
+        tasks=["formal.depth"],
+        task_manager=TaskManager(include_defaults=False, include_path=str(tmp_path), metadata=given),
+    )
+
+    numbers = found["results"]["formal.depth"]
+    assert expected == {name: numbers[f"{name},none"] for name in expected.expected}
+    assert "N/A" == numbers["gain_stderr,none"]
+    (answered,) = [json.loads(sample["filtered_resps"][0]) for sample in found["samples"]["formal.depth"]]
+    assert {r["id"] for r in Board.read(results).results} == {cell["id"] for cell in answered["cells"]}
+
+
+def test_inspect_gives_the_boards_numbers_of_all_mapping_seeds_and_no_spread_of_one_seed(
+    checkpoint_directory, mapped, tmp_path
+):
+    pytest.importorskip("inspect_ai", reason="inspect_ai is not installed: discbench[inspect]")
+    from inspect_ai.log import read_eval_log
+
+    results, expected = mapped
+    given = [word for name, value in {**ONE_SEED, "results": results}.items() for word in ("-T", f"{name}={value}")]
+    run = inspect(
+        "eval", "discbench/formal.depth", "--model", f"discbench/{checkpoint_directory}", *given,
+        "--log-dir", tmp_path, "--display", "none",
+    )  # fmt: skip
+
+    assert 0 == run.returncode, run.stderr
+    (log,) = [read_eval_log(str(path)) for path in tmp_path.glob("*.eval")]
+    found = {s.name: {k: m.value for k, m in s.metrics.items()} for s in log.results.scores}
+    assert expected == {name: found[name]["mean"] for name in expected.expected}
+    assert all(np.isnan([numbers["stderr"], numbers["std"]]).all() for numbers in found.values())
+
+
+@pytest.mark.parametrize(
+    "patterns,named",
+    [
+        (["formal.factor", "formal"], ["discbench.formal"]),
+        (["formal", "formal.*"], ["discbench.formal"]),
+        (["formal.*,formal.factor"], "formal"),
+        (["formal.factor", "formal.f*", "formal.factor@1"], ["formal.factor"]),
+        (["chem.esol", "discbench.formal", "formal.depth"], ["discbench.formal", "chem.esol"]),
+    ],
+)
+def test_lm_eval_is_asked_for_each_task_once(patterns, named):
+    pytest.importorskip("lm_eval", reason="lm-evaluation-harness is not installed: discbench[lm-eval]")
+    from discbench.hosts.lm_eval import names
+
+    known = registry.tasks(registry.plugins())
+    named = sorted(n for n in known if n.startswith("formal.")) if named == "formal" else named
+
+    assert named == names(patterns, known)
 
 
 def test_stubs_hold_every_task_and_a_group_a_discipline(tmp_path):
@@ -210,7 +334,8 @@ def test_a_group_that_has_errors_is_the_mean_of_their_shares_of_scratchs():
 
     def numbers(task, metric, higher, pretrained, scratch):
         done = {"status": "finished", "collapsed": False, "marks": []}
-        cells = {i: {**done, "id": i, "score": s} for i, s in (("pretrained", pretrained), ("scratch", scratch))}
+        scores = {"pretrained": pretrained, "scratch": scratch}
+        cells = [{**done, "id": i, "init": i, "apart": {}, "score": s} for i, s in scores.items()]
         about = {"metric": metric, "higher_is_better": higher}
         return SeedTask({"task": task}).process_results({}, [json.dumps({"cells": cells, "about": about})])
 

@@ -10,10 +10,10 @@ import torch
 from safetensors.torch import load_file
 
 from discbench.errors import DataError, UserError
+from discbench.models import building as models
+from discbench.models.building import vocabulary_of
 from discbench.pretraining.corpus import MASK, Text, mask, read_lines, tokenize, train_tokenizer
 from discbench.pretraining.pretrain import lr_at, pretrain
-from discbench.training import models
-from discbench.training.models import vocabulary_of
 from discbench.values.checkpoints import locate
 from discbench.values.recipes import PretrainRecipe, pretrain_recipe
 

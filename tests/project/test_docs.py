@@ -12,7 +12,8 @@ import pytest
 
 import discbench
 from discbench.cli import cli
-from discbench.plugins import hookspecs
+from discbench.data import rowcache
+from discbench.plugins import hookspecs, registry
 from discbench.values.metrics import rehearse
 
 ROOT = Path(__file__).parents[2]
@@ -49,6 +50,18 @@ def test_the_tables_of_tasks_of_rooms_and_of_the_boards_fields_are_current():
     assert generate.tasks_table() in (ROOT / "docs" / "tasks.md").read_text()
     assert generate.details_table() in (ROOT / "docs" / "tasks.md").read_text()
     assert generate.fields_tables() in (ROOT / "docs" / "leaderboard.md").read_text()
+
+
+@pytest.mark.parametrize(
+    "name", ["dna.splice", "dna.splice-grouped", "dna.h3", "protein.stability", "chem.bbbp", "glue.cola"]
+)
+def test_the_near_copies_of_a_task_in_the_table_are_those_of_its_rows(real_data, name):
+    if name.startswith("chem."):
+        pytest.importorskip("rdkit")
+    task = registry.tasks(registry.plugins())[name]
+    loaded = rowcache.load(task, real_data, download=False, unverified=True)
+
+    assert generated().copies_row(task, loaded) in (ROOT / "docs" / "tasks.md").read_text()
 
 
 def test_every_room_stands_in_the_architecture():
@@ -146,6 +159,22 @@ def test_every_link_between_files_leads_to_a_file(document):
     assert [target for target in targets if not (document.parent / target).exists()] == []
 
 
+@pytest.mark.parametrize("name", ["families", "stretches"])
+def test_the_splits_of_the_page_on_tasks_keep_families_on_one_side(name):
+    """Their code, run as it stands there."""
+    (code,) = re.findall(rf"<!-- {name} -->\n```python\n(.*?)```", (DOCS / "add-a-task.md").read_text(), re.DOTALL)
+    made = {}
+    exec(code, made)
+    splits = [value for value in made.values() if isinstance(value, discbench.Splits)]
+
+    assert splits
+    for cut in splits:
+        train, validation, test = ({row.family for row in part} for part in (cut.train, cut.validation, cut.test))
+        assert set() == train & validation == train & test == validation & test
+        assert None not in train
+        assert train
+
+
 def test_the_metric_of_the_page_on_tasks_is_the_recall():
     """Its code, run as it stands there."""
     (code,) = re.findall(r"<!-- metric -->\n```python\n(.*?)```", (DOCS / "add-a-task.md").read_text(), re.DOTALL)
@@ -154,3 +183,27 @@ def test_the_metric_of_the_page_on_tasks_is_the_recall():
 
     assert 0.5 == made["recall"](np.array([1, 1, 0]), np.array([0, 1, 1]))
     assert None is rehearse((made["recall"],), np.array([0, 1]), 2)
+
+
+def found(name):
+    """Whether a dotted name of ours can be imported and looked up."""
+    parts = name.split(".")
+    for count in range(len(parts), 0, -1):
+        try:
+            value = importlib.import_module(".".join(parts[:count]))
+        except ModuleNotFoundError:
+            continue
+        for part in parts[count:]:
+            if not hasattr(value, part):
+                return False
+            value = getattr(value, part)
+        return True
+    return False
+
+
+def test_every_name_of_ours_that_a_page_gives_is_there():
+    given = {name for path in DOCUMENTS for name in re.findall(r"\bdiscbench(?:\.[A-Za-z_]\w*)+", path.read_text())}
+    files = {name for name in given if name.endswith((".tex", ".yaml"))}
+
+    assert 20 < len(given)
+    assert [] == sorted(name for name in given - files if not found(name))

@@ -9,6 +9,8 @@ import pytest
 from scipy.stats import ttest_rel
 
 from discbench.results import board, stats
+from discbench.results.boardview import Board
+from discbench.results.leaktext import notes
 from discbench.values.cells import cell_id
 
 
@@ -138,6 +140,51 @@ def test_the_board_fits_its_schema_and_does_not_depend_on_the_order_of_results()
     assert board.to_bytes(made) == board.to_bytes(board.build(results[::-1]))
 
 
+def way(near, rows=160, **fields):
+    part = {"rows": rows, "near": near, "same_label": 0.871, "correlation": None}
+    about = {"by": "stretch", "length": 20, "what": "share 20 symbols with a train row", "apart": "dna.splice-grouped"}
+    return {**about, "validation": part, "test": part, **fields}
+
+
+def leaking(copies, **fields):
+    return [{**result, "dataset": {"copies": copies}} for result in pairs([0.1, 0.2, 0.3], **fields)]
+
+
+NOTE = (
+    "\N{DAGGER} dna.splice@1: 19 % of test rows share 20 symbols with a train row, 87 % of them with its label"
+    " (dna.splice-grouped keeps these on one side)"
+)
+
+
+def test_a_known_leak_is_told_below_the_scores_of_its_task_and_keeps_nothing_out_of_means():
+    made = board.build(leaking([way(31)], task="dna.splice") + leaking([way(1)], task="dna.other"))
+    lines = repr(Board.of(leaking([way(31)], task="dna.splice") + leaking([way(1)], task="dna.other"))).splitlines()
+
+    jsonschema.validate(json.loads(board.to_bytes(made)), json.loads(board.SCHEMA.read_text()))
+    assert [[way(1)], [way(31)]] == [entry["copies"] for entry in made["entries"]]
+    assert [[NOTE], []] == [notes([made["entries"][1]]), notes([made["entries"][0]])]
+    assert pytest.approx(0.2) == made["checkpoints"][0]["adaptability"]
+    assert ["dna.other", "dna.splice"] == made["checkpoints"][0]["tasks"]
+    assert " ".join(NOTE.split()[:8]) in " ".join(" ".join(lines).split())
+    assert [True, False] == [
+        any(line.split()[:2] == [f"dna.{name}@1", "\N{DAGGER}"] for line in lines) for name in ("splice", "other")
+    ]
+
+
+def test_a_board_in_a_notebook_tells_a_known_leak():
+    shown = Board.of(leaking([way(31)], task="dna.splice"))._repr_html_()
+
+    assert "dna.splice@1 \N{DAGGER}" in shown
+    assert NOTE in shown
+
+
+def test_a_board_of_results_that_do_not_say_has_no_copies_and_no_note():
+    made = board.build(pairs([0.1]))
+
+    assert made["entries"][0]["copies"] is None
+    assert [] == notes(made["entries"])
+
+
 def test_a_metric_whose_lower_is_better_gains_when_it_falls():
     results = pairs([-0.2])
     for r in results:
@@ -185,3 +232,20 @@ def test_an_error_that_scratch_does_not_make_is_in_no_mean():
 
     assert ({}, ["sky.heat"]) == (headline["shares"], headline["missing"])
     assert pytest.approx(0.2) == headline["adaptability"]
+
+
+def test_cells_of_quick_with_raw_labels_share_no_mean_with_those_of_today():
+    before, today = {"name": "quick", "lr": 1e-3}, {"name": "quick", "lr": 1e-3, "targets": "standardised"}
+    found = board.build(pairs([0.1, 0.1, 0.1], recipe=before) + pairs([0.3, 0.3, 0.3], recipe=today))
+
+    gains = {entry["changed"].get("targets"): entry["gain"]["mean"] for entry in found["entries"]}
+    assert {None: pytest.approx(0.3), "raw": pytest.approx(0.1)} == gains
+    assert [3, 3] == [row["n"] for row in found["checkpoints"]]
+
+
+def test_ranks_name_rivals_of_one_name_by_their_revisions():
+    results = pairs([0.1, 0.2, 0.3]) + pairs([0.1, 0.2, 0.31], revision="s")
+    found = board.build(results)["checkpoints"]
+
+    assert [["m@s"], ["m@r"]] == [row["inseparable"] for row in found]
+    assert ["m@r", "m@s"] == [row["checkpoint"] for row in board.shown(board.build(results))["checkpoints"]]

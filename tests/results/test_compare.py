@@ -5,12 +5,15 @@ import json
 import pytest
 from click.testing import CliRunner
 from scipy.stats import ttest_rel
+from stores import completed
 from test_board import pairs, record
 
 from discbench.cli import cli
 from discbench.errors import NoSuchName, UserError
 from discbench.results import board
 from discbench.results.compare import compare
+from discbench.results.store import Store
+from discbench.values.cells import Cell
 
 
 def test_a_difference_of_scores_is_that_of_a_paired_t_test():
@@ -64,9 +67,8 @@ def test_an_unknown_name_is_guessed():
 @pytest.fixture
 def store(tmp_path):
     for result in pairs([0.1, 0.2, 0.3], checkpoint="a") + pairs([0.1, 0.1, 0.2], checkpoint="b"):
-        folder = tmp_path / result["cell"]["checkpoint"] / "r" / "task"
-        folder.mkdir(parents=True, exist_ok=True)
-        (folder / f"{result['id']}.json").write_text(json.dumps(result))
+        whole = completed(result)
+        Store(tmp_path).put(Cell(**whole["cell"]), whole, None)
     return tmp_path
 
 

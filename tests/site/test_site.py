@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
-from test_board import pairs
+from test_board import NOTE, leaking, pairs, way
 
 from discbench.cli import cli
 from discbench.results import board
@@ -130,6 +130,16 @@ def test_a_checkpoint_and_a_task_open_and_lead_back(page, folder):
     assert "dna.made-up-1@1" == page.locator("h1").inner_text()
     page.get_by_role("link", name="discbench").click()
     assert "Discipline adaptability" == page.locator("h1").inner_text()
+
+
+def test_a_known_leak_is_told_on_the_pages_of_its_task_and_of_a_checkpoint(page, tmp_path):
+    site.build(board.build(leaking([way(31)], task="dna.splice", checkpoint="org/bert")), tmp_path)
+    page.goto(index(tmp_path))
+    page.get_by_role("link", name="org/bert").click()
+    assert [f"{NOTE}."] == page.locator("p.leak").all_inner_texts()
+    page.get_by_role("link", name="dna.splice@1 \N{DAGGER}").first.click()
+    assert "dna.splice@1 \N{DAGGER}" == page.locator("h1").inner_text()
+    assert [f"{NOTE}."] == page.locator("p.leak").all_inner_texts()
 
 
 def test_the_board_is_copied_as_csv_and_as_markdown(page, folder):

@@ -20,11 +20,12 @@ from discbench.cli import cli
 from discbench.errors import UserError
 from discbench.results.store import as_text
 from discbench.submissions import intake
-from discbench.submissions.findings import Unfit, shown
+from discbench.submissions.findings import Unfit
 from discbench.submissions.recount import unpack
 from discbench.submissions.submit import pack
 from discbench.submissions.verify import Verifier
 from discbench.values.cells import cell_id
+from discbench.words.names import printable
 
 
 @pytest.fixture(scope="module")
@@ -290,4 +291,4 @@ def test_parquet_that_is_as_it_should_be_is_read():
     "text,line", [("a\nb", "a\\nb"), ("\x1b[0m", "\\x1b[0m"), ("\u202e", "\\u202e"), ("x" * 200, "x" * 159 + "…")]
 )
 def test_what_is_shown_is_one_printable_line(text, line):
-    assert line == shown(text)
+    assert line == printable(text)

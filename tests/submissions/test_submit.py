@@ -5,6 +5,7 @@ import json
 import subprocess
 import sys
 import zipfile
+from pathlib import Path
 
 import jsonschema
 import pytest
@@ -12,12 +13,15 @@ from click.testing import CliRunner
 from stores import by_id, write
 
 from discbench.cli import cli
+from discbench.results.forms import result as form
 from discbench.results.store import Store, as_text
-from discbench.submissions import checks
+from discbench.submissions import manifest as listing
 from discbench.submissions.findings import CHECKS
-from discbench.submissions.submit import commands, pack
+from discbench.submissions.manifest import commands
+from discbench.submissions.submit import pack
 from discbench.submissions.verify import Verifier
 from discbench.values.cells import Cell
+from discbench.words.forms import fault
 
 
 def discbench(*words):
@@ -63,7 +67,7 @@ def test_the_same_store_gives_the_same_bytes(store):
         assert sorted(archive.namelist()) == archive.namelist()
         assert {(1980, 1, 1, 0, 0, 0)} == {info.date_time for info in archive.infolist()}
         assert manifest == json.loads(archive.read("submission.json"))
-    assert checks.fits(manifest, checks.SUBMISSION_SCHEMA) is None
+    assert fault(listing.FORM, manifest) is None
     assert [
         (
             "discbench eval --model builtin:tiny --tasks formal.factor --seeds 1 --inits pretrained,scratch --recipe quick"
@@ -112,7 +116,9 @@ def test_what_cannot_be_accepted_is_refused_in_one_line(tmp_path):
         "1 of 1 cells are marked, the first is builtin:tiny formal.factor@1 pretrained seed 0 (limited);"
         " run on whole, verified rows, or pack them with --allow-marked",
     )
-    change(path, status="failed", cause="CellError: NaN")
+    record = json.loads(path.read_text())
+    kept = {name: record[name] for name in ("format", "id", "cell", "task", "run")}
+    path.write_text(as_text({**kept, "status": "failed", "cause": "CellError: NaN", "marks": []}))
     refused(
         discbench("submit", "--results", root, "--out", out),
         "1 of 1 cells failed, the first is builtin:tiny formal.factor@1 pretrained seed 0 (CellError: NaN);"
@@ -179,17 +185,33 @@ def test_a_verdict_is_json_for_programs(tmp_path, store):
     assert ("discbench-verification", 2, 0, []) == (done["format"], done["cells"], done["errors"], done["findings"])
 
 
-def test_results_fit_their_schema(store):
-    schema = json.loads(checks.CELL_SCHEMA.read_text())
+@pytest.mark.parametrize("schema", [form.schema(), listing.schema()], ids=["result", "list"])
+def test_the_published_schemas_are_made_of_the_forms(schema):
+    published = Path(form.__file__).parents[1] / schema["$id"].replace("https://discbench.dev/schemas/", "")
+    folder = "results/schemas" if "cell" in published.name else "submissions"
     jsonschema.Draft202012Validator.check_schema(schema)
 
-    assert [None, None] == [checks.fits(result, checks.CELL_SCHEMA) for result in Store(store).results()]
-    assert {"resampled", "dynamics"} <= set(schema["properties"])
+    assert json.dumps(schema, indent=1) + "\n" == (published.parent / folder / published.name).read_text()
+
+
+def test_results_fit_their_schema(store):
+    fits = jsonschema.Draft202012Validator(form.schema())
+
+    assert [True, True] == [fits.is_valid(result) for result in Store(store).results()]
+    assert [None, None] == [form.result_fault(result) for result in Store(store).results()]
+
+
+def test_a_selection_of_seeds_is_refused_in_one_line(tmp_path):
+    write(tmp_path / "store", inits=("scratch",), seeds=(0, 3))
+
+    refused(
+        discbench("submit", "--results", tmp_path / "store", "--out", tmp_path / "a.zip"),
+        "builtin:tiny formal.factor@1 scratch seed 0 and its like have seeds 0, 3, a selection; run 0 to 1, and keep"
+        " other runs in another store",
+    )
 
 
 def test_the_guide_explains_every_check():
-    from pathlib import Path
-
     text = (Path(__file__).parents[2] / "docs" / "submit.md").read_text()
 
     assert [] == [word for word, about in CHECKS.items() if f"| `{word}` | {about} |" not in text]
@@ -216,6 +238,6 @@ def test_a_real_evaluation_is_packed_and_accepted(checkpoint_directory, tmp_path
     run("submit", "--results", "r", "--out", "a.zip", "--allow-marked")
 
     assert (
-        "4 cells, 0 errors, 0 not checked; mapping tables drawn again: 3;"
+        "4 cells, 0 errors, 0 not checked; baselines run again: 1; mapping tables drawn again: 3;"
         " scores counted from predictions and the task's own labels: 4\n"
     ) == run("verify", "a.zip", "--allow-marked", "--strict", "--model", checkpoint_directory)

@@ -4,7 +4,7 @@ import copy
 import hashlib
 import json
 import shutil
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 import numpy as np
 import pytest
@@ -14,8 +14,10 @@ from stores import VOTED, by_id, write
 
 from discbench.errors import NotAtHand
 from discbench.results.store import as_text, pack_predictions, unpack_predictions
+from discbench.submissions import checks
 from discbench.submissions.verify import Verifier
 from discbench.values.cells import cell_id
+from discbench.values.recipes import recipe_for
 
 SLOW = {"deadline": None, "suppress_health_check": list(HealthCheck), "database": None, "derandomize": True}
 
@@ -44,10 +46,9 @@ def errors(verdict):
         st.sampled_from(["formal.factor", "formal.shift", "formal.depth"]), min_size=1, max_size=2, unique=True
     ),
     others=st.sets(st.sampled_from(["pretrained", "reembedded", "frozen"])),
-    seeds=st.sets(st.integers(0, 5), min_size=1, max_size=2),
+    seeds=st.sampled_from([(0,), (0, 1)]),
     limit=st.one_of(st.none(), st.integers(1, 40)),
     fraction=st.sampled_from([1.0, 0.02]),
-    subset=st.sampled_from(["drawn", "first"]),
     mapping_seeds=st.sampled_from([(), (3,)]),
     overrides=st.sampled_from([{}, {"epochs": "0.5"}, {"select": "last"}, {"evaluate_every": "3", "batch": "7"}]),
     seed=st.integers(0, 1000),
@@ -56,11 +57,22 @@ def test_a_store_as_an_evaluation_writes_it_is_accepted(
     tmp_path_factory, verifier, names, others, seeds, seed, **asked
 ):
     root = tmp_path_factory.mktemp("random")
-    paths = write(root, names, inits=("scratch", *sorted(others)), seeds=sorted(seeds), seed=seed, **asked)
+    paths = write(root, names, inits=("scratch", *sorted(others)), seeds=seeds, seed=seed, **asked)
     verdict = verifier.verify(root)
 
     assert [] == verdict.findings
     assert len(paths) == verdict.cells == verdict.done["scores counted from predictions and the task's own labels"]
+
+
+def test_first_rows_are_those_of_the_publishers_order_and_of_no_other_task(tmp_path, verifier):
+    asked = {"inits": ("scratch",), "seeds": (0,), "fraction": 0.2, "subset": "first"}
+    write(tmp_path / "numbered", [VOTED], **asked)
+    write(tmp_path / "bare", ["formal.factor"], **asked)
+
+    assert [] == verifier.verify(tmp_path / "numbered").findings
+    assert ["it was trained on the first rows, but the task's rows have no order of their publisher's"] == [
+        finding.message for finding in verifier.verify(tmp_path / "bare").findings
+    ]
 
 
 def leaves(value, path=()):
@@ -184,11 +196,11 @@ def test_a_cell_that_was_renamed_with_its_id_and_file_is_rejected(tmp_path, veri
     answers = path.with_name(record["predictions"]["file"])
     record["id"] = cell_id(record["cell"])
     record["predictions"]["file"] = f"{record['id']}.predictions.parquet"
-    from discbench.submissions.checks import place
+    from discbench.results.store import place
 
-    (root / place(record)).parent.mkdir(parents=True, exist_ok=True)
-    (root / place(record)).write_text(as_text(record))
-    answers.rename((root / place(record)).with_name(record["predictions"]["file"]))
+    (root / place(record["cell"])).parent.mkdir(parents=True, exist_ok=True)
+    (root / place(record["cell"])).write_text(as_text(record))
+    answers.rename((root / place(record["cell"])).with_name(record["predictions"]["file"]))
     path.unlink()
 
     found = errors(verifier.verify(root))
@@ -355,3 +367,23 @@ def test_what_all_cells_of_one_checkpoint_share_must_agree(tmp_path, verifier):
     paths[1].write_text(as_text(record))
 
     assert ["counts"] == errors(verifier.verify(root))
+
+
+@pytest.mark.parametrize(
+    "name,said,changed,faults",
+    [
+        ("quick", {"targets": "standardised"}, {}, 0),
+        ("quick", {}, {}, 0),  # of before recipes had the field, or --set targets=raw
+        ("paper", {"targets": "standardised"}, {}, 0),
+        ("paper", {"targets": "raw"}, {}, 1),  # another id for the same run
+        ("paper", {"targets": "standardised"}, {"targets": "standardised"}, 1),
+        ("quick", {"targets": "halved"}, {}, 1),
+    ],
+)
+def test_the_unit_of_labels_is_told_in_one_way_only(name, said, changed, faults):
+    recipe = {**asdict(recipe_for(name, "scratch", {})), **said}
+    if not said:
+        del recipe["targets"]
+    cell = {"init": "scratch", "checkpoint": "builtin:tiny", "recipe": recipe, "changed": changed}
+
+    assert faults == len(list(checks.recipe({"cell": cell}, by_id()["formal.depth@1"])))

@@ -138,3 +138,9 @@ def test_a_task_scored_on_its_validation_rows_is_refused(checkpoint_directory):
         UserError, match=r"glue\.mrpc is scored on its validation rows, so a recipe chosen on them would"
     ):
         search.grid(swept, Request(overrides={}), ("adam",), ("1e-3",))
+
+
+def test_checkpoints_of_one_name_share_no_mean():
+    points = search.summary([point(0.2, 1e-3), point(0.8, 1e-3, revision="s")])
+
+    assert [("m@r", 0.2, 1), ("m@s", 0.8, 1)] == [(p["checkpoint"], p["mean"], p["n"]) for p in points]

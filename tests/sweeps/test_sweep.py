@@ -224,7 +224,7 @@ def test_a_worker_that_is_killed_fails_its_cell_only(checkpoint_directory, tmp_p
 
     states = [lasting(path)["status"] for path in cells(tmp_path / "r")]
     assert (1, 1, 3) == (process.returncode, states.count("failed"), states.count("finished"))
-    assert "FAILED (its process ended with code -9 (no message); out of memory? try fewer --workers)" in errors
+    assert "FAILED (its process was ended by SIGKILL (no message); out of memory? try fewer --workers)" in errors
     assert 0 == run(*words).returncode
 
 
@@ -285,7 +285,7 @@ def test_the_real_files_are_evaluated_with_a_real_checkpoint_to_eight_cells(real
 
 @pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="this system binds no process to cores")
 def test_a_job_that_is_bound_to_one_core_takes_one_worker_of_one_thread():
-    bound = "import os; os.sched_setaffinity(0, {min(os.sched_getaffinity(0))}); from discbench import sweep"
+    bound = "import os; os.sched_setaffinity(0, {min(os.sched_getaffinity(0))}); from discbench.sweeps import sweep"
     asked = "print(sweep.machine_workers('cpu'), sweep.machine_cores())"
 
     assert "1 1\n" == subprocess.check_output([sys.executable, "-c", f"{bound}; {asked}"], text=True)

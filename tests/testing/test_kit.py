@@ -18,10 +18,10 @@ from click.testing import CliRunner
 import discbench
 from discbench import Classes, Dataset, RandomTable, Row, Splits, Task, accuracy
 from discbench.cli import cli
-from discbench.corpora import artificial
 from discbench.errors import NoSuchName, PluginError, UserError
 from discbench.executors import inprocess
 from discbench.plugins import registry
+from discbench.pretraining import artificial
 from discbench.testing import check_corpus, check_executor, overfits
 from discbench.values.jobs import Event, Executor
 from discbench.values.types import Corpus

@@ -2,6 +2,7 @@
 
 import json
 from collections import Counter
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -9,7 +10,7 @@ from click.testing import CliRunner
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from discbench import Classes, Dataset, RandomTable, Row, Scalar, Splits, Task, TextTable, accuracy, spearman
+from discbench import Classes, Dataset, RandomTable, Row, Scalar, Splits, Task, TextTable, accuracy, auroc, spearman
 from discbench.cli import cli
 from discbench.data import rows
 from discbench.errors import NoSuchName
@@ -248,3 +249,18 @@ def test_what_the_baseline_scores_on_real_rows(real_data, name):
     found = baselines.answer("baseline:kmer", of, *loaded[:3], lambda o, s: score.primary(of.metric, voted(o, s)))
     right = score.primary(of.metric, voted(found.test, loaded.test))
     assert pytest.approx({**REAL, **SLOW}[name], abs=0.015) == right  # libraries' solvers differ in the last rows
+
+
+@pytest.mark.parametrize("name,collapsed", [("baseline:kmer", False), ("baseline:majority", True)])
+def test_a_baseline_that_orders_a_rare_class_and_never_names_it_is_no_collapse(name, collapsed):
+    """One row in twelve is of class 1 and has more A than most."""
+    rng = np.random.default_rng(0)
+    drawn = [(int(i % 12 == 0), rng.binomial(12, 0.6 if i % 12 == 0 else 0.4)) for i in range(600)]
+    made = [Row("".join(rng.permutation(list("A" * n + "C" * (12 - n)))), label) for label, n in drawn]
+    of = replace(task(), metric=auroc)
+
+    found, score_of = answered(name, of, made[:360], made[360:480], made[480:])
+    voted = score.vote(TWO, found.test, np.array([row.target for row in made[480:]]), None)
+
+    assert 1 == len(set(voted.predictions))
+    assert collapsed == score.collapsed(auroc, TWO, voted) == (score_of < 0.6)

@@ -7,8 +7,9 @@ import pytest
 import torch
 
 from discbench.errors import CellError, CheckpointError
-from discbench.training import finetune, models
-from discbench.training.inputs import Inputs
+from discbench.models import building as models
+from discbench.models.inputs import Inputs
+from discbench.training import finetune
 from discbench.values.checkpoints import locate
 from discbench.values.recipes import Recipe, recipe_for
 

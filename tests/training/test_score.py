@@ -57,7 +57,35 @@ def test_constant_answers_are_flagged_as_collapsed():
     flat = score.Voted(np.zeros((3, 2)), np.array([1, 1, 1]), np.array([0, 1, 2]))
     steady = score.Voted(np.zeros((3, 1)), np.array([1.0, 1.0 + 1e-6, 1.0]), np.array([0.0, 1.0, 2.0]))
 
-    assert score.collapsed(Classes(3), flat)
-    assert score.collapsed(Scalar(), steady)
-    assert not score.collapsed(Scalar(), score.Voted(np.zeros((2, 1)), np.array([0.0, 1.0]), np.array([0.0, 1.0])))
+    assert score.collapsed(accuracy, Classes(3), flat)
+    assert score.collapsed(spearman, Scalar(), steady)
+    assert not score.collapsed(
+        spearman, Scalar(), score.Voted(np.zeros((2, 1)), np.array([0.0, 1.0]), np.array([0.0, 1.0]))
+    )
     assert 0.0 == spearman(steady.targets, np.full(3, 1.0))
+
+
+def of_outputs(outputs):
+    """Answers to six items, of which the last is of the rare class."""
+    return score.vote(Classes(2), np.array(outputs, np.float32), np.array([0, 0, 0, 0, 0, 1]), None)
+
+
+def test_a_rare_class_that_is_never_the_greatest_output_is_no_collapse_where_the_metric_reads_outputs():
+    voted = of_outputs([[2.0, -2.0], [2.1, -2.0], [1.9, -1.9], [2.2, -2.1], [2.0, -2.1], [1.5, -1.4]])
+
+    assert 1.0 == score.primary(auroc, voted)
+    assert not score.collapsed(auroc, Classes(2), voted)
+    assert score.collapsed(accuracy, Classes(2), voted)
+
+
+@pytest.mark.parametrize(
+    "outputs",
+    [
+        [[2.0, -2.0]] * 6,
+        [[2.0, -2.0]] * 5 + [[2.000001, -2.000001]],  # rounding of another batch
+        [[2.0 + i, -2.0 + i] for i in range(6)],  # the same probabilities
+        [[0.0, 0.0]] * 6,
+    ],
+)
+def test_outputs_that_differ_by_rounding_or_by_a_shift_are_a_collapse(outputs):
+    assert score.collapsed(auroc, Classes(2), of_outputs(outputs))

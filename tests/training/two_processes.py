@@ -5,8 +5,9 @@ import sys
 import numpy as np
 import torch
 
-from discbench.training import finetune, models, ranks
-from discbench.training.inputs import Inputs
+from discbench.models import building as models
+from discbench.models.inputs import Inputs
+from discbench.training import finetune, ranks
 from discbench.values.checkpoints import locate
 from discbench.values.recipes import Recipe
 

@@ -2,13 +2,15 @@
 
 import json
 import shutil
+from pathlib import Path
 
 import pytest
 
 from discbench.errors import CheckpointError, NoSuchName
+from discbench.models import building as models
 from discbench.testing import tiny_checkpoint
-from discbench.training import models
-from discbench.values.checkpoints import locate, parse_specials
+from discbench.values.asked import Evaluation
+from discbench.values.checkpoints import is_called, locate, parse_specials, told_apart
 
 
 def test_a_directory_is_known_by_its_name_and_the_hash_of_its_content(checkpoint_directory, tmp_path):
@@ -113,3 +115,85 @@ def test_a_broken_weights_file_is_refused(tmp_path):
 
     with pytest.raises(CheckpointError, match="cannot be loaded"):
         models.build(found, "pretrained", 2, 0, models.vocabulary_of(found))
+
+
+@pytest.fixture
+def swept(checkpoint_directory, tmp_path, monkeypatch):
+    """A checkpoint as sweep tools write them, with `=` in its path."""
+    monkeypatch.chdir(tmp_path)
+    return shutil.copytree(checkpoint_directory, tmp_path / "runs" / "lr=1e-5" / "checkpoint-500")
+
+
+@pytest.mark.parametrize(
+    ("given", "name"),
+    [
+        ("runs/lr=1e-5/checkpoint-500", "checkpoint-500"),
+        ("./runs/lr=1e-5/checkpoint-500", "checkpoint-500"),
+        ("mine=runs/lr=1e-5/checkpoint-500", "mine"),
+        ("mine=./runs/lr=1e-5/checkpoint-500", "mine"),
+        ("lr=1e-5=runs/lr=1e-5/checkpoint-500", "lr=1e-5"),
+    ],
+)
+def test_a_path_that_exists_is_a_path_whatever_it_holds(swept, given, name):
+    found = locate(given)
+
+    assert (name, str(swept)) == (found.name, found.location)
+
+
+def test_a_path_object_is_always_a_path(swept):
+    models = Evaluation([Path("runs/lr=1e-5/checkpoint-500"), Path("builtin:tiny"), "builtin:tiny"]).models
+
+    assert (str(swept), str(swept.parents[2] / "builtin:tiny"), "builtin:tiny") == models
+    with pytest.raises(CheckpointError, match="there is no such directory"):
+        locate(models[1])
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        (
+            "runs/lr=1e-5/checkpoint-600",
+            (
+                "model 'runs/lr=1e-5/checkpoint-600': neither this nor '1e-5/checkpoint-600' is a directory;"
+                " NAME=DIRECTORY names one that is there"
+            ),
+        ),
+        (
+            "./runs/lr=1e-5/checkpoint-600",
+            (
+                "model './runs/lr=1e-5/checkpoint-600': there is no such directory; give one written by save_pretrained,"
+                " builtin:NAME, or a Hugging Face id"
+            ),
+        ),
+        ("mine=", "model 'mine=': give NAME=DIRECTORY, a directory, builtin:NAME or a Hugging Face id"),
+        ("=runs", "model '=runs': give NAME=DIRECTORY, a directory, builtin:NAME or a Hugging Face id"),
+        ("", "model '': give NAME=DIRECTORY, a directory, builtin:NAME or a Hugging Face id"),
+        (
+            "runs/lr=1e-5/checkpoint-500/config.json",
+            (
+                "model 'runs/lr=1e-5/checkpoint-500/config.json' is a file, but a checkpoint is a directory; give"
+                " 'runs/lr=1e-5/checkpoint-500' if that is one"
+            ),
+        ),
+    ],
+)
+def test_a_path_that_does_not_exist_is_told_as_it_was_typed(swept, given, message):
+    with pytest.raises(CheckpointError) as error:
+        locate(given)
+    assert message == str(error.value)
+
+
+def test_checkpoints_of_one_name_are_told_apart_by_digits_of_their_revisions():
+    one, other, third = ("a", "sha256-11112222333344"), ("a", "sha256-1111222299"), ("b", "sha256-1111222299")
+
+    assert {one: "a@111122223", other: "a@111122229", third: "b"} == told_apart([one, other, third, one])
+
+
+@pytest.mark.parametrize("given", ["a@c", "a", "a@c@sha256-12345", "a@c@12345", "a@c@12345ff"])
+def test_a_name_may_be_given_with_the_first_digits_of_its_revision(given):
+    assert (given != "a") == is_called("a@c", "sha256-12345ff", given)
+
+
+@pytest.mark.parametrize("given", ["a@", "a@ff", "b@12", "ab@12"])
+def test_other_digits_and_none_mean_no_revision(given):
+    assert not is_called("a", "sha256-12345ff", given)

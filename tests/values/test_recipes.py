@@ -1,7 +1,7 @@
 import pytest
 
 from discbench.errors import NoSuchName, UserError
-from discbench.values.recipes import recipe_for
+from discbench.values.recipes import Recipe, as_record, changes, recipe_for, travel
 
 
 def test_set_changes_any_field():
@@ -48,3 +48,39 @@ def test_a_value_that_the_field_cannot_have_is_refused(field, value):
 def test_an_unknown_recipe_is_an_error_with_the_nearest():
     with pytest.raises(NoSuchName, match="no recipe 'papr'; did you mean 'paper'"):
         recipe_for("papr", "scratch", {})
+
+
+def cell(name, **fields):
+    """A cell's record as far as its recipe goes."""
+    return {"recipe": {**as_record(recipe_for(name, "scratch", {})), **fields}, "changed": {}}
+
+
+def test_quick_learns_standardised_labels_and_the_papers_recipes_raw_ones():
+    names = ("paper", "paper-glue", "low-data", "quick", "quick-low-data")
+
+    assert ["raw", "raw", "raw", "standardised", "standardised"] == [
+        recipe_for(n, "scratch", {}).targets for n in names
+    ]
+
+
+def test_a_field_that_came_later_is_in_no_record_that_is_as_all_were_before():
+    assert "targets" not in as_record(recipe_for("paper", "scratch", {}))
+    assert "targets" not in as_record(recipe_for("quick", "scratch", {"targets": "raw"}))
+    assert "standardised" == as_record(recipe_for("quick", "scratch", {}))["targets"]
+    assert "raw" == Recipe(**as_record(recipe_for("paper", "scratch", {}))).targets
+
+
+def test_a_cell_of_before_is_told_apart_from_one_of_the_same_recipe_today():
+    today, before = cell("quick"), cell("quick")
+    del before["recipe"]["targets"]
+
+    assert ({}, {"targets": "raw"}) == (changes(today), changes(before))
+    assert ({}, {"targets": "standardised"}) == (changes(cell("paper")), changes(cell("paper", targets="standardised")))
+    assert {"epochs": 1} == changes({**cell("paper"), "changed": {"epochs": 1}})
+    assert {} == changes({"recipe": {"name": "none", "lr": None}, "changed": {}})
+
+
+def test_a_weight_travels_the_sum_of_the_rates():
+    """0.1 warm-up, then linear to zero, is half of the rate; constant all of it."""
+    assert pytest.approx(100 * 1e-3 * (0.05 + 0.45)) == travel(cell("quick")["recipe"], 100)
+    assert pytest.approx(100 * 1e-5) == travel(cell("low-data")["recipe"], 100)

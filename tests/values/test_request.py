@@ -1,6 +1,7 @@
 """What the options of mappings and of few rows ask for, and what becomes of it in a cell."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,10 +10,11 @@ from click.testing import CliRunner
 
 from discbench.cli import cli
 from discbench.errors import CheckpointError, DiscbenchError
+from discbench.models.building import load_tokenizer, vocabulary_of
+from discbench.models.tokenizing import native_table
 from discbench.plugins import registry
 from discbench.results.store import unpack_predictions
 from discbench.sweeps import plan
-from discbench.training.models import native_table, vocabulary_of
 from discbench.training.run import Bench
 from discbench.values.asked import Evaluation
 from discbench.values.cells import Request
@@ -63,18 +65,18 @@ def test_moved_specials_stand_around_the_rows_and_in_the_padding(tiny, factor):
     assert 3 == len({*other.prefix, *other.suffix, other.pad} - set(table) - {0, 1, 2, 3, 4})
 
 
-def test_a_share_is_drawn_for_each_seed_or_is_the_first_rows_for_all(tiny, factor):
+def test_a_share_is_drawn_for_each_seed_or_is_the_first_rows_by_number_for_all(tiny, factor):
     bench, count = Bench(Place(results=None)), 1024
-    train = bench.rows_of(factor).train
-    drawn = [bench._keep(c, "train", train) for c in cells(tiny, factor, fraction=0.05)]
-    first = [bench._keep(c, "train", train) for c in cells(tiny, factor, fraction=0.05, subset="first")]
+    train = replace(bench.rows_of(factor).train, numbers=np.arange(count)[::-1])
+    drawn = [bench._keep(c, factor, "train", train) for c in cells(tiny, factor, fraction=0.05)]
+    first = [bench._keep(c, factor, "train", train) for c in cells(tiny, factor, fraction=0.05, subset="first")]
 
     assert [51, 51, 51, 51] == [len(rows) for rows in (*drawn, *first)]
     assert drawn[0].tolist() != drawn[1].tolist()
-    assert list(range(51)) == first[0].tolist() == first[1].tolist()
+    assert list(range(count - 51, count)) == first[0].tolist() == first[1].tolist()
     assert count == len(train)
     assert 256 == len(
-        bench._keep(cells(tiny, factor, fraction=0.05)[0], "validation", bench.rows_of(factor).validation)
+        bench._keep(cells(tiny, factor, fraction=0.05)[0], factor, "validation", bench.rows_of(factor).validation)
     )
 
 
@@ -96,7 +98,7 @@ def test_few_rows_are_trained_to_almost_no_loss_and_then_it_stops(tiny, factor, 
 
 def test_native_reads_symbols_with_the_checkpoints_own_tokenizer(tiny):
     vocabulary = vocabulary_of(tiny)
-    table = native_table(tiny, "ACGT", vocabulary)
+    table = native_table(tiny, load_tokenizer(tiny), "ACGT", vocabulary)
     words = (Path(tiny.location) / "vocab.txt").read_text(encoding="utf-8").splitlines()
 
     assert ["a", "c", "g", "t"] == [words[i] for i in table]
@@ -104,7 +106,7 @@ def test_native_reads_symbols_with_the_checkpoints_own_tokenizer(tiny):
 
 def test_native_refuses_a_symbol_that_the_checkpoint_has_no_token_for(tiny):
     with pytest.raises(CheckpointError) as error:
-        native_table(tiny, ["A", "\u2603"], vocabulary_of(tiny))
+        native_table(tiny, load_tokenizer(tiny), ["A", "\u2603"], vocabulary_of(tiny))
     assert (
         "mapping 'native': '\u2603' is no token of model 'builtin:tiny'; native is for checkpoints of the task's own"
         " discipline, take 'random' for others"

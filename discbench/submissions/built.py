@@ -1,0 +1,53 @@
+"""Build what others build of accepted results, the board, its pages and every export, so that nothing breaks later."""
+
+import io
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import Any
+
+from discbench.errors import DiscbenchError
+from discbench.exports.formats import FORMATS, SHOWS_MARKS, files_of
+from discbench.exports.selection import NothingLeft, selected
+from discbench.results import board, boardtext
+from discbench.results.store import Predictions
+from discbench.site import pages
+from discbench.words.names import printable
+from discbench.words.terminal import Terminal
+
+Record = dict[str, Any]
+BENCHMARK = "org/benchmark"
+"""Stands for the benchmark's dataset, which one format names."""
+
+
+def breaks(results: list[Record], answers: Callable[[Record], Predictions]) -> Iterator[tuple[str, str]]:
+    """Yield (what, why) of everything that cannot be built of these results.
+
+    A refusal that is told to the user in one line is none: a format may be unable to say what it is given.
+
+    Args:
+        results: Finished results.
+        answers: Returns the predictions of one.
+    """
+    for what, build in _builds(results, answers):
+        try:
+            build()
+        except (DiscbenchError, NothingLeft):
+            continue
+        except Exception as error:  # noqa: BLE001 - whatever it is, it would stop the board for everybody
+            yield what, f"{type(error).__name__}: {printable(str(error), 200)}"
+
+
+def _builds(
+    results: list[Record], answers: Callable[[Record], Predictions]
+) -> Iterator[tuple[str, Callable[[], object]]]:
+    yield "board", lambda: board.to_bytes(board.build(results))
+    yield "board in a terminal", lambda: boardtext.board(board.build(results), Terminal(file=io.StringIO(), width=200))
+    yield "site", lambda: pages.render(board.build(results))
+    for form in FORMATS:
+        yield f"export --to {form}", partial(_export, form, results, answers)
+
+
+def _export(form: str, results: list[Record], answers: Callable[[Record], Predictions]) -> object:
+    named = BENCHMARK if form == "hf-eval-results" else ""
+    chosen = selected(results, answers, marked=True, whole_only=form not in SHOWS_MARKS, benchmark=named)
+    return files_of(form, chosen)

@@ -1,0 +1,5 @@
+"""Words: what plugins and strangers say, as Python's own values or in one printable line, and what JSON may be.
+
+Others take `foreign`, `names` (the one function through which names are printed or drawn), `terminal`, `forms`.
+Uses no room.
+"""
