@@ -6,7 +6,7 @@ DISCBENCH_DATA ?= $(if $(wildcard ../shared/data),$(abspath ../shared/data))
 export DISCBENCH_DATA
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-slow lint docs plugins check leaderboard families clean
+.PHONY: help demo test test-slow lint bench docs plugins check leaderboard families clean
 
 help: ## print this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
@@ -25,6 +25,11 @@ lint: $(VENV)/test.stamp ## style and types
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+bench: $(VENV)/test.stamp ## what a training step and a cell cost, beside Hugging Face's Trainer (ten minutes, an idle machine)
+	$(BIN)/python benchmarks/step.py --rounds 3 --steps 15
+	$(BIN)/python benchmarks/sweep.py --trainers 4
+	$(BIN)/python benchmarks/sweep.py --memory
 
 docs: $(VENV)/docs.stamp ## build the documentation into build/docs, warnings as errors
 	$(BIN)/python -m sphinx -W --keep-going -n -E -a -b html docs build/docs

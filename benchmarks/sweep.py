@@ -122,7 +122,7 @@ def one_cell(checkpoint: Path, seed: int) -> None:
     ids = np.random.RandomState(seed).choice(np.arange(11, 30_522), 256, replace=False)
 
     def encoded(rows: object) -> list[dict[str, object]]:
-        found = [([2, *(int(ids[ord(str(s)) % 256]) for s in row.symbols), 3], row.label) for row in rows]  # type: ignore[attr-defined]
+        found = [([2, *(int(ids[ord(str(s)) % 256]) for s in row.symbols), 3], row.target) for row in rows]  # type: ignore[attr-defined]
         return [{"input_ids": row, "attention_mask": [1] * len(row), "labels": label} for row, label in found]
 
     train, validation, test = (encoded(rows) for rows in (splits.train, splits.validation, splits.test))

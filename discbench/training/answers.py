@@ -38,14 +38,21 @@ def batches_of(inputs: Inputs, places: int) -> list[list[int]]:
 
 
 @torch.no_grad()
-def predict(model: nn.Module, inputs: Inputs, accelerator: Accelerator) -> Outputs:
+def predict(model: nn.Module, inputs: Inputs, accelerator: Accelerator, places: int | None = None) -> Outputs:
     """Return the model's outputs in eval mode, one row each, in the rows' order.
 
-    Rows of like length go together. Each process answers every n-th batch.
+    Rows of like length go together. Each process answers every n-th batch, whatever the others do meanwhile.
+
+    Args:
+        model: A sequence classifier, as `models.build` or accelerate makes it.
+        inputs: The rows.
+        accelerator: Of the processes that answer together.
+        places: Most places of a batch; by default what suits the device.
     """
+    model = model.module if isinstance(model, nn.parallel.DistributedDataParallel) else model
     model.eval()
     device = accelerator.device
-    batches = batches_of(inputs, TOKENS.get(device.type, MOST))
+    batches = batches_of(inputs, places or TOKENS.get(device.type, MOST))
     own = batches[accelerator.process_index :: accelerator.num_processes]
     answers = [
         logits(model, {name: tensor.to(device) for name, tensor in inputs.batch(rows).items()}).float() for rows in own
