@@ -223,7 +223,7 @@ def test_a_worker_that_is_killed_fails_its_cell_only(checkpoint_directory, tmp_p
         _, errors = process.communicate()
 
     states = [lasting(path)["status"] for path in cells(tmp_path / "r")]
-    assert (1, 1, 3) == (process.returncode, states.count("failed"), states.count("finished"))
+    assert (1, 1, 3) == (process.returncode, states.count("failed"), states.count("finished")), errors
     assert "FAILED (its process was ended by SIGKILL (no message); out of memory? try fewer --workers)" in errors
     assert 0 == run(*words).returncode
 

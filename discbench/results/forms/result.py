@@ -162,13 +162,17 @@ FINISHED = Fields(
         "mapping_sha256": "Of the mapping table's ids in decimal with commas between; null for baselines.",
     },
 )
-FAILED = Fields({**HEAD, "status": OneOf(("failed",)), "cause": LINE, "marks": Several(OneOf(MARKS), (0, 0))})
+FAILURE: dict[str, Form] = {"status": OneOf(("failed",)), "cause": LINE, "marks": Several(OneOf(MARKS), (0, 0))}
+FAILED = Fields({**HEAD, **FAILURE})
+BURIED = Fields({"format": OneOf((FORMAT,)), "id": ID, "cell": CELL, "task": Fields({}), **FAILURE})
+"""Of a cell whose worker was ended: nobody is left who knows the task, or when and on what it ran."""
 
 
 def result_fault(record: Any) -> str | None:  # noqa: ANN401 - JSON
     """Return why JSON is no result of a cell as discbench writes it, in one printable line, or None."""
     failed = type(record) is dict and record.get("status") == "failed"
-    wrong = fault(FAILED if failed else FINISHED, record) or cell_fault(record["cell"])
+    form = (FAILED if "run" in record else BURIED) if failed else FINISHED
+    wrong = fault(form, record) or cell_fault(record["cell"])
     return wrong or next(_together(record), None)
 
 
@@ -184,6 +188,8 @@ def _of_head(record: Record) -> Iterator[str]:
     cell, about = record["cell"], record["task"]
     if record["id"] != cell_id(cell):
         yield told("$.id", f"{cell_id(cell)}, the hash of its cell,", record["id"])
+    if "run" not in record:
+        return
     if about["name"] != cell["task"].rpartition("@")[0] or about["discipline"] != about["name"].partition(".")[0]:
         yield told("$.task.name", f"the name of {cell['task']}", f"{about['name']} of {about['discipline']}")
     try:
@@ -256,5 +262,5 @@ def schema() -> Schema:
         "title": "discbench result of one cell",
         "description": "What a store holds for one run: RESULTS/<org__model>/<revision>/<task@version>/<cell id>.json."
         " Made from discbench.results.forms, which also tells 1 from 1.0 and holds fields against each other.",
-        "oneOf": [FINISHED.schema, FAILED.schema],
+        "oneOf": [FINISHED.schema, FAILED.schema, BURIED.schema],
     }
