@@ -102,6 +102,7 @@ class Bench:
         if checkpoint.baseline:
             return
         self._check_recipe(cells[0].recipe)
+        steady.settle(self.threads)  # a task's reader has been at work
         with models.quietly(verbose=self.place.verbose):
             self._look(checkpoint, cells, tasks)
 

@@ -58,9 +58,9 @@ def test_more_steps_reach_further():
 def test_the_width_of_a_checkpoint_is_read_from_its_configuration(tmp_path):
     assert 128 == reach.width(TINY)
     for name, text, wanted in (
-        ("a", '{"dim": 3}', 3),
-        ("b", '{"text_config": {"hidden_size": 5}}', 5),
-        ("c", "{}", 4096),
+        ("a", '{"model_type": "bert", "dim": 3}', 3),
+        ("b", '{"model_type": "bert", "text_config": {"hidden_size": 5}}', 5),
+        ("c", '{"model_type": "bert"}', 4096),
     ):
         (tmp_path / name).mkdir()
         (tmp_path / name / "config.json").write_text(text)
