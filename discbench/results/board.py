@@ -50,7 +50,8 @@ def build(results: Iterable[Record], probes: Iterable[Record] = ()) -> Record:
 def shown(board: Record) -> Record:
     """Return a board as it is printed and drawn: every checkpoint by a name that tells it from the others on it."""
     sides = [side for result in board["probes"] for side in probetext.sides(result)]
-    names = told_apart((of["checkpoint"], of["revision"]) for of in (*board["entries"], *sides))
+    held = (*board["entries"], *board["checkpoints"], *sides)
+    names = told_apart((of["checkpoint"], of["revision"]) for of in held)
 
     def named(rows: list[Record]) -> list[Record]:
         return [{**row, "checkpoint": names[row["checkpoint"], row["revision"]]} for row in rows]
