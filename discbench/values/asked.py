@@ -296,6 +296,7 @@ def asking(kind: Callable[Given, Asked]) -> Callable[[Callable[[Asked], Answer]]
             parameters=[*needed, *(p for p in order if p.name not in {"model", "tasks"})], return_annotation=returns
         )
         call.__signature__ = bound  # type: ignore[attr-defined] # what inspect reads
+        call.__annotations__ = {**{p.name: p.annotation for p in order}, "return": returns}
         told = "\n".join(f"    {f.name}: {f.metadata.get('python', f.metadata['about'])}" for f in asked)
         call.__name__ = call.__qualname__ = answer.__name__
         call.__module__ = answer.__module__
