@@ -187,7 +187,7 @@ def test_a_verdict_is_json_for_programs(tmp_path, store):
 
 @pytest.mark.parametrize("schema", [form.schema(), listing.schema()], ids=["result", "list"])
 def test_the_published_schemas_are_made_of_the_forms(schema):
-    published = Path(form.__file__).parents[1] / schema["$id"].replace("https://discbench.dev/schemas/", "")
+    published = Path(form.__file__).parents[2] / schema["$id"].replace("https://discbench.dev/schemas/", "")
     folder = "results/schemas" if "cell" in published.name else "submissions"
     jsonschema.Draft202012Validator.check_schema(schema)
 
