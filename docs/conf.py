@@ -26,7 +26,10 @@ myst_heading_anchors = 3
 
 nitpicky = True
 # Types of other projects: their inventories lie on a network, which a build must not need.
-OTHERS = r"(collections|enum|io|jaxtyping|ndarray|np|numpy|pathlib|pd|Path|Tensor|torch|types|typing|discbench\.data\.relatives\.splits\.T)\b.*"
+OTHERS = (
+    r"(collections|enum|io|jaxtyping|ndarray|np|numpy|pathlib|pd|Path|Tensor|torch|types|typing"
+    r"|discbench\.data\.relatives\.splits\.T)\b.*"
+)
 nitpick_ignore_regex = [("py:.*", OTHERS)]
 
 autodoc_default_options = {"members": True, "member-order": "bysource"}
