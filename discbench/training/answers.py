@@ -59,11 +59,11 @@ def predict(model: nn.Module, inputs: Inputs, accelerator: Accelerator, places: 
     ]
     found = [(rows, answer.cpu().numpy()) for rows, answer in zip(own, answers, strict=True)]
     whole = gather_object(found) if accelerator.num_processes > 1 else found
-    places = np.concatenate([np.asarray(rows) for rows, _ in whole])
-    assert np.array_equal(np.arange(len(inputs)), np.sort(places)), "each row is answered once"
+    numbers = np.concatenate([np.asarray(rows) for rows, _ in whole])
+    assert np.array_equal(np.arange(len(inputs)), np.sort(numbers)), "each row is answered once"
     together = np.concatenate([answer for _, answer in whole])
     ordered = np.empty_like(together)
-    ordered[places] = together
+    ordered[numbers] = together
     return ordered
 
 
