@@ -38,7 +38,6 @@ WHOLE = (
 OFF = {
     "albert": {"last_layer", "padding"},
     "bart": {"last_layer", "padding"},
-    "big_bird": {"last_layer", "padding"},
     "bloom": {"last_layer", "padding"},
     "deberta": {"last_layer", "padding"},
     "deberta-v2": {"last_layer", "padding"},
