@@ -6,17 +6,17 @@
 
 All run with two processes at a time, one thread each. A Trainer process loads the model, trains on the same rows with
 the same recipe, answers the validation rows after each epoch and the test rows at the end, and saves nothing. Trainer
-processes do not know of each other, so that eight of them, as many times as it takes, stand for forty. Wall seconds are
-of this machine with whatever else it does; CPU seconds are of all child processes.
+processes do not know of each other, so that eight of them, as many times as it takes, stand for forty. Times are wall
+seconds of this machine with whatever else it does: both keep two cores busy.
 """
 
 import argparse
 import os
-import resource
 import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parents[1]
@@ -52,13 +52,11 @@ def arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def spent(act: object) -> tuple[float, float]:
-    """Return the wall and the CPU seconds of what child processes do in a call."""
-    wall, before = time.monotonic(), resource.getrusage(resource.RUSAGE_CHILDREN)
-    act()  # type: ignore[operator]
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-    return time.monotonic() - wall, cpu
+def spent(act: Callable[[], None]) -> float:
+    """Return the wall seconds of a call."""
+    began = time.monotonic()
+    act()
+    return time.monotonic() - began
 
 
 def environment(tree: Path) -> dict[str, str]:
@@ -82,11 +80,11 @@ def forty(asked: argparse.Namespace, folder: Path) -> None:
     ours = spent(lambda: evaluate(HERE, folder / "results", *words, "--workers", "2", "--threads", "1"))
     theirs = spent(lambda: trainers(checkpoint, asked.trainers))
     share = cells / asked.trainers
-    print(f"{cells} cells of {STEPS} steps, 2 x 128      wall     CPU   CPU a cell")
-    print(f"discbench eval                  {ours[0]:7.1f} {ours[1]:7.1f} {ours[1] / cells:12.2f}")
-    each = theirs[1] / asked.trainers
-    print(f"a Trainer process a cell        {theirs[0] * share:7.1f} {theirs[1] * share:7.1f} {each:12.2f}")
-    print(f"times                           {theirs[0] * share / ours[0]:7.2f} {theirs[1] * share / ours[1]:7.2f}")
+    rows = (("discbench eval", ours), ("a Trainer process a cell", theirs * share))
+    print(f"{cells} cells of {STEPS} steps, 2 x 128      wall   a cell")
+    for name, wall in rows:
+        print(f"{name:30} {wall:7.1f} s {wall / cells:6.2f} s")
+    print(f"{'times':30} {theirs * share / ours:7.2f}")
 
 
 def small(folder: Path, *, layers: int, hidden: int) -> Path:
@@ -150,13 +148,11 @@ def one_cell(checkpoint: Path, seed: int) -> None:
 def demo(asked: argparse.Namespace, folder: Path) -> None:
     """Compare the ninety cells of `make demo` with an older build's."""
     words = (*DEMO, "--recipe", "quick", "--workers", "2", "--threads", "1")
-    print("90 cells of make demo      wall     CPU")
+    print("90 cells of make demo      wall")
     for number in range(asked.rounds):
         then = spent(lambda n=number: evaluate(asked.before, folder / f"before{n}", *words))
         now = spent(lambda n=number: evaluate(HERE, folder / f"now{n}", *words))
-        for name, (wall, cpu) in (("before", then), ("now", now)):
-            print(f"{name:22} {wall:8.1f} {cpu:7.1f}")
-        print(f"{'times':22} {then[0] / now[0]:8.2f} {then[1] / now[1]:7.2f}", flush=True)
+        print(f"before {then:22.1f} s\nnow    {now:22.1f} s\ntimes  {then / now:22.2f}", flush=True)
 
 
 def memory(asked: argparse.Namespace, folder: Path) -> None:

@@ -46,6 +46,7 @@ def run(jobs: Sequence[Job], place: Place, workers: int, threads: int, watch: Wa
     cells = [job for job in jobs if job.cell is not None]
     known: dict[Checkpoint, Any] = {}
     try:
+        crew += (_hire(place, threads) for _ in range(min(workers, max(1, len(cells)))))
         for queue in (checks, cells):
             _drain(list(queue), crew, known, place, min(workers, max(1, len(cells))), threads, watch)
     finally:
@@ -165,12 +166,23 @@ def work(pipe: Connection, place: Place, threads: int, log: str, environment: di
 
     tasks = {task.id: task for task in (*registry.tasks(registry.plugins()).values(), *unpack(place.given))}
     bench = Bench(place, threads)
+    if not pipe.poll(SOON):
+        _import_more()
     while True:
         try:
             job: Job = pipe.recv()
         except (EOFError, KeyboardInterrupt):
             return
         pipe.send(_perform(job, bench, tasks, pipe))
+
+
+SOON = 0.2
+"""Seconds after which a worker without a job looks for something to do."""
+
+
+def _import_more() -> None:
+    """Import what a first cell will need, while others check; the process that was copied keeps clear of threads."""
+    import sklearn.metrics  # noqa: F401
 
 
 def _perform(job: Job, bench: Any, tasks: dict[str, Any], pipe: Connection) -> Any:  # noqa: ANN401

@@ -19,6 +19,7 @@ from discbench.models.families import advice, position_limit
 from discbench.models.inputs import Inputs
 from discbench.training import ranks
 from discbench.training.answers import Best, Outputs, logits, predict
+from discbench.training.engine.adam import clip
 from discbench.training.engine.savings import Plan, applied
 from discbench.training.optimizers import optimizer_for
 from discbench.values.cells import steps_of, steps_per_epoch
@@ -194,7 +195,9 @@ def _trained(
     steps = steps_of(len(train), as_record(recipe))
     epoch = steps_per_epoch(len(train), as_record(recipe))
     every = recipe.evaluate_every or epoch
-    prepared, optimizer = accelerator.prepare(model, optimizer_for(model, recipe))
+    alone = _alone(accelerator, recipe)
+    optimizer: Any = optimizer_for(model, recipe, alone=alone)
+    prepared, optimizer = (model, optimizer) if alone else accelerator.prepare(model, optimizer)
     torch.manual_seed(seed + accelerator.process_index)
     curve, best, told = Curve(), Best(), 0.0
     losses = _Losses(curve.loss, accelerator)
@@ -241,7 +244,10 @@ def _step(
     for group in optimizer.param_groups:
         group["lr"] = recipe.lr * factor
     loss = loss_of(logits(model, drawn), drawn["targets"]) * drawn["weight"]
-    accelerator.backward(loss)
+    if _alone(accelerator, recipe):
+        loss.backward()
+    else:
+        accelerator.backward(loss)
     if recipe.clip is not None:
         _clip(accelerator, optimizer, recipe.clip)
     optimizer.step()
@@ -249,11 +255,18 @@ def _step(
     return loss.detach()
 
 
+def _alone(accelerator: Accelerator, recipe: Recipe) -> bool:
+    """Tell whether all weights are on the CPU, in float32, and of this process: accelerate has nothing to do then."""
+    return accelerator.device.type == "cpu" and accelerator.num_processes == 1 and recipe.precision == "no"
+
+
 def _clip(accelerator: Accelerator, optimizer: Any, norm: float) -> None:  # noqa: ANN401 - accelerate's wrapper
     """Bound the gradient's norm; accelerate's own way walks the whole model several times, and only fp16 needs it."""
     weights = [p for group in optimizer.param_groups for p in group["params"]]
-    clip = accelerator.clip_grad_norm_ if accelerator.scaler is not None else nn.utils.clip_grad_norm_
-    clip(weights, norm)
+    if accelerator.device.type == "cpu" and accelerator.scaler is None:
+        clip(weights, norm)
+    else:
+        (nn.utils.clip_grad_norm_ if accelerator.scaler is None else accelerator.clip_grad_norm_)(weights, norm)
 
 
 class _Losses:
@@ -266,9 +279,13 @@ class _Losses:
         self._waiting: list[Tensor] = []
         self._accelerator = accelerator
         self._most = 1 if accelerator.device.type == "cpu" else self.EVERY
+        self._whole = self._most == accelerator.num_processes == 1
 
     def take(self, loss: Tensor) -> None:
         """Add a step's loss, of this process's share of the batch."""
+        if self._whole:
+            self.known.append(_finite(loss.item(), len(self.known)))
+            return
         self._waiting.append(loss)
         if len(self._waiting) >= self._most:
             self.read()

@@ -6,6 +6,7 @@ import torch
 from torch import nn
 
 from discbench.errors import UserError
+from discbench.training.engine.adam import FusedAdam
 from discbench.values.recipes import Recipe
 
 OPTIMIZERS: dict[str, type[torch.optim.Optimizer]] = {
@@ -15,6 +16,8 @@ OPTIMIZERS: dict[str, type[torch.optim.Optimizer]] = {
     "adamax": torch.optim.Adamax,
     "radam": torch.optim.RAdam,
 }
+
+BETAS = (0.9, 0.999)
 
 
 def optimizer_kind(name: str) -> Any:  # noqa: ANN401 - an optimiser's class
@@ -35,10 +38,19 @@ def optimizer_kind(name: str) -> Any:  # noqa: ANN401 - an optimiser's class
     return NovoGrad
 
 
-def optimizer_for(model: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
-    """Return the recipe's optimiser over the weights that learn; what the recipe does not name is the library's own."""
+def optimizer_for(model: nn.Module, recipe: Recipe, *, alone: bool = False) -> torch.optim.Optimizer | FusedAdam:
+    """Return the recipe's optimiser over the weights that learn; what the recipe does not name is the library's own.
+
+    Args:
+        model: Whose weights.
+        recipe: Names it.
+        alone: Whether the weights are on the CPU, in float32, and of this process only: Adam then costs less.
+    """
     weights = [p for p in model.parameters() if p.requires_grad]
-    more = {"betas": (0.9, 0.999), "fused": True} if recipe.optimizer in {"adam", "adamw"} else {}
+    given: dict[str, Any] = {"lr": recipe.lr, "eps": recipe.eps, "weight_decay": recipe.weight_decay}
     kind = optimizer_kind(recipe.optimizer)
-    made: torch.optim.Optimizer = kind(weights, lr=recipe.lr, eps=recipe.eps, weight_decay=recipe.weight_decay, **more)
-    return made
+    if recipe.optimizer not in {"adam", "adamw"}:
+        return kind(weights, **given)
+    if alone:
+        return FusedAdam(weights, betas=BETAS, decoupled=recipe.optimizer == "adamw", **given)
+    return kind(weights, betas=BETAS, fused=True, **given)

@@ -4,6 +4,7 @@ import platform
 import time
 from dataclasses import asdict
 from datetime import UTC, datetime
+from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -27,13 +28,18 @@ def run_of(began: float, device: str) -> dict[str, Any]:
     return {
         "seconds": round(time.monotonic() - began, 3),
         "finished": datetime.now(UTC).isoformat(timespec="seconds"),
-        "versions": {"python": platform.python_version(), **{name: version(name) for name in LIBRARIES}},
+        "versions": _versions(),
         "hardware": {
             "device": one_line(torch.cuda.get_device_name() if on_card else _processor()) or "unknown",
             "threads": torch.get_num_threads(),
             "processes": _processes(),
         },
     }
+
+
+@cache
+def _versions() -> dict[str, str]:
+    return {"python": platform.python_version(), **{name: version(name) for name in LIBRARIES}}
 
 
 def engine(plan: Plan) -> dict[str, Any]:

@@ -1,14 +1,9 @@
-"""Scores: raw outputs -> predictions -> vote over groups -> metrics.
-
-Each metric runs as an `evaluate.Metric` of our own, so it combines with others of that library; none needs the hub.
-"""
+"""Scores: raw outputs -> predictions -> vote over groups -> metrics."""
 
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-import datasets
-import evaluate
 import numpy as np
 from numpy.typing import NDArray
 
@@ -17,28 +12,6 @@ from discbench.values.metrics import Metric
 from discbench.values.types import Classes, Scalar
 
 Array = NDArray[Any]
-
-
-class TaskMetric(evaluate.Metric):
-    """A `discbench.Metric` as an `evaluate.Metric`; `compute(predictions=, references=)` gives {name: value}."""
-
-    def __init__(self, metric: Metric, target: Classes | Scalar) -> None:
-        self.metric = metric
-        self.target = target
-        super().__init__(config_name=metric.name, keep_in_memory=True)
-
-    def _info(self) -> evaluate.MetricInfo:
-        kind = datasets.Value("int64" if isinstance(self.target, Classes) else "float64")
-        raw = datasets.List(datasets.Value("float64")) if self.metric.needs == "output" else kind
-        return evaluate.MetricInfo(
-            description=self.metric.about,
-            citation="",
-            inputs_description="predictions and references, one a row",
-            features=datasets.Features({"predictions": raw, "references": kind}),
-        )
-
-    def _compute(self, predictions: Any, references: Any) -> dict[str, float]:  # noqa: ANN401 - evaluate's signature
-        return {self.metric.name: self.metric(np.asarray(references), np.asarray(predictions))}
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,13 +56,11 @@ def _elect(target: Classes | Scalar, outputs: Array, predictions: Array) -> floa
 
 
 def measure(metrics: tuple[Metric, ...], target: Classes | Scalar, voted: Voted) -> dict[str, float]:
-    """Return every metric of the task by name."""
-    found: dict[str, float] = {}
-    for metric in metrics:
-        given = voted.outputs if metric.needs == "output" else voted.predictions
-        computed = TaskMetric(metric, target).compute(predictions=given.tolist(), references=voted.targets.tolist())
-        found |= {name: float(value) for name, value in computed.items()}
-    return found
+    """Return every metric of the task by name; each is given integers of 64 bits for classes, else floats of 64."""
+    kind = np.int64 if isinstance(target, Classes) else np.float64
+    outputs, predictions = voted.outputs.astype(np.float64), voted.predictions.astype(kind)
+    targets = voted.targets.astype(kind)
+    return {m.name: float(m(targets, outputs if m.needs == "output" else predictions)) for m in metrics}
 
 
 def primary(metric: Metric, voted: Voted) -> float:

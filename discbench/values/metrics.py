@@ -1,6 +1,6 @@
 """Metrics as light values: a name, a direction, and a function of NumPy arrays.
 
-The functions call scikit-learn and SciPy, imported late; the `score` room wraps each as an `evaluate.Metric`.
+The functions call scikit-learn and SciPy, imported late.
 Where a metric is undefined (one class only, constant predictions), it is 0 and never NaN: a model that
 answers the same to everything has learnt nothing.
 """
