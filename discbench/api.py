@@ -156,4 +156,4 @@ def run(asked: Evaluation) -> Board:
     if asked.track:
         trackers.register(manager, asked.track, Path(asked.track_dir))
     results, trained, kept = carry_out(asked, manager, prepared)
-    return Board.of(results, trained=trained, kept=kept)
+    return Board.of(results, tasks=prepared.tasks.values(), trained=trained, kept=kept)

@@ -115,7 +115,7 @@ def result_of(cell, task, random):
             "trained_parameters": 1000 + task.target.outputs if cell.init != "frozen" else task.target.outputs,
         },
         "mapping_sha256": table_sha256(bench.mapped(task, cell, checkpoint)[0]),
-        "dataset": record.dataset(loaded),
+        "dataset": record.dataset(task, loaded),
         "marks": record.marks(cell, loaded),
         "run": record.run_of(time.monotonic(), "cpu"),
     }

@@ -8,7 +8,7 @@ import click
 
 from discbench.commands import show
 from discbench.commands.options import DIRECTORY
-from discbench.commands.stored import named
+from discbench.commands.stored import told
 from discbench.errors import UserError
 
 
@@ -23,10 +23,11 @@ def board_(results: Path, out: Path | None, svg: Path | None, *, paper: bool) ->
     """Build the board of everything in a store."""
     from discbench.results import board
     from discbench.results.store import Store
+    from discbench.values.said import hashes
 
-    with named() as rows:
-        store = Store(results, rows)
-        _give(board.build(store.results(), store.probes()), out, svg, paper=paper)
+    with told() as tasks:
+        store = Store(results, hashes(tasks))
+        _give(board.build(store.results(), store.probes(), tasks), out, svg, paper=paper)
 
 
 def _give(made: dict[str, Any], out: Path | None, svg: Path | None, *, paper: bool) -> None:
@@ -58,8 +59,8 @@ def site_(source: Path, out: Path, *, figures: bool | None) -> None:
     """Write the board as a static site that opens from a file, without a network."""
     from discbench.site import pages
 
-    with named() as rows:
-        _build(pages.read(source, rows), out, figures=figures)
+    with told() as tasks:
+        _build(pages.read(source, tasks), out, figures=figures)
 
 
 def _build(board: dict[str, Any], out: Path, *, figures: bool | None) -> None:
@@ -86,9 +87,10 @@ def compare_(one: str, other: str, results: Path, init: str, *, as_json: bool) -
     from discbench.results import board, boardtext
     from discbench.results.compare import compare
     from discbench.results.store import Store
+    from discbench.values.said import hashes
 
-    with named() as rows:
-        found = compare(board.build(Store(results, rows).results()), one, other, init)
+    with told() as tasks:
+        found = compare(board.build(Store(results, hashes(tasks)).results()), one, other, init)
         if as_json:
             click.echo(json.dumps(found, indent=1, sort_keys=True))
         else:

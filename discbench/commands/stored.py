@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import click
 
@@ -17,13 +18,13 @@ def tell_faults(faults: list[str]) -> None:
 
 
 @contextmanager
-def named() -> Iterator[dict[str, str | None]]:
-    """Give what each installed task names as the SHA-256 of its rows; a broken plugin is told, and ends the command so.
+def told() -> Iterator[dict[str, dict[str, Any]]]:
+    """Give what each installed task says of itself by its id; a broken plugin is told, and ends the command so.
 
     Cells of its tasks keep the marks that they were stored with.
     """
     faults: list[str] = []
-    found = registry.named_rows(faults)
+    found = registry.told_tasks(faults)
     tell_faults(faults)
     yield found
     if faults:

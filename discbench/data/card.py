@@ -20,6 +20,7 @@ from discbench.data.classes import remarks
 from discbench.data.rows import SPLITS, Encoded, Loaded, constant, describe
 from discbench.errors import DataError
 from discbench.values.mapping import RandomTable
+from discbench.values.said import said
 from discbench.values.types import Classes, Task
 from discbench.words import copies
 
@@ -49,23 +50,15 @@ def card(task: Task, directory: Path | None = None, *, download: bool = False, u
 
 def static(task: Task) -> Record:
     """Return what the task itself says."""
-    data, special = task.dataset, task.specialist
+    says, special = said(task), task.specialist
+    same = ("about", "target", "classes", "mapping", "longest", "license", "cite", "sizes", "published", "overlap")
     return {
         "task": task.id,
-        "about": task.about,
-        "target": str(task.target),
+        **{name: says[name] for name in same},
         "metric": task.metric.name,
-        "also": [metric.name for metric in task.metrics[1:]],
-        "classes": list(task.target.names) if isinstance(task.target, Classes) else [],
-        "symbols": task.mapping.symbols or "text",
-        "mapping": task.mapping.kind,
-        "longest": task.max_symbols if isinstance(task.mapping, RandomTable) else task.mapping.max_tokens,
-        "source": data.source or "generated",
-        "license": data.license,
-        "cite": data.cite,
-        "sizes": data.sizes and list(data.sizes),
-        "published": data.published,
-        "overlap": data.overlap,
+        "also": says["metrics"][1:],
+        "symbols": says["symbols"] or "text",
+        "source": says["source"] or "generated",
         "specialist": special and f"{special.name} {special.score:.3f} ({special.source})",
         "chance": task.chance,
         "ceiling": task.ceiling,

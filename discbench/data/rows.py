@@ -19,9 +19,12 @@ from discbench.data.identity import SPLITS, canonical, digest
 from discbench.errors import DataError, UserError
 from discbench.values.mapping import RandomTable, shuffled
 from discbench.values.types import Classes, Row, Scalar, Task
+from discbench.words.names import one_line
 
 Status = Literal["verified", "unverified"]
 __all__ = ["SPLITS", "canonical", "digest"]  # of `identity`, offered here as well
+MOST_WORD = 100
+"""Characters of a class's word in a result."""
 LEAST = 1e-9
 """Probability of what train rows never held."""
 
@@ -188,6 +191,25 @@ def describe(target: Classes | Scalar, targets: NDArray[Any]) -> dict[str, Any]:
         "min": float(values.min()),
         "max": float(values.max()),
     }
+
+
+def labels(task: Task, loaded: Loaded) -> dict[str, Any]:
+    """Return how the labels of each split are spread, as results hold it: numbers with six digits.
+
+    Returns:
+        `labels`: split -> its `rows` with `counts` of each class, or `mean`, `sd`, `min` and `max`. `words`, where the
+        source has words for its classes: those, in the order of the classes.
+    """
+    found = {
+        name: {"rows": len(split), **_rounded(describe(task.target, split.targets))}
+        for name, split in zip(SPLITS, loaded[:3], strict=True)
+    }
+    words = {"words": [one_line(word, MOST_WORD) for word in loaded.words]} if loaded.words else {}
+    return {"labels": found, **words}
+
+
+def _rounded(described: dict[str, Any]) -> dict[str, Any]:
+    return {name: value if name == "counts" else float(f"{value:.6g}") for name, value in described.items()}
 
 
 def fresh_directory(parent: Path) -> Path:

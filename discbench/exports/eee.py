@@ -9,7 +9,7 @@ import uuid
 from pathlib import Path
 from typing import Any
 
-from discbench.exports.selection import Files, Record, Selection, all_of, finished_at, main_init, words
+from discbench.exports.selection import Files, Record, Selection, all_of, finished_at, main_init, organised, words
 from discbench.results.headline import WAY
 from discbench.results.store import folder_name
 from discbench.values.metrics import BUILT_IN
@@ -33,7 +33,7 @@ def to_eee(selection: Selection) -> Files:
         if not results:
             continue
         cells = all_of(selection, entries)
-        developer, _, model = _developer(way["checkpoint"])
+        developer, model = organised(way)
         record = _record(selection, way, results, cells)
         name = uuid.UUID(bytes=hashlib.sha256(record["evaluation_id"].encode()).digest()[:16], version=4)
         content = json.dumps(record, indent=1, sort_keys=True, ensure_ascii=False, allow_nan=False) + "\n"
@@ -41,16 +41,9 @@ def to_eee(selection: Selection) -> Files:
     return files
 
 
-def _developer(checkpoint: str) -> tuple[str, str, str]:
-    if "/" in checkpoint:
-        return checkpoint.partition("/")
-    first, sign, rest = checkpoint.partition(":")
-    return ("discbench", "/", f"{first}-{rest}") if sign else ("unknown", "/", checkpoint)
-
-
 def _record(selection: Selection, way: Record, results: list[Record], cells: list[Record]) -> Record:
     when, versions = finished_at(cells), cells[0]["run"]["versions"]
-    developer, _, model = _developer(way["checkpoint"])
+    developer, model = organised(way)
     how = hashlib.sha256(json.dumps(way, sort_keys=True).encode()).hexdigest()[:12]
     return {
         "schema_version": VERSION,
@@ -71,13 +64,13 @@ def _record(selection: Selection, way: Record, results: list[Record], cells: lis
         },
         "model_info": {
             "name": way["checkpoint"],
-            "id": way["checkpoint"] if "/" in way["checkpoint"] else f"{developer}/{model}",
+            "id": f"{developer}/{model}",
             "developer": developer,
             "inference_platform": "local",
             "inference_engine": {"name": "transformers", "version": versions.get("transformers", "unknown")},
             "additional_details": {
                 "deployment_type": "self_deployed",
-                "model_availability": "open_weights" if "/" in way["checkpoint"] else "unknown",
+                "model_availability": _availability(way),
                 "revision": way["revision"],
                 "parameters": str(cells[0]["counts"]["parameters"]),
                 "trained": "fine-tuned for each task and seed: " + "; ".join(words(way)),
@@ -86,6 +79,12 @@ def _record(selection: Selection, way: Record, results: list[Record], cells: lis
         },
         "evaluation_results": results,
     }
+
+
+def _availability(way: Record) -> str:
+    """Return whether others can have the weights: a commit is the hub's, and what is shipped comes with the package."""
+    shipped = way["checkpoint"].partition(":")[0] in {"builtin", "baseline"}
+    return "open_weights" if shipped or not way["revision"].startswith("sha256-") else "unknown"
 
 
 def _results(selection: Selection, entry: Record) -> list[Record]:

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from discbench.exports.selection import Files, Record, Selection, all_of, finished_at, slug, words
+from discbench.exports.selection import Files, Record, Selection, all_of, finished_at, organised, slug, words
 from discbench.results import stats
 
 NOT_SAFE = re.compile(r"[\"<>:/|\\?*\[\]]+")
@@ -124,7 +124,12 @@ def _config(entry: Record) -> Record:
 
 def _model(way: Record, results: list[Record]) -> Record:
     cells = [r["cell"] for r in results]
-    args = {"pretrained": way["checkpoint"], "revision": way["revision"], "way": "; ".join(words(way))}
+    args = {
+        "pretrained": "/".join(organised(way)),
+        "checkpoint": way["checkpoint"],
+        "revision": way["revision"],
+        "way": "; ".join(words(way)),
+    }
     return {
         "model": "discbench",
         "model_args": args,

@@ -1,6 +1,7 @@
 """What of a store is exported, and the words that all formats share."""
 
 import hashlib
+import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
@@ -133,6 +134,27 @@ def words(way: Record) -> list[str]:
         *cut,
         *(f"marked {mark}" for mark in way["marks"]),
     ]
+
+
+def organised(way: Record) -> tuple[str, str]:
+    """Return (organisation, model) of a way's checkpoint: catalogues of evaluations take no model without either.
+
+    What has no organisation of its own gets one that is no claim: `discbench` for what is shipped, `local` for a
+    directory, `hub` for a name without an owner. Both parts are safe as one folder.
+    """
+    name: str = way["checkpoint"]
+    owner, _, model = name.partition("/")
+    kind, _, shipped = name.partition(":")
+    if owner.strip(". ") and model:
+        return _plain(owner), _plain(model)
+    if kind in {"builtin", "baseline"} and shipped:
+        return "discbench", _plain(f"{kind}-{shipped}")
+    return "local" if way["revision"].startswith("sha256-") else "hub", _plain(name)
+
+
+def _plain(text: str) -> str:
+    """Return text with `-` for what a folder's name cannot hold everywhere."""
+    return re.sub(r"[^\w.+@=-]+", "-", text, flags=re.ASCII).strip("-. ") or "model"
 
 
 def slug(way: Record) -> str:

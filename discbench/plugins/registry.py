@@ -22,6 +22,7 @@ from discbench.plugins import hookspecs
 from discbench.plugins.isolation import BUILTINS, GIVEN, Installed, guarded, installed, misfit, tell, way_out
 from discbench.values.jobs import Executor
 from discbench.values.measurement import Probe
+from discbench.values.said import all_said
 from discbench.values.types import Corpus, Task
 from discbench.values.version import __version__
 from discbench.words.foreign import raised
@@ -181,10 +182,9 @@ def tasks(manager: pluggy.PluginManager, faults: list[str] | None = None) -> dic
     return {name: found[name][1] for name in sorted(found)}
 
 
-def named_rows(faults: list[str]) -> dict[str, str | None]:
-    """Return the SHA-256 that each installed task names for its rows, by task id; what is broken goes to `faults`."""
-    known = tasks(plugins(faults=faults), faults).values()
-    return {task.id: task.dataset.rows_sha256 for task in known}
+def told_tasks(faults: list[str]) -> dict[str, dict[str, Any]]:
+    """Return what each installed task says of itself (`values.said`), by task id; what is broken goes to `faults`."""
+    return all_said(tasks(plugins(faults=faults), faults).values())
 
 
 def probes(manager: pluggy.PluginManager, faults: list[str] | None = None) -> dict[str, Probe]:

@@ -5,14 +5,14 @@ Results that differ in more than init and seed never share a mean: they stand in
 
 import json
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 
 from discbench.errors import StoreError
-from discbench.results import curves, headline, probetext, stats
+from discbench.results import curves, headline, probetext, stats, taskcards
 from discbench.results.headline import Record
 from discbench.values.cells import Cell
 from discbench.values.checkpoints import told_apart
@@ -24,8 +24,10 @@ WAY = tuple(name for name in headline.WAY if name not in {"mapping_seed", "marks
 """What a cell shares with all cells of one way of running a checkpoint, as the cell itself says it."""
 
 
-def build(results: Iterable[Record], probes: Iterable[Record] = ()) -> Record:
-    """Return the board of these results of cells and of probes."""
+def build(
+    results: Iterable[Record], probes: Iterable[Record] = (), said: Mapping[str, Record] | None = None
+) -> Record:
+    """Return the board of these results of cells and of probes; `said` is what tasks say of themselves, by id."""
     together: dict[str, list[Record]] = defaultdict(list)
     for result in results:
         together[json.dumps(_key(result), sort_keys=True)].append(result)
@@ -44,6 +46,7 @@ def build(results: Iterable[Record], probes: Iterable[Record] = ()) -> Record:
         "checkpoints": headline.checkpoints(entries),
         "variance": _variance(together),
         "probes": probetext.records(probes),
+        "tasks": taskcards.cards((r for members in together.values() for r in members), entries, said or {}),
     }
 
 

@@ -13,6 +13,8 @@ from discbench.results.board import init_order
 from discbench.results.store import Result, Store
 from discbench.values.cells import Cell, words_of
 from discbench.values.checkpoints import is_called
+from discbench.values.said import all_said, hashes
+from discbench.values.types import Task
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -53,10 +55,18 @@ class Board:
     """Cells that were in the store."""
 
     @classmethod
-    def of(cls, results: Iterable[Result], probes: Iterable[Result] = (), *, trained: int = 0, kept: int = 0) -> Self:
-        """Build the board of these results of cells and of probes."""
+    def of(
+        cls,
+        results: Iterable[Result],
+        probes: Iterable[Result] = (),
+        *,
+        tasks: Iterable[Task] = (),
+        trained: int = 0,
+        kept: int = 0,
+    ) -> Self:
+        """Build the board of these results of cells and of probes; `tasks` are those that it tells of."""
         held = tuple(results)
-        return cls(board.build(held, probes), held, trained, kept)
+        return cls(board.build(held, probes, all_said(tasks)), held, trained, kept)
 
     @classmethod
     def read(cls, results: str | Path = "results") -> Self:
@@ -66,10 +76,11 @@ class Board:
             StoreError: It is no store, or a result in it was altered.
         """
         faults: list[str] = []
-        store = Store(Path(results), registry.named_rows(faults))
+        tasks = registry.tasks(registry.plugins(faults=faults), faults).values()
+        store = Store(Path(results), hashes(all_said(tasks)))
         for fault in faults:
             warnings.warn(f"{fault}; its cells keep the marks that they were stored with", stacklevel=2)
-        return cls.of(store.results(), store.probes())
+        return cls.of(store.results(), store.probes(), tasks=tasks)
 
     @property
     def cells(self) -> list[Cell]:

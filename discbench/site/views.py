@@ -9,7 +9,7 @@ from discbench.results.board import init_order
 from discbench.results.boardtext import way_of
 from discbench.results.headline import WAY, adaptability, counted
 from discbench.results.leaktext import notes, with_sign
-from discbench.site import charts
+from discbench.site import charts, facts
 
 Record = dict[str, Any]
 NONE = "\N{EN DASH}"
@@ -195,6 +195,7 @@ def task(board: Record, name: str, *, figures: bool) -> Record:
         "inits": sorted({i for e in entries for i in e["inits"]}, key=init_order),
         "gains": charts.gains([(e["label"], e["gain"]) for e in rows if e["gain"]]) if figures else None,
         "leaks": notes(entries),
+        "told": facts.task(next((t for t in board.get("tasks", []) if t["task"] == name), None)),
         "published": list({(r["model"], r["table"], r["mapping"]): r for r in paper}.values()),
     }
 

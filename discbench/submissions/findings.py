@@ -20,6 +20,7 @@ CHECKS = MappingProxyType(
         "recipe": "the recipe is the named one for this init, with the changes that the cell names",
         "dataset": "the rows' SHA-256 is the one that the task names",
         "copies": "near copies of train rows are those that the task's rows have",
+        "labels": "labels are spread over the splits as those of the task's rows, with the same words for classes",
         "marks": "the marks are those that the cell's rows earn; marked cells only where they are allowed",
         "counts": "rows, steps and parameters are those that the cell's limit, fraction and recipe give",
         "curve": "validations are where the recipe puts them, and the scored step is the one that it selects",

@@ -201,6 +201,24 @@ def copies(record: Record, known: Known) -> Found:
         yield "copies", f"near copies by {', '.join(strange)} are none that the task counts"
 
 
+def spread(record: Record, known: Known, task: Task) -> Found:
+    """Check how a result says that the labels of each split are spread, and the words for its classes."""
+    said, found = record["dataset"], rows.labels(task, known.loaded)
+    if "labels" not in said:
+        yield "labels", "how labels are spread is not named; have the cell run again"
+        return
+    for split, wanted in found["labels"].items():
+        told = said["labels"][split]
+        if set(told) != set(wanted) or any(not _alike(told[name], wanted[name]) for name in wanted):
+            yield "labels", f"the labels of {split} are not spread as those of the task's rows"
+    if said.get("words", []) != found.get("words", []):
+        yield "labels", "the words for the classes are not those of the task's rows"
+
+
+def _alike(said: Any, found: Any) -> bool:  # noqa: ANN401 - a list of counts, or a number of six digits
+    return said == found if not isinstance(found, float) else math.isclose(said, found, rel_tol=ROUNDED, abs_tol=1e-6)
+
+
 def answered(record: Record, found: Answers, known: Known) -> Found:
     """Check that the answers are to the right rows with the task's own labels."""
     cell = record["cell"]

@@ -83,10 +83,15 @@ def curve_record(curve: finetune.Curve) -> dict[str, Any]:
     }
 
 
-def dataset(loaded: rows.Loaded) -> dict[str, Any]:
+def dataset(task: Task, loaded: rows.Loaded) -> dict[str, Any]:
     """Return what a result says of its task's rows: of all of them, whichever part of them the cell took."""
-    copies = [way for way in loaded.copies if "why" not in way]
-    return {"sha256": loaded.sha256, "status": loaded.status, "partial": loaded.partial, "copies": copies}
+    return {
+        "sha256": loaded.sha256,
+        "status": loaded.status,
+        "partial": loaded.partial,
+        "copies": [way for way in loaded.copies if "why" not in way],
+        **rows.labels(task, loaded),
+    }
 
 
 def marks(cell: Cell, loaded: rows.Loaded) -> list[str]:

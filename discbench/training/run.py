@@ -211,7 +211,7 @@ class Bench:
                 "trained_parameters": sum(p.numel() for p in model.parameters() if p.requires_grad),
             },
             "mapping_sha256": table_sha256(table),
-            "dataset": record.dataset(loaded),
+            "dataset": record.dataset(task, loaded),
             "marks": record.marks(cell, loaded),
             "run": {"engine": record.engine(plan)},
         }
@@ -259,7 +259,7 @@ class Bench:
             },
             "chosen": given.chosen,
             "mapping_sha256": None,
-            "dataset": record.dataset(loaded),
+            "dataset": record.dataset(task, loaded),
             "marks": record.marks(cell, loaded),
         }
         return result, pack_predictions(kept["test"], given.test, test.targets)

@@ -38,6 +38,7 @@ LEVELS = (0.9, 0.75, 0.5, 0.25, 0.1, 0.05, 0.01)
 """Shares of the loss of guessing to which learning is timed."""
 LIBRARIES = ("discbench", "torch", "transformers", "accelerate", "datasets", "numpy", "scipy", "scikit-learn")
 """Whose versions a result names, beside Python's."""
+SPLITS = ("train", "validation", "test")
 MARKS = ("limited", "partial", "unverified")
 WAYS = ("stretch", "text", "form")
 """Ways of being a near copy."""
@@ -96,12 +97,23 @@ WAY = Fields(
         "test": NEAR,
     }
 )
+SPREAD = Fields(
+    {"rows": SOME},
+    {"counts": Several(COUNT, (2, 10**6)), "mean": Decimal(), "sd": Decimal(0.0), "min": Decimal(), "max": Decimal()},
+    about={"rows": "All of the split.", "counts": "Of each class.", "mean": "Of numbers, as `sd`, `min`, `max`."},
+)
 DATASET = Fields(
     {"sha256": SHA256, "status": OneOf(("verified", "unverified")), "partial": Text(2000, least=0)},
-    {"copies": Several(WAY, (0, len(WAYS)))},
+    {
+        "copies": Several(WAY, (0, len(WAYS))),
+        "labels": Fields(dict.fromkeys(SPLITS, SPREAD)),
+        "words": Several(Text(400, least=0), (2, 10**6)),
+    },
     about={
         "copies": "Validation and test rows that are near copies of a train row, in each way of being one: of the whole"
-        " splits. Results made before it was recorded have none."
+        " splits. Results made before it was recorded have none.",
+        "labels": "How the labels of each split are spread. Results made before it was recorded have none.",
+        "words": "What the source calls the classes, in their order, where its labels are words.",
     },
 )
 HEAD: dict[str, Form] = {"format": OneOf((FORMAT,)), "id": ID, "cell": CELL, "task": TASK, "run": RUN}
@@ -142,7 +154,7 @@ FINISHED = Fields(
         "dynamics": Maybe(SPEED),
         "counts": Fields(
             {
-                **dict.fromkeys(("train", "validation", "test"), SOME),
+                **dict.fromkeys(SPLITS, SOME),
                 **dict.fromkeys(("steps", "parameters", "trained_parameters"), COUNT),
             }
         ),
@@ -214,10 +226,29 @@ def _of_cell(record: Record) -> Iterator[str]:
     if ("chosen" in record) != trivial:
         yield "$.chosen: baselines have it, and nothing else"
     yield from _of_copies(record["dataset"].get("copies", []))
+    yield from _of_labels(record["dataset"], counts)
     if counts["trained_parameters"] > counts["parameters"]:
         yield told("$.counts.trained_parameters", f"at most {counts['parameters']}", counts["trained_parameters"])
     if record["marks"] != [mark for mark in MARKS if mark in record["marks"]]:
         yield told("$.marks", f"the order of {', '.join(MARKS)}", record["marks"])
+
+
+def _of_labels(data: Record, counts: Record) -> Iterator[str]:
+    """Yield where the spread of labels is of neither kind, or of other rows than those that were counted."""
+    said = data.get("labels", {})
+    for split, spread in said.items():
+        place, kinds = f"$.dataset.labels.{split}", ({"rows", "counts"}, {"rows", "mean", "sd", "min", "max"})
+        if set(spread) not in kinds:
+            yield told(place, "rows with counts of classes, or with mean, sd, min and max", sorted(spread))
+        elif sum(spread.get("counts", [spread["rows"]])) != spread["rows"]:
+            yield told(f"{place}.counts", f"{spread['rows']} rows in all", sum(spread["counts"]))
+        elif not spread.get("min", 0.0) <= spread.get("max", 0.0):
+            yield told(f"{place}.min", f"at most {spread['max']}", spread["min"])
+        if counts[split] > spread["rows"]:
+            yield told(f"$.counts.{split}", f"at most {spread['rows']}", counts[split])
+    classes = {len(spread.get("counts", ())) for spread in said.values()}
+    if len(classes) > 1 or ("words" in data and {len(data["words"])} != classes):
+        yield "$.dataset.labels: its splits and words are not of the same classes"
 
 
 def _of_copies(ways: list[Record]) -> Iterator[str]:
