@@ -1,18 +1,21 @@
 """Write into README, ARCHITECTURE, docs/tasks and docs/leaderboard what a program knows: tables, figures as printed.
 
-python docs/generate.py [demo-output.txt [baselines.md]]
+python docs/generate.py [--only PART] [demo-output.txt [baselines.md]]
 
-The table of near copies is written anew only where DISCBENCH_DATA names the files that it is counted from. The
-reference of commands and hooks is put into its pages when the documentation is built (`conf.py`).
+`--only` writes one of the PARTS (fields, leaderboard, readme, rooms, schemas, tasks) and touches nothing else. The
+table of near copies, of the part `tasks`, is written anew only where DISCBENCH_DATA names the files that it is counted
+from; that takes minutes. The reference of commands and hooks is put into its pages when the documentation is built
+(`conf.py`).
 """
 
+import argparse
 import importlib
 import inspect
 import json
 import os
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +30,10 @@ from discbench.errors import DataError
 from discbench.plugins import hookspecs, registry
 from discbench.results.forms import result as form
 from discbench.submissions import manifest
+
+sys.path.insert(0, str(Path(__file__).parent))
+import schema_fields
+import task_fields
 
 ROOT = Path(__file__).parents[1]
 DOOR = "(door)"
@@ -153,38 +160,7 @@ def _first_line(module: str) -> str:
 
 def fields_tables() -> str:
     """Return every field of leaderboard.json as Markdown, one table an object of its schema."""
-    schema = json.loads(SCHEMA.read_text(encoding="utf-8"))
-    parts = {"leaderboard.json": schema, **{k: v for k, v in schema["$defs"].items() if "properties" in v}}
-    return "\n\n".join(
-        "\n".join([f"### {name}", "", *_about(part), "| field | type | meaning |", "|---|---|---|", *_fields(part)])
-        for name, part in parts.items()
-    )
-
-
-def _about(part: dict[str, Any]) -> list[str]:
-    return [part["description"], ""] if "description" in part else []
-
-
-def _fields(part: dict[str, Any], prefix: str = "") -> Iterator[str]:
-    for name, field in part.get("properties", {}).items():
-        yield f"| `{prefix}{name}` | {_type(field)} | {field['description']} |"
-        yield from _fields(field, f"{prefix}{name}.")
-        if isinstance(field.get("items"), dict):
-            yield from _fields(field["items"], f"{prefix}{name}[].")
-
-
-def _type(field: dict[str, Any]) -> str:
-    """Return a field's type in words."""
-    if "$ref" in field:
-        name = field["$ref"].rsplit("/", 1)[1]
-        return name.replace("_", " ") if name in {"number_or_null", "marks"} else f"[{name}](#{name})"
-    if "const" in field:
-        return f"`{field['const']}`"
-    if "enum" in field:
-        return ", ".join(f"`{value}`" for value in field["enum"])
-    found = field["type"] if isinstance(field["type"], str) else " or ".join(field["type"])
-    inner = field.get("items") or field.get("additionalProperties")
-    return f"{found} of {_type(inner)}" if isinstance(inner, dict) and "properties" not in inner else found
+    return schema_fields.tables(json.loads(SCHEMA.read_text(encoding="utf-8")), "leaderboard.json")
 
 
 def commands(group: click.Group = cli, words: str = "discbench") -> Iterator[tuple[str, click.Command]]:
@@ -242,26 +218,68 @@ def schemas() -> dict[Path, str]:
     return {path: json.dumps(schema, indent=1) + "\n" for path, schema in made.items()}
 
 
-def main() -> None:
-    """Rewrite the README, ARCHITECTURE.md, docs/tasks.md, docs/leaderboard.md and two schemas."""
+def write_schemas() -> None:
+    """Write the two schemas that are made from forms."""
     for path, schema in schemas().items():
         path.write_text(schema, encoding="utf-8")
-    fields = fill(LEADERBOARD.read_text(encoding="utf-8"), "fields", fields_tables())
-    LEADERBOARD.write_text(fields, encoding="utf-8")
-    details = fill(TASKS.read_text(encoding="utf-8"), "details", details_table())
-    details = fill(details, "tasks", tasks_table())
-    if "DISCBENCH_DATA" in os.environ:  # else what was counted stays
-        details = fill(details, "copies", copies_table())
-    if len(sys.argv) > 2:  # noqa: PLR2004 - the second file
-        details = fill(details, "baselines", Path(sys.argv[2]).read_text(encoding="utf-8").strip())
-    TASKS.write_text(details, encoding="utf-8")
-    ARCHITECTURE.write_text(fill(ARCHITECTURE.read_text(encoding="utf-8"), "rooms", rooms_picture()), encoding="utf-8")
-    text = fill(README.read_text(encoding="utf-8"), "disciplines", disciplines_table())
-    if len(sys.argv) > 1 and sys.argv[1]:
-        printed = Path(sys.argv[1]).read_text(encoding="utf-8")
-        board = "\n".join(line.rstrip() for line in printed.splitlines()).strip("\n")
-        text = fill(text, "demo", f"```text\n{board}\n```")
-    README.write_text(text, encoding="utf-8")
+
+
+def write_leaderboard() -> None:
+    """Write the fields of leaderboard.json into docs/leaderboard.md."""
+    _filled(LEADERBOARD, fields=fields_tables())
+
+
+def write_tasks(baselines: str = "") -> None:
+    """Write the tables of docs/tasks.md; what was counted stays where the files are not at hand."""
+    tables = {"details": details_table(), "tasks": tasks_table()}
+    tables |= {"copies": copies_table()} if "DISCBENCH_DATA" in os.environ else {}
+    _filled(TASKS, **tables, **({"baselines": baselines} if baselines else {}))
+
+
+def write_rooms() -> None:
+    """Write the house into ARCHITECTURE.md."""
+    _filled(ARCHITECTURE, rooms=rooms_picture())
+
+
+def write_readme(demo: str = "") -> None:
+    """Write the disciplines into the README, and what the demo printed if it is given."""
+    board = "\n".join(line.rstrip() for line in demo.splitlines()).strip("\n")
+    _filled(README, disciplines=disciplines_table(), **({"demo": f"```text\n{board}\n```"} if board else {}))
+
+
+def write_fields() -> None:
+    """Write the tables of docs/fields.md."""
+    _filled(task_fields.PAGE, fields=task_fields.tables())
+
+
+def _filled(page: Path, **parts: str) -> None:
+    text = page.read_text(encoding="utf-8")
+    for name, content in parts.items():
+        text = fill(text, name, content)
+    page.write_text(text, encoding="utf-8")
+
+
+PARTS: dict[str, Callable[..., None]] = {
+    "fields": write_fields,
+    "leaderboard": write_leaderboard,
+    "readme": write_readme,
+    "rooms": write_rooms,
+    "schemas": write_schemas,
+    "tasks": write_tasks,
+}
+
+
+def main(words: list[str] | None = None) -> None:
+    """Rewrite the pages and schemas, or one part of them."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
+    parser.add_argument("--only", choices=sorted(PARTS), help="write this part, and touch nothing else")
+    parser.add_argument("demo", nargs="?", type=Path, help="what the demo printed, for the README")
+    parser.add_argument("baselines", nargs="?", type=Path, help="a table of baselines, for docs/tasks.md")
+    asked = parser.parse_args(words)
+    given = {"readme": asked.demo, "tasks": asked.baselines}
+    for name in [asked.only] if asked.only else PARTS:
+        path = given.get(name)
+        PARTS[name](*([path.read_text(encoding="utf-8").strip("\n")] if path else []))
 
 
 if __name__ == "__main__":

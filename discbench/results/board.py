@@ -24,9 +24,7 @@ WAY = tuple(name for name in headline.WAY if name not in {"mapping_seed", "marks
 """What a cell shares with all cells of one way of running a checkpoint, as the cell itself says it."""
 
 
-def build(
-    results: Iterable[Record], probes: Iterable[Record] = (), said: Mapping[str, Record] | None = None
-) -> Record:
+def build(results: Iterable[Record], probes: Iterable[Record] = (), said: Mapping[str, Record] | None = None) -> Record:
     """Return the board of these results of cells and of probes; `said` is what tasks say of themselves, by id."""
     together: dict[str, list[Record]] = defaultdict(list)
     for result in results:

@@ -1,4 +1,4 @@
-"""What a task's page says of the task: plain values for the template, from what the board tells (`results.taskcards`)."""
+"""What a task's page says of the task, as plain values, from what the board tells (`results.taskcards`)."""
 
 from typing import Any
 
@@ -72,7 +72,7 @@ def _dataset(data: Record, says: Record | None, facts: Record) -> Record:
     counts = {split: data["rows"][split] for split in SPLITS}
     return {
         "sha256": data["sha256"],
-        "pinned": _pinned(data["pinned"], says),
+        "pinned": _pinned(data, says),
         "partial": printable(data["partial"], 1000),
         "head": ["rows", *_heads(data, says)] if data["labels"] else ["rows"],
         "splits": [
@@ -88,10 +88,10 @@ def _dataset(data: Record, says: Record | None, facts: Record) -> Record:
     }
 
 
-def _pinned(pinned: bool | None, says: Record | None) -> str:
-    if pinned is None:
+def _pinned(data: Record, says: Record | None) -> str:
+    if data["pinned"] is None:
         return "not known here"
-    if pinned:
+    if data["pinned"]:
         return "yes: the task names this hash, and scores on other rows are marked unverified"
     return "no: the task names another hash" if says and says["rows_sha256"] else "no: the task names no hash"
 
@@ -126,7 +126,7 @@ def _spread(labels: Record | None, split: str) -> list[str]:
 
 def _trivial(scores: Record, facts: Record) -> list[tuple[str, float]]:
     """Return (name, score) of what needs no pretrained model."""
-    chance = [("chance, as the task names it", facts["chance"])] if facts.get("chance") is not None else []
+    chance = [("chance", facts["chance"])] if facts.get("chance") is not None else []
     ceiling = [("ceiling", facts["ceiling"])] if facts.get("ceiling") is not None else []
     return [*chance, *sorted(scores.items()), *ceiling]
 

@@ -29,6 +29,8 @@ class RandomTable:
     """The symbols in a fixed order, so no set: its order changes from process to process. A string stands for its
     characters."""
     kind: Kind = "random"
+    """How ids are drawn where `--mapping` asks for nothing else: `random` takes regular ones, `unused` those that
+    pre-training never met, `native` the tokenizer's own id of each symbol; the others are for text."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "alphabet", plain(self.alphabet))
@@ -56,6 +58,8 @@ class TextTable:
     """Rows are text: the checkpoint's own tokenizer makes the symbols, then `kind` moves every token id."""
 
     kind: Kind = "shift"
+    """How ids are moved where `--mapping` asks for nothing else: `shift` by an offset, `permute` at random, `identity`
+    and `native` not at all; the others are for alphabets."""
     max_tokens: int = 128
     """Longer rows are cut as the tokenizer cuts them (the longer text of a pair first), special ids counted."""
     map_specials: bool = True

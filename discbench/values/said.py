@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from discbench.values.mapping import RandomTable
+from discbench.values.mapping import RandomTable, TextTable
 from discbench.values.types import Classes, Task
 from discbench.words.names import one_line, printable
 
@@ -17,16 +17,16 @@ MOST_TOLD = 1000
 def said(task: Task) -> Record:
     """Return what a task says of itself, its rows apart: no file is read."""
     data, mapping = task.dataset, task.mapping
-    coded = isinstance(mapping, RandomTable)
+    table = mapping if isinstance(mapping, RandomTable) else None
     return {
         "about": _text(task.about),
         "target": str(task.target),
         "classes": [_text(name) for name in task.target.names] if isinstance(task.target, Classes) else [],
         "metrics": [metric.name for metric in task.metrics],
         "symbols": mapping.symbols or None,
-        "alphabet": [printable(str(symbol)) for symbol in mapping.alphabet[:MOST_SYMBOLS]] if coded else [],
+        "alphabet": [printable(str(symbol)) for symbol in table.alphabet[:MOST_SYMBOLS]] if table else [],
         "mapping": mapping.kind,
-        "longest": task.max_symbols if coded else mapping.max_tokens,
+        "longest": mapping.max_tokens if isinstance(mapping, TextTable) else task.max_symbols,
         "source": _text(data.source),
         "license": _text(data.license),
         "cite": _text(data.cite),

@@ -50,8 +50,11 @@ class Splits:
     """The rows of a dataset, cut once and for all seeds."""
 
     train: Sequence[Row]
+    """What models learn from."""
     validation: Sequence[Row]
+    """What a recipe's best state is selected on."""
     test: Sequence[Row]
+    """What scores are made of. No split is empty."""
     partial: str = ""
     """What is missing or replaced, when these are not all rows of the published dataset; cells on them are marked."""
 
@@ -61,7 +64,9 @@ class Classes:
     """The target is one of `n` classes."""
 
     n: int
+    """How many, from 2."""
     names: tuple[str, ...] = ()
+    """What they are called, in their order: one for each class, or none."""
 
     def __post_init__(self) -> None:
         if isinstance(self.n, bool) or not isinstance(self.n, int) or self.n < 2:  # noqa: PLR2004 - else nothing is asked
@@ -96,9 +101,11 @@ class Specialist:
     """A discipline-specific model's published score on the task's primary metric."""
 
     name: str
+    """What the model is called."""
     score: float
     """As a fraction, as the metric gives it (0.694, not 69.4)."""
     source: str
+    """Where it is published."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -130,7 +137,9 @@ class Dataset:
     load: Callable[[], Splits]
     """Read and split the rows. Called without arguments; `discbench.data.fetch` and `.local` find the files."""
     license: str = field(kw_only=True)
+    """Licence of the rows, not empty; `none stated` where there is none."""
     cite: str = field(kw_only=True)
+    """What to cite: a DOI, an arXiv number, or words."""
     source: str = field(default="", kw_only=True)
     """Address that the rows come from; empty when they are generated."""
     sizes: tuple[int, int, int] | None = field(default=None, kw_only=True)
@@ -167,8 +176,11 @@ class Task:
     version: int
     """Raised whenever a change can move a score."""
     dataset: Dataset
+    """Where its rows come from."""
     mapping: RandomTable | TextTable
+    """How symbols become token ids: an alphabet, or text that the checkpoint's tokenizer reads."""
     target: Classes | Scalar
+    """What an answer is."""
     metric: Metric
     """The primary metric, which gains and boards are made of."""
     also: tuple[Metric, ...] = ()
@@ -180,12 +192,14 @@ class Task:
     ceiling: float | None = None
     """Best score that any model can be expected to reach, where it is known."""
     specialist: Specialist | None = None
+    """A published model of the discipline itself, to compare with."""
     scored_on_validation: bool = False
     """True where validation and test are the same rows, as on GLUE: then the last state is scored whatever the recipe
     selects, for a selection would look at the rows that are scored."""
     control: bool = False
     """True for a task that is expected to be at chance or at ceiling for every model; it never enters a mean."""
     about: str = ""
+    """What it asks, in one line: for listings, cards and pages."""
 
     def __post_init__(self) -> None:
         if not NAME.fullmatch(self.name):
