@@ -82,7 +82,8 @@ def _build(board: dict[str, Any], out: Path, *, figures: bool | None) -> None:
 def compare_(one: str, other: str, results: Path, init: str, *, as_json: bool) -> None:
     """Compare two checkpoints task by task: ONE minus OTHER, seeds paired, with 95 % intervals.
 
-    Both are read from the store; give NAME, or NAME@REVISION where a store holds several revisions.
+    Both are read from the store; give NAME, or NAME@REVISION where a store holds several revisions. Either may be a
+    baseline: baseline:majority, baseline:kmer.
     """
     from discbench.results import board, boardtext
     from discbench.results.compare import compare
@@ -90,7 +91,9 @@ def compare_(one: str, other: str, results: Path, init: str, *, as_json: bool) -
     from discbench.values.said import hashes
 
     with told() as tasks:
-        found = compare(board.build(Store(results, hashes(tasks)).results()), one, other, init)
+        held = list(Store(results, hashes(tasks)).results())
+        draws = {result["id"]: result["resampled"] for result in held if result["status"] == "finished"}
+        found = compare(board.build(held), one, other, init, draws)
         if as_json:
             click.echo(json.dumps(found, indent=1, sort_keys=True))
         else:

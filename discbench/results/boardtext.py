@@ -249,6 +249,13 @@ def _rank(row: Record) -> str:
     return f"; rank {rank['place']} (95 % interval {rank['low']} to {rank['high']}){apart}"
 
 
+def _with_rows(difference: Record | None) -> str:
+    """Return the interval over seeds and test rows; of too few seeds that over test rows alone, named so."""
+    if difference is None or difference["rows"] is None:
+        return NONE
+    return bounds(difference["both"]) if difference["both"] else f"{bounds(difference['rows'])} rows alone"
+
+
 def comparison(found: Record, out: Console) -> None:
     """Print what `discbench.results.compare.compare` found."""
     out.print(
@@ -258,20 +265,23 @@ def comparison(found: Record, out: Console) -> None:
             f", init {found['init']}; positive: the first is better",
         )
     )
+    trivial = any(found[side].startswith("baseline:") for side in ("one", "other"))  # it has no gain
     table = _table(
         "task",
         "metric",
         "first",
         "second",
         "difference of scores\n95 % over seeds",
-        "difference of gains\n95 % over seeds",
+        "\nand test rows",
+        *(() if trivial else ("difference of gains\n95 % over seeds", "\nand test rows")),
     )
     ways = {way_of(row) for row in found["tasks"]}
     for row in found["tasks"]:
         name = row["task"] if len(ways) == 1 else f"{row['task']}  {way_of(row)}"
         ours = "needs scratch of both" if row["gain"] is None else gain(row["gain"])
         score = "no shared seed" if row["score"] is None else gain(row["score"])
-        table.add_row(name, row["metric"], f"{row['one']:.3f}", f"{row['other']:.3f}", score, ours)
+        cells = [name, row["metric"], f"{row['one']:.3f}", f"{row['other']:.3f}", score, _with_rows(row["score"])]
+        table.add_row(*cells, *(() if trivial else (ours, _with_rows(row["gain"]))))
     if len(ways) == 1:
         out.print(min(ways))
     out.print(table)

@@ -1,16 +1,25 @@
-"""Two checkpoints, task by task: a pure function of a board."""
+"""Two checkpoints, task by task: a pure function of a board, and of its cells' scores on draws of the test rows."""
 
 import json
+from collections.abc import Iterator, Mapping
 from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from discbench.errors import NoSuchName, UserError, did_you_mean
 from discbench.results import stats
 from discbench.results.headline import WAY
+from discbench.values.cells import NOTHING
 from discbench.values.checkpoints import is_called, told_apart
 
 Record = dict[str, Any]
 SAME = ("task", "rows", *(name for name in WAY if name not in {"checkpoint", "revision"}))
 """What two entries must share to be compared."""
+WITH_BASELINE = ("task", "rows", "fraction", "subset", "limit", "marks")
+"""What an entry must share with a baseline's, which has no mapping and no recipe."""
+Draws = Mapping[str, list[float]]
+"""Cell id -> its score on bootstrap samples of the test rows, higher is better."""
 
 
 def find(board: Record, name: str) -> tuple[str, str]:
@@ -34,22 +43,26 @@ def find(board: Record, name: str) -> tuple[str, str]:
     return found[0]
 
 
-def compare(board: Record, one: str, other: str, init: str = "pretrained") -> Record:
+def compare(board: Record, one: str, other: str, init: str = "pretrained", draws: Draws | None = None) -> Record:
     """Return the differences of scores and of gains, `one` minus `other`, on every task that both were run on.
 
     Positive is better for `one` whatever the metric. Seeds are paired; a difference of gains is the one that says which
-    checkpoint's pre-training helps more, as their architectures differ.
+    checkpoint's pre-training helps more, as their architectures differ. Either may be a baseline: it has no init and no
+    gain, and where nothing about it is drawn its one run stands against every seed.
+
+    Args:
+        board: As `discbench.results.board.build` makes it.
+        one: `NAME` or `NAME@REVISION`.
+        other: The same.
+        init: Whose scores are compared, of what is no baseline.
+        draws: Of the board's cells, for intervals over test rows; without it there are none.
 
     Raises:
         UserError: They share no task that was run in the same way.
     """
     first, second = find(board, one), find(board, other)
-    places: dict[str, dict[tuple[str, str], Record]] = {}
-    for entry in board["entries"]:
-        key = json.dumps([entry[n] for n in SAME], sort_keys=True)
-        places.setdefault(key, {})[entry["checkpoint"], entry["revision"]] = entry
-    rows = [_row(found[first], found[second], init) for found in places.values() if first in found and second in found]
-    rows = [row for row in rows if row]
+    pairs = _pairs(board, first, second)
+    rows = [row for mine, theirs in pairs if (row := _row(mine, theirs, init, draws or {}))]
     if not rows:
         raise UserError(
             f"{one!r} and {other!r} share no task that was run with init {init!r}, the same recipe, mapping and rows;"
@@ -58,33 +71,89 @@ def compare(board: Record, one: str, other: str, init: str = "pretrained") -> Re
     return {"one": "@".join(first), "other": "@".join(second), "init": init, "tasks": rows}
 
 
-def _row(one: Record, other: Record, init: str) -> Record | None:
-    mine, theirs = one["inits"].get(init), other["inits"].get(init)
-    if not mine or not theirs or not mine["n"] or not theirs["n"]:
+def _pairs(board: Record, first: tuple[str, str], second: tuple[str, str]) -> Iterator[tuple[Record, Record]]:
+    """Yield the entries of two checkpoints that can be compared, in the order of the first one's."""
+    alike = SAME if _trivial(first) == _trivial(second) else WITH_BASELINE
+    theirs: dict[str, list[Record]] = {}
+    for entry in board["entries"]:
+        if (entry["checkpoint"], entry["revision"]) == second:
+            theirs.setdefault(_key(entry, alike), []).append(entry)
+    for entry in board["entries"]:
+        if (entry["checkpoint"], entry["revision"]) == first:
+            yield from ((entry, found) for found in theirs.get(_key(entry, alike), []))
+
+
+def _trivial(checkpoint: tuple[str, str]) -> bool:
+    return checkpoint[0].startswith("baseline:")
+
+
+def _key(entry: Record, names: tuple[str, ...]) -> str:
+    return json.dumps([entry[name] for name in names], sort_keys=True)
+
+
+def _row(one: Record, other: Record, init: str, draws: Draws) -> Record | None:
+    mine, theirs = _Side(one, init, draws), _Side(other, init, draws)
+    if not mine.scores or not theirs.scores:
         return None
-    about = one["about"]
-    sign = 1.0 if about["higher_is_better"] else -1.0
+    mine.stand_for_every(theirs)
+    theirs.stand_for_every(mine)
+    about, run = one["about"], other if mine.trivial else one
     return {
-        **{name: one[name] for name in SAME},
+        **{name: run[name] for name in SAME},
         "metric": about["metric"],
-        "one": mine["mean"],
-        "other": theirs["mean"],
-        "score": _difference(
-            {s: sign * v for s, v in mine["scores"].items()}, {s: sign * v for s, v in theirs["scores"].items()}
-        ),
-        "gain": _difference(*((e["gains"].get(init) or {}).get("pairs", {}) for e in (one, other))),
+        "one": mine.column["mean"],
+        "other": theirs.column["mean"],
+        "score": _difference(mine.scores, theirs.scores, mine.drawn, theirs.drawn),
+        "gain": _difference(mine.gains, theirs.gains, mine.gains_drawn, theirs.gains_drawn),
     }
 
 
-def _difference(mine: dict[str, float], theirs: dict[str, float]) -> Record | None:
+class _Side:
+    """One side of a comparison: scores and gains by seed, higher is better, and the same on draws of test rows."""
+
+    def __init__(self, entry: Record, init: str, draws: Draws) -> None:
+        self.entry = entry
+        self.trivial = _trivial((entry["checkpoint"], entry["revision"]))
+        self.column: Record = entry["inits"].get(NOTHING if self.trivial else init) or {"scores": {}, "cells": {}}
+        sign = 1.0 if (entry["about"] or {}).get("higher_is_better", True) else -1.0
+        self.scores: dict[str, float] = {seed: sign * score for seed, score in self.column["scores"].items()}
+        self.drawn = _drawn(self.column, draws)
+        self.gains: dict[str, float] = (entry["gains"].get(init) or {}).get("pairs", {})
+        control = _drawn(entry["inits"].get("scratch") or {"cells": {}}, draws)
+        self.gains_drawn = {s: self.drawn[s] - control[s] for s in self.gains if s in self.drawn and s in control}
+
+    def stand_for_every(self, against: "_Side") -> None:
+        """Let a baseline's one run, of which no seed draws anything, stand against every seed of the other side."""
+        entry = self.entry
+        seeded = entry["limit"] is not None or (entry["fraction"] < 1 and entry["subset"] == "drawn")
+        if self.trivial and not against.trivial and not seeded and len(self.scores) == 1:
+            (own,) = self.scores
+            self.scores = dict.fromkeys(against.scores, self.scores[own])
+            self.drawn = dict.fromkeys(against.scores, self.drawn[own]) if own in self.drawn else {}
+
+
+def _drawn(column: Record, draws: Draws) -> dict[str, NDArray[np.float64]]:
+    return {seed: np.asarray(draws[cell]) for seed, cell in column["cells"].items() if cell in draws}
+
+
+def _difference(
+    mine: dict[str, float],
+    theirs: dict[str, float],
+    drawn: dict[str, NDArray[np.float64]],
+    theirs_drawn: dict[str, NDArray[np.float64]],
+) -> Record | None:
     seeds = sorted(set(mine) & set(theirs), key=int)
     if not seeds:
         return None
     pairs = [mine[s] - theirs[s] for s in seeds]
-    bounds = stats.interval(pairs)
+    mean, bounds = sum(pairs) / len(pairs), stats.interval(pairs)
+    found: Record = {"mean": mean, "low": bounds and bounds[0], "high": bounds and bounds[1], "n": len(pairs)}
+    if not all(s in drawn and s in theirs_drawn and drawn[s].shape == theirs_drawn[s].shape for s in seeds):
+        return {**found, "rows": None, "both": None}
+    sd, shared = stats.row_noise(np.array([drawn[s] - theirs_drawn[s] for s in seeds]))
+    of_rows, both = stats.interval_of_rows(mean, sd), stats.interval_of_both(pairs, shared)
     return {
-        "mean": sum(pairs) / len(pairs),
-        "low": bounds and bounds[0],
-        "high": bounds and bounds[1],
-        "n": len(pairs),
+        **found,
+        "rows": {"low": of_rows[0], "high": of_rows[1]},
+        "both": both and {"low": both[0], "high": both[1]},
     }
