@@ -12,10 +12,12 @@ from discbench.values.version import __version__
 FILES = {
     "pyproject.toml.tmpl": "pyproject.toml",
     "README.md.tmpl": "README.md",
-    "plugin.py.tmpl": "{module}.py",
+    "plugin.py.tmpl": "{file}",
     "test_plugin.py.tmpl": "tests/test_{module}.py",
 }
 """Template -> file of the package."""
+MODULES = {"task": "{module}/__init__.py", "probe": "{module}.py"}
+"""Kind -> its one module. That of a task is a folder: what lies in it, such as a table of rows, is packed with it."""
 
 
 def write(kind: str, name: str, into: Path) -> Path:
@@ -35,7 +37,7 @@ def write(kind: str, name: str, into: Path) -> Path:
         raise UserError(f"probe name {name!r}: one word in lower case was expected, for example anisotropy")
     plugin = re.sub(r"[._]+", "-", name)
     package = f"discbench-{plugin}"
-    folder = into / package
+    folder, module = into / package, package.replace("-", "_")
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise UserError(f"{str(folder)!r} is there already and nothing was written; choose another --out or name")
     major, minor = (int(part) for part in __version__.split(".")[:2])
@@ -43,7 +45,8 @@ def write(kind: str, name: str, into: Path) -> Path:
         "name": name,
         "plugin": plugin,
         "package": package,
-        "module": package.replace("-", "_"),
+        "module": module,
+        "file": MODULES[kind].format(module=module),
         "version": f"{major}.{minor}",
         "next": f"{major}.{minor + 1}",
     }

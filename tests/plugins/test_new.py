@@ -3,7 +3,9 @@
 import importlib.util
 import subprocess
 import sys
+import tarfile
 import tomllib
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -23,9 +25,15 @@ def new(*words):
     return CliRunner().invoke(cli, ["new", *map(str, words)])
 
 
+def source(folder):
+    """The one module of a package."""
+    (path,) = [*folder.glob("*.py"), *folder.glob("*/__init__.py")]
+    return path
+
+
 def module(folder):
-    (path,) = folder.glob("*.py")
-    spec = importlib.util.spec_from_file_location(path.stem, path)
+    path = source(folder)
+    spec = importlib.util.spec_from_file_location(folder.name.replace("-", "_"), path)
     made = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(made)
     return made
@@ -39,12 +47,13 @@ def test_the_file_is_at_most_30_lines_and_the_package_is_complete(kind, name, pa
     project = tomllib.loads((folder / "pyproject.toml").read_text())
 
     assert 0 == done.exit_code, done.output
-    assert {"README.md", "pyproject.toml", f"{stem}.py", "tests"} == {path.name for path in folder.iterdir()}
-    assert 30 >= len((folder / f"{stem}.py").read_text().splitlines())
+    made = stem if kind == "task" else f"{stem}.py"
+    assert {"README.md", "pyproject.toml", made, "tests"} == {path.name for path in folder.iterdir()}
+    assert 30 >= len(source(folder).read_text().splitlines())
     assert 3 == (folder / "tests" / f"test_{stem}.py").read_text().count("def test_")
     assert [stem] == list(project["project"]["entry-points"]["discbench"].values())
     assert ["discbench>=0.1,<0.2"] == project["project"]["dependencies"]
-    assert "$" not in (folder / f"{stem}.py").read_text()
+    assert "$" not in source(folder).read_text()
     assert f"$ discbench {kind}s {name}\n" in (folder / "README.md").read_text()
 
 
@@ -99,6 +108,30 @@ def test_a_bad_name_is_one_line_and_writes_nothing(kind, name, told, tmp_path):
 
     assert (2, told + "\n") == (done.exit_code, done.stderr)
     assert [] == list(tmp_path.iterdir())
+
+
+BUILD = (
+    "import sys; from setuptools import build_meta as b; print(b.build_wheel(sys.argv[1]), b.build_sdist(sys.argv[1]))"
+)
+
+
+def test_what_lies_beside_a_tasks_module_is_in_the_wheel_and_in_the_sdist(tmp_path):
+    new("task", "rna.motif", "--out", tmp_path)
+    folder, out = tmp_path / "discbench-rna-motif", tmp_path / "out"
+    beside = folder / "discbench_rna_motif"
+    (beside / "data" / "deep").mkdir(parents=True)
+    for name in ("rows.csv", "rows.fasta.gz", "LABELS", "data/deep/rows.tsv"):
+        (beside / name).write_text("rows")
+    out.mkdir()
+    done = subprocess.run([sys.executable, "-c", BUILD, out], cwd=folder, capture_output=True, text=True, check=False)
+    assert 0 == done.returncode, done.stderr
+
+    wanted = {"__init__.py", "rows.csv", "rows.fasta.gz", "LABELS", "data/deep/rows.tsv"}
+    wheel = zipfile.ZipFile(next(out.glob("*.whl"))).namelist()
+    with tarfile.open(next(out.glob("*.tar.gz"))) as sdist:
+        packed = [name.partition("/")[2] for name in sdist.getnames() if not sdist.getmember(name).isdir()]
+    assert wanted == {name.partition("/")[2] for name in wheel if name.startswith("discbench_rna_motif/")}
+    assert wanted == {name.partition("/")[2] for name in packed if name.startswith("discbench_rna_motif/")}
 
 
 def test_a_folder_that_holds_something_is_left_as_it_is(tmp_path):
