@@ -23,7 +23,7 @@ def board_(results: Path, out: Path | None, svg: Path | None, *, paper: bool) ->
     """Build the board of everything in a store."""
     from discbench.results import board
     from discbench.results.store import Store
-    from discbench.values.said import hashes
+    from discbench.values.cells import hashes
 
     with told() as tasks:
         store = Store(results, hashes(tasks))
@@ -88,7 +88,7 @@ def compare_(one: str, other: str, results: Path, init: str, *, as_json: bool) -
     from discbench.results import board, boardtext
     from discbench.results.compare import compare
     from discbench.results.store import Store
-    from discbench.values.said import hashes
+    from discbench.values.cells import hashes
 
     with told() as tasks:
         held = list(Store(results, hashes(tasks)).results())

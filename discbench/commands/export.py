@@ -30,7 +30,7 @@ def export_(
     """Write a store's results in another project's format; the same store gives the same bytes."""
     from discbench.exports.selection import select
     from discbench.results.store import Store
-    from discbench.values.said import hashes
+    from discbench.values.cells import hashes
 
     if form not in FORMATS:
         raise UserError(f"no format {form!r}{did_you_mean(form, FORMATS, 'there are ' + ', '.join(FORMATS))}")

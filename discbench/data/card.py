@@ -19,8 +19,8 @@ from discbench.data import rowcache
 from discbench.data.classes import remarks
 from discbench.data.rows import SPLITS, Encoded, Loaded, constant, describe
 from discbench.errors import DataError
+from discbench.values.cells import said
 from discbench.values.mapping import RandomTable
-from discbench.values.said import said
 from discbench.values.types import Classes, Task
 from discbench.words import copies
 

@@ -20,9 +20,9 @@ import pluggy
 from discbench.errors import NoSuchName, PluginError, did_you_mean
 from discbench.plugins import hookspecs
 from discbench.plugins.isolation import BUILTINS, GIVEN, Installed, guarded, installed, misfit, tell, way_out
+from discbench.values.cells import all_said
 from discbench.values.jobs import Executor
 from discbench.values.measurement import Probe
-from discbench.values.said import all_said
 from discbench.values.types import Corpus, Task
 from discbench.values.version import __version__
 from discbench.words.foreign import raised
@@ -183,7 +183,7 @@ def tasks(manager: pluggy.PluginManager, faults: list[str] | None = None) -> dic
 
 
 def told_tasks(faults: list[str]) -> dict[str, dict[str, Any]]:
-    """Return what each installed task says of itself (`values.said`), by task id; what is broken goes to `faults`."""
+    """Return what each installed task says of itself (`cells.said`), by task id; what is broken goes to `faults`."""
     return all_said(tasks(plugins(faults=faults), faults).values())
 
 

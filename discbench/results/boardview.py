@@ -11,9 +11,8 @@ from discbench.plugins import registry
 from discbench.results import board
 from discbench.results.board import init_order
 from discbench.results.store import Result, Store
-from discbench.values.cells import Cell, words_of
+from discbench.values.cells import Cell, all_said, hashes, words_of
 from discbench.values.checkpoints import is_called
-from discbench.values.said import all_said, hashes
 from discbench.values.types import Task
 
 if TYPE_CHECKING:

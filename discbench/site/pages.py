@@ -13,7 +13,7 @@ from discbench.results import board as boards
 from discbench.results import published
 from discbench.results.store import Store, write_whole
 from discbench.site import picture, views
-from discbench.values.said import hashes
+from discbench.values.cells import hashes
 
 Record = dict[str, Any]
 HERE = Path(__file__).parent
@@ -26,7 +26,7 @@ def read(source: Path, said: Mapping[str, Record] | None = None) -> Record:
 
     Args:
         source: The directory.
-        said: What tasks say of themselves (`values.said`), by id: of a store, whose marks and tasks they tell.
+        said: What tasks say of themselves (`cells.said`), by id: of a store, whose marks and tasks they tell.
 
     Raises:
         UserError: Neither is there, or the file is of another version.
@@ -78,7 +78,8 @@ def render(board: Record, *, figures: bool | None = None) -> dict[str, bytes]:
     Raises:
         UserError: The packages of the extra `site` are not installed.
     """
-    environment = _environment()
+    environment, whole = _environment(), boards.to_bytes(board)
+    board = json.loads(whole)  # in one order, so that a store's board and that of a file give the same bytes
     shown = boards.shown(board)
     names = {(e["checkpoint"], e["revision"]) for e in shown["entries"]} | {
         (p["probe"]["model"]["checkpoint"], p["probe"]["model"]["revision"]) for p in shown["probes"]
@@ -93,7 +94,7 @@ def render(board: Record, *, figures: bool | None = None) -> dict[str, bytes]:
     made = {name: environment.get_template(form).render(**view).encode() for name, (form, view) in pages.items()}
     return {
         **made,
-        "leaderboard.json": boards.to_bytes(board),
+        "leaderboard.json": whole,
         boards.SCHEMA.name: boards.SCHEMA.read_bytes(),
     }
 
@@ -143,6 +144,7 @@ def _environment() -> Any:  # noqa: ANN401 - jinja2's
     )
     found.globals |= {"style": style, "script": script, "policy": policy, "paper": published.read()["cite"]}
     found.filters |= {"score": views.score, "signed": views.signed, "interval": views.interval, "data": _data}
+    found.filters["by_seed"] = lambda scores: sorted(scores.items(), key=lambda item: int(item[0]))
     return found
 
 

@@ -1,23 +1,28 @@
-"""`Cell`: one run, fully named. `Request`: what cells are made from, beyond models and tasks."""
+"""`Cell`: one run, fully named. `Request`: what cells are made from, beyond models and tasks. What tasks say."""
 
 import hashlib
 import json
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from discbench.errors import NoSuchName, UserError, did_you_mean
 from discbench.values.checkpoints import SPECIALS, told_apart
-from discbench.values.mapping import KINDS, TextTable
+from discbench.values.mapping import KINDS, RandomTable, TextTable
 from discbench.values.recipes import CHECKS, LATER, Recipe
-from discbench.values.types import NAME, Task
+from discbench.values.types import NAME, Classes, Task
 from discbench.words.forms import Decimal, Either, Fields, Maybe, OneOf, Text, Whole, fault, forms_of
+from discbench.words.names import one_line, printable
 
 NOTHING = "none"
 """Mapping, init and recipe of a baseline."""
 INITS = ("pretrained", "scratch", "reembedded", "frozen")
 SUBSETS = ("drawn", "first")
+MOST_SYMBOLS = 256
+"""So many symbols of an alphabet are named."""
+MOST_TOLD = 1000
+"""Characters of a text of a task's."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -223,6 +228,43 @@ def facts(task: Task) -> dict[str, Any]:
         "control": task.control,
         "specialist": task.specialist and asdict(task.specialist),
     }
+
+
+def said(task: Task) -> dict[str, Any]:
+    """Return what a task says of itself, its rows apart: no file is read."""
+    data, mapping = task.dataset, task.mapping
+    table = mapping if isinstance(mapping, RandomTable) else None
+    return {
+        "about": _text(task.about),
+        "target": str(task.target),
+        "classes": [_text(name) for name in task.target.names] if isinstance(task.target, Classes) else [],
+        "metrics": [metric.name for metric in task.metrics],
+        "symbols": mapping.symbols or None,
+        "alphabet": [printable(str(symbol)) for symbol in table.alphabet[:MOST_SYMBOLS]] if table else [],
+        "mapping": mapping.kind,
+        "longest": mapping.max_tokens if isinstance(mapping, TextTable) else task.max_symbols,
+        "source": _text(data.source),
+        "license": _text(data.license),
+        "cite": _text(data.cite),
+        "sizes": data.sizes and list(data.sizes),
+        "published": _text(data.published),
+        "overlap": _text(data.overlap),
+        "rows_sha256": data.rows_sha256,
+    }
+
+
+def _text(text: str) -> str:
+    return one_line(text, MOST_TOLD)
+
+
+def all_said(tasks: Iterable[Task]) -> dict[str, dict[str, Any]]:
+    """Return what each task says of itself, by its id."""
+    return {task.id: said(task) for task in tasks}
+
+
+def hashes(told: Mapping[str, dict[str, Any]]) -> dict[str, str | None]:
+    """Return the SHA-256 that each task names for its rows, by its id, of what `all_said` returned."""
+    return {name: says["rows_sha256"] for name, says in told.items()}
 
 
 def steps_per_epoch(rows: int, recipe: dict[str, Any]) -> int:

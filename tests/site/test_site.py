@@ -14,6 +14,7 @@ from discbench.cli import cli
 from discbench.results import board
 from discbench.site import pages as site
 from discbench.site import views
+from discbench.values.cells import cell_id
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 HOSTILE = "<script>document.title='owned'</script>\"'&"
@@ -25,6 +26,13 @@ def synthetic():
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
+
+
+def reembedded(result):
+    """The same result as one of another init."""
+    cell = {**result["cell"], "init": "reembedded"}
+    named = {"file": f"{cell_id(cell)}.predictions.parquet"}
+    return {**result, "cell": cell, "id": cell_id(cell), "predictions": {**result["predictions"], **named}}
 
 
 def probe(name, figure, against=None):
@@ -228,7 +236,8 @@ def test_the_same_board_gives_the_same_bytes_and_stays_small(made, folder, tmp_p
 
 
 def test_a_store_and_its_leaderboard_give_the_same_site(tmp_path):
-    synthetic().write(tmp_path / "store", synthetic().results(2, 3, 3))
+    made = list(synthetic().results(2, 3, 11))
+    synthetic().write(tmp_path / "store", [*made, *(reembedded(r) for r in made if r["cell"]["init"] == "pretrained")])
     words = ["board", "--results", str(tmp_path / "store"), "--out", str(tmp_path / "board")]
     assert 0 == CliRunner().invoke(cli, words).exit_code
     for source, out in (("store", "one"), ("board", "two")):

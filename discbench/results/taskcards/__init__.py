@@ -17,7 +17,7 @@ def cards(results: Iterable[Record], entries: Iterable[Record], said: Mapping[st
     Args:
         results: Of cells, in any order.
         entries: Those of the board.
-        said: What tasks say of themselves (`values.said`), by id; of a task that is not in it only its results tell.
+        said: What tasks say of themselves (`cells.said`), by id; of a task that is not in it only its results tell.
     """
     of_task: dict[str, list[Record]] = defaultdict(list)
     for result in sorted(results, key=lambda r: str(r["id"])):
