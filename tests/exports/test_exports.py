@@ -14,7 +14,7 @@ from stores import tasks, write
 
 from discbench.cli import cli
 from discbench.exports import eee, hub, lm_eval, tables
-from discbench.exports.selection import select
+from discbench.exports.selection import organised, select
 from discbench.results import board
 from discbench.results.store import Store, as_text
 
@@ -137,6 +137,35 @@ def test_model_cards_hold_what_was_written(tmp_path, store):
     assert ["spearman", "gain"] == [r.metric_type for r in depth]
     assert means(store)["formal.depth"]["gain"]["mean"] == depth[1].metric_value
     assert "test" == depth[0].dataset_split
+
+
+NAMED = [
+    ("org/name", "0" * 40, "org/name"),
+    ("builtin:tiny", "sha256-434d29bced96", "discbench/builtin-tiny"),
+    ("baseline:kmer", "1", "discbench/baseline-kmer"),
+    ("my model", "sha256-434d29bced96", "local/my-model"),
+    ("bert-base-uncased", "0" * 40, "hub/bert-base-uncased"),
+    ("/home/a/bert", "sha256-434d29bced96", "local/home-a-bert"),
+    ("../bert", "sha256-434d29bced96", "local/bert"),
+    ("lr=1e-5/step:7", "sha256-434d29bced96", "lr=1e-5/step-7"),
+    ("org/name@1f2e3d4", "0" * 40, "org/name@1f2e3d4"),
+    ("\N{GREEK SMALL LETTER PI}", "sha256-434d29bced96", "local/model"),
+]
+
+
+@pytest.mark.parametrize("checkpoint, revision, name", NAMED)
+def test_every_checkpoint_has_an_organisation_and_a_model_that_a_folder_can_be_called(checkpoint, revision, name):
+    organisation, model = organised({"checkpoint": checkpoint, "revision": revision})
+
+    assert name == f"{organisation}/{model}"
+    assert all(re.fullmatch(r"[\w+@=-][\w.+@=-]*", part, re.ASCII) for part in (organisation, model))
+
+
+def test_lm_evals_file_names_an_organisation_and_the_checkpoint_itself(store):
+    files = lm_eval.to_lm_eval(selection(store))
+    args = json.loads(files[next(name for name in files if "/results_" in name)])["config"]["model_args"]
+
+    assert ("discbench/builtin-tiny", "builtin:tiny") == (args["pretrained"], args["checkpoint"])
 
 
 RESULTS_KEYS = {

@@ -1,5 +1,6 @@
 """What the documents say of the program is what the program says."""
 
+import dataclasses
 import fnmatch
 import importlib.util
 import re
@@ -50,6 +51,27 @@ def test_the_tables_of_tasks_of_rooms_and_of_the_boards_fields_are_current():
     assert generate.tasks_table() in (ROOT / "docs" / "tasks.md").read_text()
     assert generate.details_table() in (ROOT / "docs" / "tasks.md").read_text()
     assert generate.fields_tables() in (ROOT / "docs" / "leaderboard.md").read_text()
+
+
+def test_the_page_of_fields_is_current_and_every_field_says_what_it_means():
+    fields = generated().task_fields
+
+    assert fields.tables() in (DOCS / "fields.md").read_text()
+    assert [] == [(kind.__name__, of[0]) for kind in fields.CLASSES for of in fields.fields(kind) if not of[3]]
+    counted = {kind: len(dataclasses.fields(kind)) for kind in fields.CLASSES}
+    assert counted == {kind: len(fields.fields(kind)) for kind in fields.CLASSES}
+
+
+def test_a_part_of_the_documents_is_written_alone(tmp_path, monkeypatch):
+    generate = generated()
+    page = tmp_path / "fields.md"
+    page.write_text("<!-- fields -->\nold\n<!-- /fields -->\n")
+    monkeypatch.setattr(generate.task_fields, "PAGE", page)
+    for name in ("README", "ARCHITECTURE", "TASKS", "LEADERBOARD"):
+        monkeypatch.setattr(generate, name, tmp_path / "not there")
+
+    generate.main(["--only", "fields"])
+    assert page.read_text() == f"<!-- fields -->\n{generate.task_fields.tables()}\n<!-- /fields -->\n"
 
 
 @pytest.mark.parametrize(

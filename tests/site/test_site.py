@@ -8,13 +8,15 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
+from stores import by_id, write
 from test_board import NOTE, leaking, pairs, way
 
 from discbench.cli import cli
 from discbench.results import board
+from discbench.results.store import Store
 from discbench.site import pages as site
 from discbench.site import views
-from discbench.values.cells import cell_id
+from discbench.values.cells import all_said, cell_id
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 HOSTILE = "<script>document.title='owned'</script>\"'&"
@@ -148,6 +150,44 @@ def test_a_known_leak_is_told_on_the_pages_of_its_task_and_of_a_checkpoint(page,
     page.get_by_role("link", name="dna.splice@1 \N{DAGGER}").first.click()
     assert "dna.splice@1 \N{DAGGER}" == page.locator("h1").inner_text()
     assert [f"{NOTE}."] == page.locator("p.leak").all_inner_texts()
+
+
+def test_a_tasks_page_tells_the_task_and_hostile_words_stay_text(page, tmp_path):
+    said = {**all_said(by_id().values())["formal.factor@1"], "license": HOSTILE, "classes": [HOSTILE, "with"]}
+    write(tmp_path / "store", ("formal.factor",), seeds=(0,), overrides={"epochs": "0.1"})
+    made = board.build(
+        Store(tmp_path / "store").results(), (), {"formal.factor@1": {**said, "symbols": 5, "alphabet": [*"abc", " "]}}
+    )
+    site.build(made, tmp_path / "site")
+    page.goto(f"file://{tmp_path}/site/{views.task_file('formal.factor@1')}")
+    facts = dict(
+        zip(page.locator(".facts dt").all_inner_texts(), page.locator(".facts dd").all_inner_texts(), strict=True)
+    )
+
+    assert (HOSTILE, f"2 classes: {HOSTILE}, with") == (facts["licence"], facts["answer"])
+    assert facts["symbols"].startswith("5: a b c \N{OPEN BOX} and 1 more; rows are cut after")
+    assert "yes: the task names this hash, and scores on other rows are marked unverified" == facts["pinned"]
+    assert ["test", "512", "50.0 %", "50.0 %"] == page.locator("table").first.locator("tr").last.locator(
+        "th,td"
+    ).all_inner_texts()
+
+
+def test_what_a_board_does_not_know_of_a_task_is_said(page, tmp_path):
+    site.build(board.build(pairs([0.1], checkpoint="org/bert")), tmp_path)
+    page.goto(f"file://{tmp_path}/{views.task_file('protein.stability@1')}")
+    text = page.locator("main").inner_text()
+
+    assert "was not installed where this board was built" in text
+    assert "How the labels are spread is not recorded" in text
+
+
+def test_a_board_that_was_made_before_tasks_were_told_is_shown(page, tmp_path):
+    made = board.build(pairs([0.1], checkpoint="org/bert"))
+    site.build({name: part for name, part in made.items() if name != "tasks"}, tmp_path)
+    page.goto(f"file://{tmp_path}/{views.task_file('protein.stability@1')}")
+
+    assert 0 == page.locator(".facts").count()
+    assert "protein.stability@1" == page.locator("h1").inner_text()
 
 
 def test_the_board_is_copied_as_csv_and_as_markdown(page, folder):
