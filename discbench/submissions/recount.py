@@ -7,7 +7,7 @@ libraries of another version may round otherwise are compared with a tolerance.
 import io
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -52,6 +52,8 @@ class Known:
     """All of them, for what is run again."""
     numbers: Array | None = None
     """Of train, where its publisher has an order."""
+    spread: Record = field(default_factory=dict)
+    """How labels are spread, as `rows.labels` tells it."""
 
 
 def read(task: Task, directory: Path | None, *, download: bool) -> Known | str:
@@ -75,6 +77,7 @@ def read(task: Task, directory: Path | None, *, download: bool) -> Known | str:
         loaded.copies,
         loaded,
         train.numbers,
+        rows.labels(task, loaded),
     )
 
 
@@ -201,9 +204,9 @@ def copies(record: Record, known: Known) -> Found:
         yield "copies", f"near copies by {', '.join(strange)} are none that the task counts"
 
 
-def spread(record: Record, known: Known, task: Task) -> Found:
+def spread(record: Record, known: Known) -> Found:
     """Check how a result says that the labels of each split are spread, and the words for its classes."""
-    said, found = record["dataset"], rows.labels(task, known.loaded)
+    said, found = record["dataset"], known.spread
     if "labels" not in said:
         yield "labels", "how labels are spread is not named; have the cell run again"
         return

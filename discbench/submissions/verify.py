@@ -211,7 +211,7 @@ class Verifier:
         if known.partial != result["dataset"]["partial"]:
             self._say(task.id, "dataset", f"the rows are partial: {known.partial or 'no'}, by the rows at hand")
         self._take(task.id, recount.copies(result, known))
-        self._take(task.id, recount.spread(result, known, task))
+        self._take(task.id, recount.spread(result, known))
         return known
 
     def _marks(self, name: str, result: Record, task: Task, known: recount.Known | None) -> None:
