@@ -15,6 +15,10 @@ BLUE, ORANGE = "#4a86c5", "#d9822b"
 """Pretrained and scratch, as in the paper's figures; both have contrast 3 to 1 on white and on the dark page."""
 PALETTE = [BLUE, ORANGE, "#5a9e6f", "#b0679c", "#8c8c3e", "#7a7a7a"]
 WIDTH = 420
+LABEL, LETTER = 260, 5.5
+"""Longest label of an axis, and a letter's width, in pixels."""
+WIDER = 0.2
+"""By which share a browser's letters may be wider than those that Vega-Lite measures; room is left for it."""
 INNER = re.compile(r'\s(?:style|role|aria-roledescription|aria-label)="[^"]*"')
 """What the policy of the pages forbids, and what only repeats the label of the whole picture."""
 
@@ -35,7 +39,7 @@ def svg(spec: Record, label: str) -> str:
                 "tickColor": "currentColor",
                 "gridColor": "currentColor",
                 "gridOpacity": 0.15,
-                "labelLimit": 260,
+                "labelLimit": LABEL,
             },
             "legend": {
                 "labelColor": "currentColor",
@@ -73,7 +77,10 @@ def _interval_chart(rows: list[Record], title: str, label: str, *, zero: bool) -
         layers.insert(
             0, {"mark": {"type": "rule", "color": "currentColor", "opacity": 0.6}, "encoding": {"x": {"datum": 0}}}
         )
-    return svg({"data": {"values": rows}, "width": WIDTH, "height": {"step": 22}, "layer": layers}, label)
+    spare = WIDER * min(LABEL, max(map(len, names)) * LETTER)
+    padding = {"left": 5 + round(spare), "right": 5, "top": 5, "bottom": 5}
+    size = {"width": WIDTH, "height": {"step": 22}, "padding": padding}
+    return svg({"data": {"values": rows}, **size, "layer": layers}, label)
 
 
 def x_of(field: str, title: str) -> Record:
