@@ -8,7 +8,7 @@ import click
 
 from discbench.commands import show
 from discbench.commands.options import DIRECTORY
-from discbench.commands.stored import named
+from discbench.commands.stored import offered
 from discbench.errors import UserError
 
 
@@ -24,9 +24,9 @@ def board_(results: Path, out: Path | None, svg: Path | None, *, paper: bool) ->
     from discbench.results import board
     from discbench.results.store import Store
 
-    with named() as rows:
-        store = Store(results, rows)
-        _give(board.build(store.results(), store.probes()), out, svg, paper=paper)
+    with offered() as there:
+        store = Store(results, there.rows)
+        _give(board.build(store.results(), store.probes(), there.suites), out, svg, paper=paper)
 
 
 def _give(made: dict[str, Any], out: Path | None, svg: Path | None, *, paper: bool) -> None:
@@ -58,8 +58,8 @@ def site_(source: Path, out: Path, *, figures: bool | None) -> None:
     """Write the board as a static site that opens from a file, without a network."""
     from discbench.site import pages
 
-    with named() as rows:
-        _build(pages.read(source, rows), out, figures=figures)
+    with offered() as there:
+        _build(pages.read(source, there.rows, there.suites), out, figures=figures)
 
 
 def _build(board: dict[str, Any], out: Path, *, figures: bool | None) -> None:
@@ -87,8 +87,8 @@ def compare_(one: str, other: str, results: Path, init: str, *, as_json: bool) -
     from discbench.results.compare import compare
     from discbench.results.store import Store
 
-    with named() as rows:
-        found = compare(board.build(Store(results, rows).results()), one, other, init)
+    with offered() as there:
+        found = compare(board.build(Store(results, there.rows).results()), one, other, init)
         if as_json:
             click.echo(json.dumps(found, indent=1, sort_keys=True))
         else:

@@ -3,11 +3,13 @@
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 
 import click
 
 from discbench.errors import ExitCode
 from discbench.plugins import registry
+from discbench.plugins.suites import Suite
 
 
 def tell_faults(faults: list[str]) -> None:
@@ -16,14 +18,24 @@ def tell_faults(faults: list[str]) -> None:
         click.echo(f"error: {fault}", err=True)
 
 
+@dataclass(frozen=True, slots=True)
+class Offered:
+    """What the installed plugins say of stores."""
+
+    rows: dict[str, str | None]
+    """Task id -> the SHA-256 that it names for its rows."""
+    suites: tuple[Suite, ...]
+
+
 @contextmanager
-def named() -> Iterator[dict[str, str | None]]:
-    """Give what each installed task names as the SHA-256 of its rows; a broken plugin is told, and ends the command so.
+def offered() -> Iterator[Offered]:
+    """Give what the installed plugins say of stores; a broken plugin is told, and ends the command so.
 
     Cells of its tasks keep the marks that they were stored with.
     """
     faults: list[str] = []
-    found = registry.named_rows(faults)
+    manager = registry.plugins(faults=faults)
+    found = Offered(registry.named_rows(faults, manager), tuple(registry.suites(manager, faults).values()))
     tell_faults(faults)
     yield found
     if faults:

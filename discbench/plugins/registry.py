@@ -20,6 +20,7 @@ import pluggy
 from discbench.errors import NoSuchName, PluginError, did_you_mean
 from discbench.plugins import hookspecs
 from discbench.plugins.isolation import BUILTINS, GIVEN, Installed, guarded, installed, misfit, tell, way_out
+from discbench.plugins.suites import Suite
 from discbench.values.jobs import Executor
 from discbench.values.measurement import Probe
 from discbench.values.types import Corpus, Task
@@ -181,9 +182,15 @@ def tasks(manager: pluggy.PluginManager, faults: list[str] | None = None) -> dic
     return {name: found[name][1] for name in sorted(found)}
 
 
-def named_rows(faults: list[str]) -> dict[str, str | None]:
+def suites(manager: pluggy.PluginManager, faults: list[str] | None = None) -> dict[str, Suite]:
+    """Return all suites by name, in the order of their names."""
+    found = offers(manager, "discbench_suites", Suite, faults)
+    return {name: found[name][1] for name in sorted(found)}
+
+
+def named_rows(faults: list[str], manager: pluggy.PluginManager | None = None) -> dict[str, str | None]:
     """Return the SHA-256 that each installed task names for its rows, by task id; what is broken goes to `faults`."""
-    known = tasks(plugins(faults=faults), faults).values()
+    known = tasks(manager or plugins(faults=faults), faults).values()
     return {task.id: task.dataset.rows_sha256 for task in known}
 
 

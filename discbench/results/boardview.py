@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from discbench.errors import NoSuchName, UserError, did_you_mean
 from discbench.plugins import registry
+from discbench.plugins.suites import Suite
 from discbench.results import board
 from discbench.results.board import init_order
 from discbench.results.store import Result, Store
@@ -53,10 +54,18 @@ class Board:
     """Cells that were in the store."""
 
     @classmethod
-    def of(cls, results: Iterable[Result], probes: Iterable[Result] = (), *, trained: int = 0, kept: int = 0) -> Self:
-        """Build the board of these results of cells and of probes."""
+    def of(
+        cls,
+        results: Iterable[Result],
+        probes: Iterable[Result] = (),
+        suites: Iterable[Suite] = (),
+        *,
+        trained: int = 0,
+        kept: int = 0,
+    ) -> Self:
+        """Build the board of these results of cells and of probes, with a table for each of the suites."""
         held = tuple(results)
-        return cls(board.build(held, probes), held, trained, kept)
+        return cls(board.build(held, probes, suites), held, trained, kept)
 
     @classmethod
     def read(cls, results: str | Path = "results") -> Self:
@@ -66,10 +75,11 @@ class Board:
             StoreError: It is no store, or a result in it was altered.
         """
         faults: list[str] = []
-        store = Store(Path(results), registry.named_rows(faults))
+        manager = registry.plugins(faults=faults)
+        store = Store(Path(results), registry.named_rows(faults, manager))
         for fault in faults:
             warnings.warn(f"{fault}; its cells keep the marks that they were stored with", stacklevel=2)
-        return cls.of(store.results(), store.probes())
+        return cls.of(store.results(), store.probes(), registry.suites(manager, faults).values())
 
     @property
     def cells(self) -> list[Cell]:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from discbench.errors import StoreError, UserError
+from discbench.plugins.suites import Suite
 from discbench.results import board as boards
 from discbench.results import published
 from discbench.results.store import Store, write_whole
@@ -20,12 +21,13 @@ FIGURES_UP_TO = 100
 """With more checkpoints no charts are drawn unless they are asked for: each takes about a twentieth of a second."""
 
 
-def read(source: Path, named: Mapping[str, str | None] | None = None) -> Record:
+def read(source: Path, named: Mapping[str, str | None] | None = None, suites: tuple[Suite, ...] = ()) -> Record:
     """Return the board of a results store, or of a directory that holds a leaderboard.json.
 
     Args:
         source: The directory.
         named: As of `Store`.
+        suites: Of which a store's board has tables.
 
     Raises:
         UserError: Neither is there, or the file is of another version.
@@ -33,7 +35,7 @@ def read(source: Path, named: Mapping[str, str | None] | None = None) -> Record:
     path = source / "leaderboard.json"
     if not path.is_file():
         store = Store(source, named)
-        made = boards.build(store.results(), store.probes()) if source.is_dir() else {}
+        made = boards.build(store.results(), store.probes(), suites) if source.is_dir() else {}
         if not made.get("entries") and not made.get("probes"):
             raise UserError(
                 f"--from {str(source)!r} holds no results; give a store, or a directory with leaderboard.json"
