@@ -58,11 +58,11 @@ def _parts(asked: Evaluation, manager: Any) -> list[Evaluation]:  # noqa: ANN401
         if not asked.patterns:
             raise UserError("no task was asked for; give --tasks or --suite (`discbench tasks` and `suites` list them)")
         return [asked]
-    suite = registry.one(asked.suite.split("@")[0], registry.suites(manager), "suite")
-    if asked.suite not in {suite.name, suite.id}:
-        raise UserError(f"--suite {asked.suite}: the installed one is {suite.id}")
+    suite = registry.suite(asked.suite, registry.suites(manager))
     own = {f.name: f.default for f in fields(Evaluation)}
     said = [name for name in SAID if _plain(getattr(asked, name)) != _plain(own[name])]
+    some = None if isinstance(asked.seeds, int) else set(asked.seeds)
+    said = [name for name in said if name != "seeds" or some is None]
     if said:
         raise UserError(f"--suite {suite.name} says {', '.join(said)} itself; leave them out, or leave out --suite")
     known = {name: task for name, task in registry.tasks(manager).items() if task.id in suite.tasks}
@@ -77,7 +77,7 @@ def _parts(asked: Evaluation, manager: Any) -> list[Evaluation]:  # noqa: ANN401
             suite=None,
             tasks=tuple(task for task in part.tasks if task in ids),
             inits=part.inits,
-            seeds=part.seeds,
+            seeds=tuple(seed for seed in range(part.seeds) if some is None or seed in some),
             recipe=part.recipe,
             mapping=part.mapping,
             map_specials=part.map_specials,
@@ -215,6 +215,6 @@ def run(asked: Evaluation) -> Board:
     made = Board.of(results, trained=trained, kept=kept)
     if asked.suite is None:
         return made
-    suite = registry.suites(manager)[asked.suite.split("@")[0]]
+    suite = registry.suite(asked.suite, registry.suites(manager))
     whole = Store(asked.store, registry.named_rows([], manager)).results()
     return replace(made, record={**made.record, "suites": tables([suite], whole)})

@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 
 import pluggy
 
-from discbench.errors import NoSuchName, PluginError, did_you_mean
+from discbench.errors import NoSuchName, PluginError, UserError, did_you_mean
 from discbench.plugins import hookspecs
 from discbench.plugins.isolation import BUILTINS, GIVEN, Installed, guarded, installed, misfit, tell, way_out
 from discbench.plugins.suites import Suite
@@ -186,6 +186,19 @@ def suites(manager: pluggy.PluginManager, faults: list[str] | None = None) -> di
     """Return all suites by name, in the order of their names."""
     found = offers(manager, "discbench_suites", Suite, faults)
     return {name: found[name][1] for name in sorted(found)}
+
+
+def suite(name: str, known: dict[str, Suite]) -> Suite:
+    """Return the suite of that name, or name and version.
+
+    Raises:
+        NoSuchName: There is none of that name.
+        UserError: It is installed in another version.
+    """
+    found = one(name.split("@", maxsplit=1)[0], known, "suite")
+    if name not in {found.name, found.id}:
+        raise UserError(f"--suite {name}: the installed one is {found.id}")
+    return found
 
 
 def named_rows(faults: list[str], manager: pluggy.PluginManager | None = None) -> dict[str, str | None]:

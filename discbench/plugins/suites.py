@@ -1,5 +1,6 @@
 """`Suite`: what a place on the board is made of. A value that a plugin offers, as it offers tasks."""
 
+import json
 import re
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
@@ -87,6 +88,10 @@ class Suite:
         """The ids of all its tasks."""
         return tuple(task for part in self.parts for task in part.tasks)
 
+    def seeds_of(self, task: str) -> int:
+        """Return how many seeds a task has, 0 for one that the suite has not; by its id."""
+        return next((part.seeds for part in self.parts if task in part.tasks), 0)
+
     def holds(self, result: Record) -> bool:
         """Tell whether a stored result is one of its runs, finished and without marks."""
         return result["status"] == "finished" and any(part.holds(result) for part in self.parts)
@@ -94,7 +99,8 @@ class Suite:
     @property
     def record(self) -> Record:
         """The suite as JSON."""
-        return {**asdict(self), "parts": [{**asdict(part)} for part in self.parts]}
+        found: Record = json.loads(json.dumps(asdict(self)))
+        return found
 
 
 def _faults(suite: Suite) -> Iterator[str]:
