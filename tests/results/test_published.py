@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from test_board import record
+from boards import record
 
 from discbench.plugins import registry
 from discbench.results import board, published

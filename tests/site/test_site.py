@@ -7,8 +7,8 @@ import shutil
 from pathlib import Path
 
 import pytest
+from boards import NOTE, leaking, pairs, way
 from click.testing import CliRunner
-from test_board import NOTE, leaking, pairs, way
 
 from discbench.cli import cli
 from discbench.results import board
