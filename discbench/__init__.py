@@ -7,6 +7,7 @@ other names are all that a plugin needs. None of them imports torch before it is
 import typing as _typing
 
 from discbench.plugins.hookspecs import hookimpl
+from discbench.plugins.suites import Part, Suite
 from discbench.values.mapping import RandomTable, TextTable
 from discbench.values.measurement import Probe
 from discbench.values.metrics import (
@@ -51,12 +52,14 @@ __all__ = [
     "Form",
     "Measurements",
     "Metric",
+    "Part",
     "Probe",
     "RandomTable",
     "Row",
     "Scalar",
     "Specialist",
     "Splits",
+    "Suite",
     "Task",
     "TextTable",
     "__version__",

@@ -9,6 +9,7 @@ board.gain("builtin:tiny", "formal.factor")
 import io
 import sys
 from collections.abc import Callable
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from discbench.errors import UserError
 from discbench.executors.builtin import INPROCESS
 from discbench.exports import trackers
 from discbench.plugins import registry
+from discbench.results.board import tables
 from discbench.results.boardview import Board
 from discbench.results.notebook import without_widgets
 from discbench.results.store import Result, Store
@@ -40,21 +42,75 @@ def prepare(asked: Evaluation, *, load: bool) -> tuple[Any, sweep.Sweep]:
     without_widgets()
     manager = registry.with_given(asked.given)
     _executor(asked, manager)
-    directory = asked.directory
     for task in asked.given:
-        rowcache.forget(task, directory)  # its reader may have no file that shows a change
-    prepared = sweep.prepare(
+        rowcache.forget(task, asked.directory)  # its reader may have no file that shows a change
+    parts = [_prepare(part, manager, load=load) for part in _parts(asked, manager)]
+    return manager, sweep.joined(parts)
+
+
+def _parts(asked: Evaluation, manager: Any) -> list[Evaluation]:  # noqa: ANN401 - pluggy's manager
+    """Return what is asked for with a suite's own words in it, part by part.
+
+    Raises:
+        UserError: Something is asked for that the suite says, or a task that it has not.
+    """
+    if asked.suite is None:
+        if not asked.patterns:
+            raise UserError("no task was asked for; give --tasks or --suite (`discbench tasks` and `suites` list them)")
+        return [asked]
+    suite = registry.suite(asked.suite, registry.suites(manager))
+    own = {f.name: f.default for f in fields(Evaluation)}
+    said = [name for name in SAID if _plain(getattr(asked, name)) != _plain(own[name])]
+    some = None if isinstance(asked.seeds, int) else set(asked.seeds)
+    said = [name for name in said if name != "seeds" or some is None]
+    if said:
+        raise UserError(f"--suite {suite.name} says {', '.join(said)} itself; leave them out, or leave out --suite")
+    known = {name: task for name, task in registry.tasks(manager).items() if task.id in suite.tasks}
+    lost = sorted(set(suite.tasks) - {task.id for task in known.values()})
+    if lost:
+        raise UserError(f"suite {suite.id} has {', '.join(lost)}, which is not installed in that version")
+    chosen = registry.select(asked.patterns, known) if asked.patterns else list(known.values())
+    ids = {task.id for task in chosen}
+    return [
+        replace(
+            asked,
+            suite=None,
+            tasks=tuple(task for task in part.tasks if task in ids),
+            inits=part.inits,
+            seeds=tuple(seed for seed in range(part.seeds) if some is None or seed in some),
+            recipe=part.recipe,
+            mapping=part.mapping,
+            map_specials=part.map_specials,
+            take=part.take or "",
+        )
+        for part in suite.parts
+        if ids & set(part.tasks)
+    ]
+
+
+def _plain(given: object) -> object:
+    """Return a list as the text that gives it."""
+    return ",".join(map(str, given)) if isinstance(given, list | tuple) else given
+
+
+SAID = (
+    "inits", "seeds", "recipe", "set", "mapping", "mapping_seeds", "map_specials", "fraction", "subset", "limit", "take"
+)  # fmt: skip
+"""What a suite says, so that a user may not."""
+
+
+def _prepare(asked: Evaluation, manager: Any, *, load: bool) -> sweep.Sweep:  # noqa: ANN401 - pluggy's manager
+    return sweep.prepare(
         manager,
         asked.models,
         asked.patterns,
         asked.request,
-        directory=directory,
+        directory=asked.directory,
         specials=parse_specials(tuple(asked.specials)),
         load=load,
         unverified=asked.unverified,
         trust_remote_code=asked.trust_remote_code,
     )
-    return manager, prepared
 
 
 def carry_out(
@@ -141,7 +197,7 @@ def evaluate(asked: Evaluation) -> Board:
         UserError: What was asked cannot be done; nothing was trained.
         PluginError: A plugin broke its side of the contract.
     """
-    if not asked.models or not asked.patterns:
+    if not asked.models or not (asked.patterns or asked.suite):
         raise UserError("evaluate() needs a model and a task; `discbench models` and `discbench tasks` list them")
     return run(asked)
 
@@ -156,4 +212,10 @@ def run(asked: Evaluation) -> Board:
     if asked.track:
         trackers.register(manager, asked.track, Path(asked.track_dir))
     results, trained, kept = carry_out(asked, manager, prepared)
-    return Board.of(results, tasks=prepared.tasks.values(), trained=trained, kept=kept)
+    told = [task for task in prepared.tasks.values() if task not in asked.given]  # a store tells installed ones only
+    made = Board.of(results, tasks=told, trained=trained, kept=kept)
+    if asked.suite is None:
+        return made
+    suite = registry.suite(asked.suite, registry.suites(manager))
+    whole = Store(asked.store, registry.named_rows([], manager)).results()
+    return replace(made, record={**made.record, "suites": tables([suite], whole)})

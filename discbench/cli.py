@@ -53,6 +53,7 @@ COMMANDS = (
     evaluate.eval_,
     evaluate.plan_,
     tasks.tasks,
+    tasks.suites,
     tasks.models,
     tasks.data,
     new.new,

@@ -8,7 +8,7 @@ import click
 
 from discbench.commands import show
 from discbench.commands.options import DIRECTORY
-from discbench.commands.stored import told
+from discbench.commands.stored import offered
 from discbench.errors import UserError
 
 
@@ -23,11 +23,10 @@ def board_(results: Path, out: Path | None, svg: Path | None, *, paper: bool) ->
     """Build the board of everything in a store."""
     from discbench.results import board
     from discbench.results.store import Store
-    from discbench.values.cells import hashes
 
-    with told() as tasks:
-        store = Store(results, hashes(tasks))
-        _give(board.build(store.results(), store.probes(), tasks), out, svg, paper=paper)
+    with offered() as there:
+        store = Store(results, there.rows)
+        _give(board.build(store.results(), store.probes(), there.suites, there.said), out, svg, paper=paper)
 
 
 def _give(made: dict[str, Any], out: Path | None, svg: Path | None, *, paper: bool) -> None:
@@ -59,8 +58,8 @@ def site_(source: Path, out: Path, *, figures: bool | None) -> None:
     """Write the board as a static site that opens from a file, without a network."""
     from discbench.site import pages
 
-    with told() as tasks:
-        _build(pages.read(source, tasks), out, figures=figures)
+    with offered() as there:
+        _build(pages.read(source, there.rows, there.suites, there.said), out, figures=figures)
 
 
 def _build(board: dict[str, Any], out: Path, *, figures: bool | None) -> None:
@@ -88,10 +87,9 @@ def compare_(one: str, other: str, results: Path, init: str, *, as_json: bool) -
     from discbench.results import board, boardtext
     from discbench.results.compare import compare
     from discbench.results.store import Store
-    from discbench.values.cells import hashes
 
-    with told() as tasks:
-        held = list(Store(results, hashes(tasks)).results())
+    with offered() as there:
+        held = list(Store(results, there.rows).results())
         draws = {result["id"]: result["resampled"] for result in held if result["status"] == "finished"}
         found = compare(board.build(held), one, other, init, draws)
         if as_json:

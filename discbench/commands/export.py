@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import click
 
 from discbench.commands.options import DIRECTORY
-from discbench.commands.stored import told
+from discbench.commands.stored import offered
 from discbench.errors import UserError, did_you_mean
 from discbench.exports.formats import FORMATS, SHOWS_MARKS, files_of
 
@@ -30,13 +30,12 @@ def export_(
     """Write a store's results in another project's format; the same store gives the same bytes."""
     from discbench.exports.selection import select
     from discbench.results.store import Store
-    from discbench.values.cells import hashes
 
     if form not in FORMATS:
         raise UserError(f"no format {form!r}{did_you_mean(form, FORMATS, 'there are ' + ', '.join(FORMATS))}")
-    with told() as tasks:
+    with offered() as there:
         chosen = select(
-            Store(results, hashes(tasks)),
+            Store(results, there.rows),
             recipe=recipe,
             marked=allow_marked,
             whole_only=form not in SHOWS_MARKS,

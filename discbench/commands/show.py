@@ -1,13 +1,18 @@
 """Plans and task lists as terminal text."""
 
 import shutil
+from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from discbench.data import rowcache
+from discbench.plugins.suites import Part, Suite
+from discbench.values.cells import steps_of
 from discbench.values.measurement import Probe
+from discbench.values.recipes import as_record, recipe_for
 from discbench.values.types import Dataset, Task
 from discbench.words.terminal import Terminal
 
@@ -171,3 +176,53 @@ def probe_record(probe: Probe) -> Record:
         "identical": dict(probe.identical),
         "as_published": probe.as_published,
     }
+
+
+def suite_record(suite: Suite, tasks: dict[str, Task], directory: Path | None) -> Record:
+    """Return a suite as JSON, with what it costs a checkpoint as far as sizes are known."""
+    cells, steps, tokens, unknown = 0, 0, 0, []
+    for part in suite.parts:
+        for name in part.tasks:
+            cells += part.seeds * len(part.inits)
+            each = [_cost(tasks[name], part, init, directory) if name in tasks else None for init in part.inits]
+            if None in each:
+                unknown.append(name)
+            steps += part.seeds * sum(cost[0] for cost in each if cost)
+            tokens += part.seeds * sum(cost[1] for cost in each if cost)
+    return {**suite.record, "id": suite.id, "cells": cells, "steps": steps, "tokens": tokens, "unknown": unknown}
+
+
+def _cost(task: Task, part: Part, init: str, directory: Path | None) -> tuple[int, int] | None:
+    """Return the steps and the tokens of one cell; None where the sizes of its rows are not known."""
+    note = rowcache.summary(task, directory) or {}
+    sizes = note.get("sizes") or task.dataset.sizes
+    length = note.get("mean_symbols") or task.max_symbols or getattr(task.mapping, "max_tokens", None)
+    if not sizes or not length:
+        return None
+    rows = min(sizes[0], part.take[0]) if part.take else sizes[0]
+    recipe = as_record(recipe_for(part.recipe, init, {}))
+    steps = steps_of(rows, recipe)
+    return steps, int(steps * min(rows, recipe["batch"]) * (length + 2))
+
+
+def suites(records: list[Record], out: Console) -> None:
+    """Print one line a suite."""
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for name in ("suite", "tasks", "cells", "steps", "tokens", "about"):
+        table.add_column(name, justify="right" if name in {"tasks", "cells", "steps", "tokens"} else "left")
+    for row in records:
+        count = sum(len(part["tasks"]) for part in row["parts"])
+        more = "+" if row["unknown"] else ""
+        table.add_row(
+            row["id"],
+            str(count),
+            str(row["cells"]),
+            f"{row['steps']:,}{more}",
+            f"{row['tokens']:,}{more}",
+            row["about"],
+        )
+    out.print(table)
+    for row in records:
+        if row["unknown"]:
+            out.print(f"+ {row['id']}: not counted, since their sizes are not known here: {', '.join(row['unknown'])}")
+    out.print("cells, steps and tokens of training for one checkpoint and its controls")

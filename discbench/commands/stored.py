@@ -3,12 +3,15 @@
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 import click
 
 from discbench.errors import ExitCode
 from discbench.plugins import registry
+from discbench.plugins.suites import Suite
+from discbench.values.cells import hashes
 
 
 def tell_faults(faults: list[str]) -> None:
@@ -17,14 +20,27 @@ def tell_faults(faults: list[str]) -> None:
         click.echo(f"error: {fault}", err=True)
 
 
+@dataclass(frozen=True, slots=True)
+class Offered:
+    """What the installed plugins say of stores."""
+
+    rows: dict[str, str | None]
+    """Task id -> the SHA-256 that it names for its rows."""
+    suites: tuple[Suite, ...]
+    said: dict[str, dict[str, Any]]
+    """Task id -> what it says of itself."""
+
+
 @contextmanager
-def told() -> Iterator[dict[str, dict[str, Any]]]:
-    """Give what each installed task says of itself by its id; a broken plugin is told, and ends the command so.
+def offered() -> Iterator[Offered]:
+    """Give what the installed plugins say of stores; a broken plugin is told, and ends the command so.
 
     Cells of its tasks keep the marks that they were stored with.
     """
     faults: list[str] = []
-    found = registry.told_tasks(faults)
+    manager = registry.plugins(faults=faults)
+    said = registry.told_tasks(faults, manager)
+    found = Offered(hashes(said), tuple(registry.suites(manager, faults).values()), said)
     tell_faults(faults)
     yield found
     if faults:

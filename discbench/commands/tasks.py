@@ -39,6 +39,25 @@ def tasks(patterns: tuple[str, ...], data_dir: Path | None, *, as_json: bool) ->
 
 
 @click.command()
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@own_option("data_dir")
+def suites(data_dir: Path | None, *, as_json: bool) -> None:
+    """List suites: what a place on the board is made of, and what it costs a checkpoint."""
+    faults: list[str] = []
+    manager = registry.plugins(faults=faults)
+    tasks_, found = registry.tasks(manager, faults), registry.suites(manager, faults)
+    tell_faults(faults)
+    by_id = {task.id: task for task in tasks_.values()}
+    records = [show.suite_record(suite, by_id, data_directory(data_dir)) for suite in found.values()]
+    if as_json:
+        click.echo(json.dumps(records, indent=1))
+    else:
+        show.suites(records, show.console())
+    if faults:
+        sys.exit(int(ExitCode.PLUGIN))
+
+
+@click.command()
 def models() -> None:
     """List the checkpoints that are shipped with the package."""
     for name, path in builtins().items():

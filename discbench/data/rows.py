@@ -144,7 +144,13 @@ def _targets(task: Task, rows: Sequence[Row]) -> NDArray[Any]:
 
 
 def chosen(
-    count: int, limit: int | None, fraction: float, seed: int, *, numbers: NDArray[np.int64] | None = None
+    count: int,
+    limit: int | None,
+    fraction: float,
+    seed: int,
+    *,
+    numbers: NDArray[np.int64] | None = None,
+    take: int | None = None,
 ) -> NDArray[np.int64]:
     """Return which of `count` rows to keep, as places in their canonical order: a share, then at most `limit` of them.
 
@@ -156,7 +162,10 @@ def chosen(
         fraction: Share of them, above 0 and at most 1.
         seed: Of the draw.
         numbers: The rows' own (count,), to take those with the least numbers instead of a draw.
+        take: At most so many, the first in their canonical order, that of their hashes: the same for all seeds.
     """
+    if take is not None:
+        return np.arange(min(count, take), dtype=np.int64)
     keep = max(1, int(fraction * count)) if fraction < 1 else count
     if limit is not None:
         keep = min(keep, limit)

@@ -10,7 +10,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from pathlib import Path
@@ -124,7 +124,7 @@ def _bury(worker: Worker, crew: list[Worker], place: Place, watch: Watch) -> Non
         stored = {
             "format": FORMAT,
             "id": cell.id,
-            "cell": asdict(cell),
+            "cell": cell.record,
             "task": {},
             "status": "failed",
             "cause": cause,

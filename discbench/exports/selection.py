@@ -123,6 +123,7 @@ def words(way: Record) -> list[str]:
     """Return what distinguishes a way of running a checkpoint, in a few words."""
     cut = [f"{way['fraction']:g} of train ({way['subset']})"] * (way["fraction"] < 1)
     cut += [f"limit {way['limit']}"] * (way["limit"] is not None)
+    cut += ["at most " + "/".join(map(str, way["take"] or ())) + " rows"] * bool(way["take"])
     held = [f"mapping seed {way['mapping_seed']}"] * (way["mapping_seed"] is not None)
     moved = ["specials moved"] * bool(way["map_specials"])
     return [

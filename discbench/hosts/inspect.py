@@ -198,6 +198,9 @@ def offer(ours: Ours) -> Callable[..., Task]:
         if ours.dataset.source:
             _or_tell(lambda: _rows_at_hand(ours, options))
         count = options.pop("seeds")
+        if options.get("suite"):
+            suites = registry.suites(registry.plugins())
+            count = _or_tell(lambda: registry.suite(options["suite"], suites)).seeds_of(ours.id)
         return Task(
             dataset=MemoryDataset([_sample(ours, seed) for seed in range(count)], name=ours.name),
             solver=finetuned(Sweeps(ours.name, options)),

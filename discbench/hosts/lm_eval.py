@@ -132,11 +132,14 @@ class SeedTask(Task):
             config: Of the stub: `task`, and in `metadata` the model's arguments, of which `seeds` says how many
                 documents there are.
         """
-        known = registry.tasks(registry.plugins())
+        manager = registry.plugins()
+        known = registry.tasks(manager)
         (self.ours,) = registry.select([config["task"]], known)
         self._mixed = self.ours.discipline in seeds.disciplines_with_errors(known.values())
         metadata = dict(config.get("metadata") or {})
         self.seeds = whole("seeds", metadata.get("seeds") or SEEDS)
+        if metadata.get("suite"):
+            self.seeds = registry.suite(str(metadata["suite"]), registry.suites(manager)).seeds_of(self.ours.id)
         # Task.__init__ would make a configuration for text generation and warn of what it lacks
         self._config = TaskConfig(task=self.ours.name, output_type=REQUEST, num_fewshot=0, metadata=metadata)
         self._filters = [build_filter_ensemble("none", [("take_first", None)])]

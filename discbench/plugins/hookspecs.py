@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pluggy
 
 if TYPE_CHECKING:
+    from discbench.plugins.suites import Suite
     from discbench.values.jobs import Executor
     from discbench.values.measurement import Probe
     from discbench.values.types import Corpus, Task
@@ -19,6 +20,11 @@ hookimpl = pluggy.HookimplMarker("discbench")
 @hookspec
 def discbench_tasks() -> "list[Task]":  # type: ignore[empty-body]
     """Return the tasks that this plugin offers; called once, when tasks are looked up."""
+
+
+@hookspec
+def discbench_suites() -> "list[Suite]":  # type: ignore[empty-body]
+    """Return the suites that this plugin offers; called once, when suites are looked up."""
 
 
 @hookspec

@@ -21,7 +21,7 @@ T = TypeVar("T")
 GIVEN = "given from Python"
 """The plugin name of tasks and probes that are values."""
 BUILTINS = {
-    **{name: f"discbench.tasks.{name}" for name in ("chem", "dna", "formal", "glue", "music", "protein")},
+    **{name: f"discbench.tasks.{name}" for name in ("chem", "dna", "formal", "glue", "music", "protein", "suites")},
     "probes": "discbench.probes.builtin",
     "executors": "discbench.executors.builtin",
     "corpora": "discbench.pretraining.artificial",

@@ -17,10 +17,11 @@ from typing import Any, TypeVar
 
 import pluggy
 
-from discbench.errors import NoSuchName, PluginError, did_you_mean
+from discbench.errors import NoSuchName, PluginError, UserError, did_you_mean
 from discbench.plugins import hookspecs
 from discbench.plugins.isolation import BUILTINS, GIVEN, Installed, guarded, installed, misfit, tell, way_out
-from discbench.values.cells import all_said
+from discbench.plugins.suites import Suite
+from discbench.values.cells import all_said, hashes
 from discbench.values.jobs import Executor
 from discbench.values.measurement import Probe
 from discbench.values.types import Corpus, Task
@@ -182,9 +183,33 @@ def tasks(manager: pluggy.PluginManager, faults: list[str] | None = None) -> dic
     return {name: found[name][1] for name in sorted(found)}
 
 
-def told_tasks(faults: list[str]) -> dict[str, dict[str, Any]]:
+def suites(manager: pluggy.PluginManager, faults: list[str] | None = None) -> dict[str, Suite]:
+    """Return all suites by name, in the order of their names."""
+    found = offers(manager, "discbench_suites", Suite, faults)
+    return {name: found[name][1] for name in sorted(found)}
+
+
+def suite(name: str, known: dict[str, Suite]) -> Suite:
+    """Return the suite of that name, or name and version.
+
+    Raises:
+        NoSuchName: There is none of that name.
+        UserError: It is installed in another version.
+    """
+    found = one(name.split("@", maxsplit=1)[0], known, "suite")
+    if name not in {found.name, found.id}:
+        raise UserError(f"--suite {name}: the installed one is {found.id}")
+    return found
+
+
+def told_tasks(faults: list[str], manager: pluggy.PluginManager | None = None) -> dict[str, dict[str, Any]]:
     """Return what each installed task says of itself (`cells.said`), by task id; what is broken goes to `faults`."""
-    return all_said(tasks(plugins(faults=faults), faults).values())
+    return all_said(tasks(manager or plugins(faults=faults), faults).values())
+
+
+def named_rows(faults: list[str], manager: pluggy.PluginManager | None = None) -> dict[str, str | None]:
+    """Return the SHA-256 that each installed task names for its rows, by task id; what is broken goes to `faults`."""
+    return hashes(told_tasks(faults, manager))
 
 
 def probes(manager: pluggy.PluginManager, faults: list[str] | None = None) -> dict[str, Probe]:

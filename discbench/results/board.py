@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from discbench.errors import StoreError
+from discbench.plugins.suites import Suite
 from discbench.results import curves, headline, probetext, stats, taskcards
 from discbench.results.headline import Record
 from discbench.values.cells import Cell
@@ -24,8 +25,17 @@ WAY = tuple(name for name in headline.WAY if name not in {"mapping_seed", "marks
 """What a cell shares with all cells of one way of running a checkpoint, as the cell itself says it."""
 
 
-def build(results: Iterable[Record], probes: Iterable[Record] = (), said: Mapping[str, Record] | None = None) -> Record:
-    """Return the board of these results of cells and of probes; `said` is what tasks say of themselves, by id."""
+def build(
+    results: Iterable[Record],
+    probes: Iterable[Record] = (),
+    suites: Iterable[Suite] = (),
+    said: Mapping[str, Record] | None = None,
+) -> Record:
+    """Return the board of these results of cells and of probes, with a table for each suite that has runs here.
+
+    `said` is what tasks say of themselves (`cells.said`), by id.
+    """
+    results = list(results)
     together: dict[str, list[Record]] = defaultdict(list)
     for result in results:
         together[json.dumps(_key(result), sort_keys=True)].append(result)
@@ -42,16 +52,33 @@ def build(results: Iterable[Record], probes: Iterable[Record] = (), said: Mappin
         "version": VERSION,
         "entries": entries,
         "checkpoints": headline.checkpoints(entries),
+        "suites": tables(suites, results),
         "variance": _variance(together),
         "probes": probetext.records(probes),
-        "tasks": taskcards.cards((r for members in together.values() for r in members), entries, said or {}),
+        "tasks": taskcards.cards(results, entries, said or {}),
     }
+
+
+def tables(suites: Iterable[Suite], results: Iterable[Record]) -> list[Record]:
+    """Return the table of each suite that has any of its runs among the results."""
+    held = list(results)
+    return [table for suite in suites if (table := _suite(suite, held))["checkpoints"]]
+
+
+def _suite(suite: Suite, results: list[Record]) -> Record:
+    """Return a suite's table."""
+    together: dict[str, list[Record]] = defaultdict(list)
+    for result in filter(suite.holds, results):
+        together[json.dumps({**_key(result), "take": None}, sort_keys=True)].append(result)
+    entries = [_entry({**json.loads(key), "marks": [], "mapping_seed": None}, together[key]) for key in together]
+    return headline.suite(suite.record, sorted(entries, key=_place))
 
 
 def shown(board: Record) -> Record:
     """Return a board as it is printed and drawn: every checkpoint by a name that tells it from the others on it."""
     sides = [side for result in board["probes"] for side in probetext.sides(result)]
-    held = (*board["entries"], *board["checkpoints"], *sides)
+    ranked = [row for suite in board.get("suites", []) for row in suite["checkpoints"]]
+    held = (*board["entries"], *board["checkpoints"], *ranked, *sides)
     names = told_apart((of["checkpoint"], of["revision"]) for of in held)
 
     def named(rows: list[Record]) -> list[Record]:
@@ -60,6 +87,7 @@ def shown(board: Record) -> Record:
     return {
         **board,
         **{part: named(board[part]) for part in ("entries", "checkpoints", "variance")},
+        "suites": [{**suite, "checkpoints": named(suite["checkpoints"])} for suite in board.get("suites", [])],
         "probes": probetext.renamed(board["probes"], names),
     }
 
@@ -73,7 +101,7 @@ def _place(entry: Record) -> str:
 def _key(result: Record) -> Record:
     cell = result["cell"]
     names = (*WAY, "task", "rows", "specials")
-    said = {**cell, "recipe": cell["recipe"]["name"], "changed": changes(cell)}
+    said = {"take": None, **cell, "recipe": cell["recipe"]["name"], "changed": changes(cell)}
     return {name: said[name] for name in names}
 
 

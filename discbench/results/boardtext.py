@@ -37,6 +37,8 @@ def board(record: Record, out: Console, *, paper: bool = False) -> None:
     _table_if_any(_variance(record), out)
     probetext.table(record["probes"], out)
     _headlines(record, out)
+    for table in record.get("suites", []):
+        suite(table, out)
 
 
 def _table_if_any(table: Table, out: Console) -> None:
@@ -69,6 +71,8 @@ def way_of(entry: Record) -> str:
     parts += [f"{field}={value}" for field, value in entry["changed"].items()]
     if entry["limit"]:
         parts.append(f"limit {entry['limit']}")
+    if entry["take"]:
+        parts.append("at most " + "/".join(map(str, entry["take"])) + " rows")
     if entry["fraction"] < 1:
         parts.append(f"{entry['fraction']:g} of train, {entry['subset']}")
     return ", ".join(parts)
@@ -233,6 +237,38 @@ def _headlines(record: Record, out: Console) -> None:
                 f"{missing}{marked}{_rank(row)}{shares(row)}",
             )
         )
+
+
+def suite(table: Record, out: Console) -> None:
+    """Print a suite's table: ranks, adaptability, disciplines; then who lacks what."""
+    names = sorted({name for row in table["checkpoints"] for name in row["disciplines"]})
+    out.print(Text.assemble("\n", (f"suite {table['id']}", "bold"), f"  {table['about']}"))
+    shown = _table("checkpoint", "rank (95 %)", "adaptability\n95 % over seeds and test rows", *names)
+    for row in sorted(table["checkpoints"], key=lambda r: (not r["complete"], -(r["adaptability"] or 0.0))):
+        rank = row["rank"]
+        place = f"{rank['place']} ({rank['low']} to {rank['high']})" if rank else NONE
+        value = NONE if row["adaptability"] is None else f"{row['adaptability']:+.3f}"
+        both = f" {bounds(row['both'])}" if row["both"] else ""
+        cells = [f"{row['disciplines'][n]:+.3f}" if n in row["disciplines"] else NONE for n in names]
+        shown.add_row(row["checkpoint"], place if row["complete"] else "incomplete", f"{value}{both}", *cells)
+    out.print(shown)
+    for row in table["checkpoints"]:
+        if row["missing"]:
+            out.print(f"{row['checkpoint']} lacks {lacking(row['missing'])}")
+
+
+def lacking(missing: Record) -> str:
+    """Return what a checkpoint lacks in a suite, in words."""
+    told = []
+    for task, inits in missing.items():
+        alike = {tuple(seeds) for seeds in inits.values()}
+        parts = [f"{init} seed {', '.join(map(str, seeds))}" for init, seeds in inits.items()]
+        told.append(
+            f"{task} ({'; '.join(parts)})"
+            if len(alike) > 1 or len(inits) == 1
+            else f"{task} ({' and '.join(inits)}, seed {', '.join(map(str, *alike))})"
+        )
+    return ", ".join(told)
 
 
 def shares(row: Record) -> str:

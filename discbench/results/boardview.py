@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from discbench.errors import NoSuchName, UserError, did_you_mean
 from discbench.plugins import registry
+from discbench.plugins.suites import Suite
 from discbench.results import board
 from discbench.results.board import init_order
 from discbench.results.store import Result, Store
@@ -58,14 +59,18 @@ class Board:
         cls,
         results: Iterable[Result],
         probes: Iterable[Result] = (),
+        suites: Iterable[Suite] = (),
         *,
         tasks: Iterable[Task] = (),
         trained: int = 0,
         kept: int = 0,
     ) -> Self:
-        """Build the board of these results of cells and of probes; `tasks` are those that it tells of."""
+        """Build the board of these results of cells and of probes, with a table for each of the suites.
+
+        `tasks` are those that it tells of.
+        """
         held = tuple(results)
-        return cls(board.build(held, probes, all_said(tasks)), held, trained, kept)
+        return cls(board.build(held, probes, suites, all_said(tasks)), held, trained, kept)
 
     @classmethod
     def read(cls, results: str | Path = "results") -> Self:
@@ -75,11 +80,12 @@ class Board:
             StoreError: It is no store, or a result in it was altered.
         """
         faults: list[str] = []
-        tasks = registry.tasks(registry.plugins(faults=faults), faults).values()
+        manager = registry.plugins(faults=faults)
+        tasks = registry.tasks(manager, faults).values()
         store = Store(Path(results), hashes(all_said(tasks)))
         for fault in faults:
             warnings.warn(f"{fault}; its cells keep the marks that they were stored with", stacklevel=2)
-        return cls.of(store.results(), store.probes(), tasks=tasks)
+        return cls.of(store.results(), store.probes(), registry.suites(manager, faults).values(), tasks=tasks)
 
     @property
     def cells(self) -> list[Cell]:

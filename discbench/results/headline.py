@@ -13,7 +13,7 @@ from discbench.values.checkpoints import told_apart
 Record = dict[str, Any]
 WAY = (
     "checkpoint", "revision", "mapping", "map_specials", "mapping_seed", "recipe", "changed", "fraction", "subset",
-    "limit", "marks",
+    "limit", "take", "marks",
 )  # fmt: skip
 
 
@@ -39,6 +39,53 @@ def checkpoints(entries: list[Record]) -> list[Record]:
     for row in rows:
         row.pop("by_seed")
     return rows
+
+
+def suite(asked: Record, entries: list[Record]) -> Record:
+    """Return the table of one suite: a row for each checkpoint with any of its runs, complete ones ranked.
+
+    Args:
+        asked: The suite, as `Suite.record` gives it.
+        entries: Of results that are its runs only; its parts' ways are taken for one.
+    """
+    together: dict[tuple[str, str], list[Record]] = defaultdict(list)
+    for entry in entries:
+        if not entry["checkpoint"].startswith("baseline:"):
+            together[entry["checkpoint"], entry["revision"]].append(entry)
+    rows = [_standing(asked, *together[key]) for key in sorted(together)]
+    names = told_apart((e["checkpoint"], e["revision"]) for e in entries)
+    _rank([row for row in rows if row["complete"] and row["adaptability"] is not None], names)
+    for row in rows:
+        row.pop("by_seed")
+    return {**asked, "id": f"{asked['name']}@{asked['version']}", "checkpoints": rows}
+
+
+def _standing(asked: Record, *entries: Record) -> Record:
+    """Return a checkpoint's row in a suite's table."""
+    by_task = {entry["task"]: entry for entry in entries}
+    missing = {
+        task: lacks
+        for part in asked["parts"]
+        for task in part["tasks"]
+        if (lacks := _lacks(part, by_task[task]["inits"] if task in by_task else {}))
+    }
+    whole = [entry for entry in entries if entry["task"] not in missing and not entry["about"]["control"]]
+    names = {"checkpoint": entries[0]["checkpoint"], "revision": entries[0]["revision"]}
+    found = _headline(names, whole, set())
+    inits = {entry["task"]: entry["inits"] for entry in entries}
+    return {
+        **found,
+        "missing": missing,
+        "complete": not missing,
+        "rates": {task: {init: column["lr"] for init, column in of.items()} for task, of in sorted(inits.items())},
+    }
+
+
+def _lacks(part: Record, inits: Record) -> Record:
+    """Return init -> seeds of a part that no finished cell has."""
+    wanted = [str(seed) for seed in range(part["seeds"])]
+    lacks = {i: [int(s) for s in wanted if s not in inits.get(i, {"scores": {}})["scores"]] for i in part["inits"]}
+    return {init: seeds for init, seeds in lacks.items() if seeds}
 
 
 def _without_checkpoint(way: str) -> str:

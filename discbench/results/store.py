@@ -10,7 +10,6 @@ import os
 import re
 import tempfile
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict
 from itertools import islice
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -107,7 +106,7 @@ class Store:
 
     def path(self, cell: Cell) -> Path:
         """Return where the cell's result is, or would be."""
-        return self.root / place(asdict(cell))
+        return self.root / place(cell.record)
 
     def lock(self, cell: Cell) -> FileLock:
         """Return the lock that whoever runs the cell holds."""

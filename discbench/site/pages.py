@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from discbench.errors import StoreError, UserError
+from discbench.plugins.suites import Suite
 from discbench.results import board as boards
 from discbench.results import published
 from discbench.results.store import Store, write_whole
 from discbench.site import picture, views
-from discbench.values.cells import hashes
 
 Record = dict[str, Any]
 HERE = Path(__file__).parent
@@ -21,20 +21,27 @@ FIGURES_UP_TO = 100
 """With more checkpoints no charts are drawn unless they are asked for: each takes about a twentieth of a second."""
 
 
-def read(source: Path, said: Mapping[str, Record] | None = None) -> Record:
+def read(
+    source: Path,
+    named: Mapping[str, str | None] | None = None,
+    suites: tuple[Suite, ...] = (),
+    said: Mapping[str, Record] | None = None,
+) -> Record:
     """Return the board of a results store, or of a directory that holds a leaderboard.json.
 
     Args:
         source: The directory.
-        said: What tasks say of themselves (`cells.said`), by id: of a store, whose marks and tasks they tell.
+        named: As of `Store`.
+        suites: Of which a store's board has tables.
+        said: What tasks say of themselves (`cells.said`), by id, for a store's board.
 
     Raises:
         UserError: Neither is there, or the file is of another version.
     """
     path = source / "leaderboard.json"
     if not path.is_file():
-        store = Store(source, hashes(said or {}))
-        made = boards.build(store.results(), store.probes(), said) if source.is_dir() else {}
+        store = Store(source, named)
+        made = boards.build(store.results(), store.probes(), suites, said) if source.is_dir() else {}
         if not made.get("entries") and not made.get("probes"):
             raise UserError(
                 f"--from {str(source)!r} holds no results; give a store, or a directory with leaderboard.json"

@@ -6,7 +6,7 @@ from typing import Any
 
 from discbench.results import published
 from discbench.results.board import init_order
-from discbench.results.boardtext import way_of
+from discbench.results.boardtext import lacking, way_of
 from discbench.results.headline import WAY, adaptability, counted
 from discbench.results.leaktext import notes, with_sign
 from discbench.site import charts, facts
@@ -88,6 +88,7 @@ def index(board: Record) -> Record:
         "ways": sorted({row["way"] for row in rows}),
         "tasks": [{"name": t, "file": task_file(t)} for t in sorted({e["task"] for e in board["entries"]})],
         "baselines": sorted({(e["checkpoint"], checkpoint_file(e["checkpoint"], e["revision"])) for e in baselines}),
+        "suites": [_suite(table) for table in board.get("suites", [])],
         "ranks": charts.ranks(rows) if any(row["rank"] for row in rows) and len(rows) <= FIRST_ROWS else None,
     }
 
@@ -116,6 +117,27 @@ def _row(row: Record, board: Record, disciplines: list[str]) -> Record:
         "marks": row["marks"],
         "missing": row["missing"],
     }
+
+
+def _suite(table: Record) -> Record:
+    """Return a suite's table: complete checkpoints first, by adaptability."""
+    disciplines = sorted({name for row in table["checkpoints"] for name in row["disciplines"]})
+    rows = [
+        {
+            **row,
+            "file": checkpoint_file(row["checkpoint"], row["revision"]),
+            "by": [row["disciplines"].get(name) for name in disciplines],
+            "lacks": lacking(row["missing"]),
+        }
+        for row in table["checkpoints"]
+    ]
+    rows.sort(key=lambda row: (not row["complete"], -(row["adaptability"] or 0.0), row["checkpoint"]))
+    parts = [
+        f"{', '.join(part['tasks'])}: {', '.join(part['inits'])}, {part['seeds']} seeds, mapping {part['mapping']},"
+        f" recipe {part['recipe']}" + (f", at most {'/'.join(map(str, part['take']))} rows" if part["take"] else "")
+        for part in table["parts"]
+    ]
+    return {**table, "disciplines": disciplines, "rows": rows, "made": parts}
 
 
 def _adaptability(entries: list[Record], init: str) -> float | None:

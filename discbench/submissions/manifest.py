@@ -128,6 +128,7 @@ def _command(cells: list[Record], mapping_seed: int | None, names: dict[tuple[st
     if cell["fraction"] < 1:
         words += ["--fraction", str(cell["fraction"]), "--subset", cell.get("subset", "drawn")]
     words += [] if cell["limit"] is None else ["--limit", str(cell["limit"])]
+    words += ["--take", ",".join(map(str, cell["take"]))] if "take" in cell else []
     return shlex.join(words)
 
 

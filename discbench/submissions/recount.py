@@ -95,6 +95,8 @@ def kept(cell: Record, split: str, count: int, numbers: Array | None = None) -> 
 
     What is returned is shared, and not to be changed.
     """
+    if "take" in cell:
+        return rows.chosen(count, None, 1.0, 0, take=cell["take"][rows.SPLITS.index(split)])
     if split != "train":
         return _chosen(count, cell["limit"], 1.0, cell["seed"])
     if cell["subset"] == "first" and numbers is not None:
@@ -168,6 +170,8 @@ def _check_types(schema: Any, task: Task) -> None:  # noqa: ANN401 - pyarrow is 
 
 def counts(record: Record, sizes: tuple[int, int, int]) -> Found:
     """Check how many rows of each split were used."""
+    if all(size <= most for size, most in zip(sizes, record["cell"].get("take", (0, 0, 0)), strict=True)):
+        yield "counts", "it takes all rows of every split, and then no number of them is named"
     for split, size in zip(rows.SPLITS, sizes, strict=True):
         wanted = len(kept(record["cell"], split, size))
         if record["counts"][split] != wanted:

@@ -52,7 +52,8 @@ class Baselines:
     def _run(self, cell: Record, task: Task, loaded: rows.Loaded) -> tuple[Any, dict[str, dict[str, float]]]:
         from discbench.training import baselines, score
 
-        key = repr([cell[name] for name in ("checkpoint", "task", "rows", "fraction", "subset", "limit", "seed")])
+        fields = ("checkpoint", "task", "rows", "fraction", "subset", "limit", "take", "seed")
+        key = repr([cell.get(name) for name in fields])
         if key not in self._ran:
             whole = {name: getattr(loaded, name) for name in rows.SPLITS}
             splits = [split.take(kept(cell, n, len(split), split.numbers)) for n, split in whole.items()]

@@ -1,7 +1,7 @@
 """Names become cells: the list of runs that an evaluation consists of, and what each will cost."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +24,11 @@ def rows_of(task: Task, directory: Path | None) -> str | None:
 
 
 def cells(
-    checkpoints: Sequence[Checkpoint], tasks: Sequence[Task], rows: dict[str, str], request: Request
+    checkpoints: Sequence[Checkpoint],
+    tasks: Sequence[Task],
+    rows: dict[str, str],
+    request: Request,
+    sizes: dict[str, tuple[int, ...] | None] | None = None,
 ) -> list[Cell]:
     """Return all cells, seed by seed so that a sweep that is cut off has whole comparisons.
 
@@ -33,6 +37,7 @@ def cells(
         tasks: Selected from the registry.
         rows: Task name -> SHA-256 of its rows.
         request: The rest.
+        sizes: Task name -> rows of its splits, as far as they are known; who takes as many takes all.
 
     Raises:
         PluginError: A task says of itself what no result can hold.
@@ -60,6 +65,7 @@ def cells(
             recipe=_for_task(recipes[init], task),
             changed=changed,
             specials=dict(checkpoint.specials),
+            take=_take(request, (sizes or {}).get(task.name)),
         )
         for seed in request.seeds
         for mapping_seed in request.mapping_seeds or (seed,)
@@ -72,8 +78,15 @@ def cells(
     return [_checked(cell) for cell in named.values()]
 
 
+def _take(request: Request, sizes: tuple[int, ...] | None) -> list[int] | None:
+    """Return how many rows of each split are taken; None where that is all: such a cell is the one of whole splits."""
+    if request.take is None or (sizes and all(size <= most for size, most in zip(sizes, request.take, strict=True))):
+        return None
+    return list(request.take)
+
+
 def _of_baseline(cell: Cell) -> Cell:
-    return replace(cell, **of_baseline(asdict(cell)))
+    return replace(cell, **of_baseline(cell.record))
 
 
 def _checked(cell: Cell) -> Cell:
@@ -82,7 +95,7 @@ def _checked(cell: Cell) -> Cell:
     Raises:
         UserError: It cannot: its checkpoint has a name that no terminal should print, for example.
     """
-    wrong = cell_fault(asdict(cell))
+    wrong = cell_fault(cell.record)
     if wrong:
         raise UserError(f"{printable(cell.words)} cannot be run: {wrong}; NAME=PATH gives a directory another name")
     return cell
@@ -115,6 +128,7 @@ def work(cell: Cell, task: Task, directory: Path | None) -> Work:
         return Work(None, None, None)
     rows = max(1, int(sizes[0] * cell.fraction)) if cell.fraction < 1 else sizes[0]
     rows = min(rows, cell.limit) if cell.limit else rows
+    rows = min(rows, cell.take[0]) if cell.take else rows
     if cell.init == NOTHING:
         return Work(rows, 0, 0)
     steps = steps_of(rows, cell.recipe)

@@ -74,20 +74,31 @@ def prepare(
     tasks = registry.select(patterns, registry.tasks(manager))
     found = [locate(name, specials, trust_remote_code=trust_remote_code) for name in models]
     found, notes = _known_apart(found)
-    rows = {}
+    rows, counted = {}, {}
     for task in tasks:
         sha256, sizes = _rows(task, directory, load=load, unverified=unverified)
-        rows[task.name] = sha256
+        rows[task.name], counted[task.name] = sha256, sizes
         if load and request.subset == "first" and request.fraction < 1:
             numbers_of(task, rowcache.load(task, directory, unverified=unverified).train)
         notes += _limit_note(task, sizes, request)
     made = Sweep(
         checkpoints={c.id: c for c in found},
         tasks={task.id: task for task in tasks},
-        cells=plan.cells(found, tasks, rows, request),
+        cells=plan.cells(found, tasks, rows, request, counted),
         notes=tuple(notes),
     )
     return replace(made, notes=(*notes, *_reach_notes(made, directory, unverified=unverified))) if load else made
+
+
+def joined(sweeps: Sequence[Sweep]) -> Sweep:
+    """Return several sweeps as one; a cell of two of them is run once."""
+    cells = {cell.id: cell for sweep in sweeps for cell in sweep.cells}
+    return Sweep(
+        checkpoints={name: found for sweep in sweeps for name, found in sweep.checkpoints.items()},
+        tasks={name: task for sweep in sweeps for name, task in sweep.tasks.items()},
+        cells=list(cells.values()),
+        notes=tuple(dict.fromkeys(note for sweep in sweeps for note in sweep.notes)),
+    )
 
 
 def _reach_notes(sweep: Sweep, directory: Path | None, *, unverified: bool) -> list[str]:

@@ -2,7 +2,6 @@
 
 import platform
 import time
-from dataclasses import asdict
 from datetime import UTC, datetime
 from functools import cache
 from importlib.metadata import version
@@ -65,7 +64,7 @@ def _processor() -> str:
 
 def head(cell: Cell, task: Task) -> Result:
     """Return what a result says of its cell and task."""
-    return {"format": FORMAT, "id": cell.id, "cell": asdict(cell), "task": facts(task)}
+    return {"format": FORMAT, "id": cell.id, "cell": cell.record, "task": facts(task)}
 
 
 def failure(error: Exception) -> Result:

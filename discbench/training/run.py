@@ -323,6 +323,8 @@ class Bench:
         return to_text_inputs(tokenizer, split, table, vocabulary, keep)
 
     def _keep(self, cell: Cell, task: Task, name: str, split: rows.Encoded) -> Any:  # noqa: ANN401
+        if cell.take is not None:
+            return rows.chosen(len(split), None, 1.0, 0, take=cell.take[rows.SPLITS.index(name)])
         if name != "train":
             return rows.chosen(len(split), cell.limit, 1.0, cell.seed)
         numbers = rows.numbers_of(task, split) if cell.subset == "first" else None

@@ -11,7 +11,7 @@ from typing import IO, Any, ParamSpec, TypeVar
 
 from discbench.errors import UserError
 from discbench.values.cells import Request
-from discbench.values.given import changes, data_directory, listed, mapping_seeds, names, seeds_of
+from discbench.values.given import changes, data_directory, listed, mapping_seeds, names, seeds_of, taken
 from discbench.values.mapping import KINDS
 from discbench.values.measurement import Probe
 from discbench.values.recipes import RECIPES, recipe_for
@@ -81,12 +81,14 @@ class Evaluation(Surroundings):
     )
     tasks: str | Task | Sequence[str | Task] = _asked(
         (),
-        "Names, globs or disciplines, commas between.",
+        "Names, globs or disciplines, commas between; with --suite some of its tasks, by default all.",
         "words",
-        required=True,
         python="Names, globs or disciplines; a `Task` made on the spot is a task as well.",
     )
     _: KW_ONLY
+    suite: str | None = _asked(
+        None, "Run what this suite is made of; `discbench suites` lists them. It says all that is compared.", "text"
+    )
     inits: str | Sequence[str] = _asked(INITS, "Of pretrained, scratch, reembedded, frozen.", "words", commas=True)
     seeds: int | Sequence[int] = _asked(
         3, "How many seeds, from 0.", "whole", python="How many seeds, from 0; or which."
@@ -119,6 +121,13 @@ class Evaluation(Surroundings):
         "drawn", "Which share: drawn for each seed, or the first rows by their publisher's numbers.", "text"
     )
     limit: int | None = _asked(None, "At most so many rows of every split; such scores are marked.", "whole")
+    take: str | Sequence[int] = _asked(
+        "",
+        "At most so many train, validation and test rows, the first by their hashes, as suites do; not marked.",
+        "wholes",
+        metavar="TRAIN,VALID,TEST",
+        commas=True,
+    )
     workers: int | None = _asked(
         None,
         "Cells at once; by default as many as the machine carries. 0: in this process, as torchrun needs it.",
@@ -178,6 +187,7 @@ class Evaluation(Surroundings):
             map_specials=self.map_specials,
             fraction=self.fraction,
             subset=self.subset,
+            take=taken(self.take),
         )
         for init in made.inits:
             recipe_for(made.recipe, init, made.overrides)
@@ -292,6 +302,8 @@ def asking(kind: Callable[Given, Asked]) -> Callable[[Callable[[Asked], Answer]]
         order = [own.parameters[f.name] for f in asked]
         returns = inspect.signature(answer).return_annotation
         needed = [p.replace(default=inspect.Parameter.empty) for p in order if p.name in {"model", "tasks"}]
+        if "suite" in own.parameters:
+            needed[1:] = [own.parameters["tasks"]]
         bound = own.replace(
             parameters=[*needed, *(p for p in order if p.name not in {"model", "tasks"})], return_annotation=returns
         )

@@ -12,7 +12,7 @@ from discbench.values.checkpoints import SPECIALS, told_apart
 from discbench.values.mapping import KINDS, RandomTable, TextTable
 from discbench.values.recipes import CHECKS, LATER, Recipe
 from discbench.values.types import NAME, Classes, Task
-from discbench.words.forms import Decimal, Either, Fields, Maybe, OneOf, Text, Whole, fault, forms_of
+from discbench.words.forms import Decimal, Either, Fields, Maybe, OneOf, Row, Text, Whole, fault, forms_of
 from discbench.words.names import one_line, printable
 
 NOTHING = "none"
@@ -56,16 +56,25 @@ class Cell:
     `recipes.LATER` are left out: `recipes.changes` tells them from the recipe."""
     specials: dict[str, int]
     """Special ids given by the user, if any."""
+    take: list[int] | None = None
+    """Train, validation and test rows, the first by their hashes, the same for every seed. None for all, and then it is
+    left out of the record: so cells of before and those of now are one."""
 
     @property
     def canonical(self) -> str:
         """The cell as JSON with sorted keys and no spaces."""
-        return json.dumps(asdict(self), sort_keys=True, separators=(",", ":"))
+        return json.dumps(self.record, sort_keys=True, separators=(",", ":"))
+
+    @property
+    def record(self) -> dict[str, Any]:
+        """The cell as JSON holds it."""
+        found = asdict(self)
+        return found if self.take is not None else {name: value for name, value in found.items() if name != "take"}
 
     @property
     def id(self) -> str:
         """The first 16 digits of the SHA-256 of the canonical JSON."""
-        return cell_id(asdict(self))
+        return cell_id(self.record)
 
     @property
     def words(self) -> str:
@@ -98,28 +107,29 @@ RECIPE = forms_of(Recipe)
 """The forms of a recipe's fields."""
 ALWAYS = {name: form for name, form in RECIPE.items() if name not in LATER}
 """Of those that every recipe has had."""
-CELL = Fields(
-    forms_of(
-        Cell,
-        checkpoint=Text(pattern="[^./][^/]*(/[^./][^/]*)*"),
-        revision=Text(100),
-        task=Text(pattern=f"{NAME.pattern}@[1-9][0-9]{{0,8}}"),
-        rows=SHA256,
-        mapping=OneOf((*KINDS, NOTHING)),
-        init=OneOf((*INITS, NOTHING)),
-        fraction=Decimal(5e-324, 1.0),
-        subset=OneOf(SUBSETS),
-        limit=Maybe(Whole(1, 10**8)),
-        recipe=Either(
-            "name",
-            NOTHING,
-            Fields({"name": OneOf((NOTHING,)), "lr": OneOf((None,))}),
-            Fields(ALWAYS, {name: RECIPE[name] for name in LATER}),
-        ),
-        changed=Fields({}, {name: form for name, form in ALWAYS.items() if name != "name"}),
-        specials=Fields({}, dict.fromkeys(SPECIALS, Whole(0, 2**31 - 1))),
-    )
+TAKE = Row((Whole(1, 10**8),) * 3)
+_FORMS = forms_of(
+    Cell,
+    checkpoint=Text(pattern="[^./][^/]*(/[^./][^/]*)*"),
+    revision=Text(100),
+    task=Text(pattern=f"{NAME.pattern}@[1-9][0-9]{{0,8}}"),
+    rows=SHA256,
+    mapping=OneOf((*KINDS, NOTHING)),
+    init=OneOf((*INITS, NOTHING)),
+    fraction=Decimal(5e-324, 1.0),
+    subset=OneOf(SUBSETS),
+    limit=Maybe(Whole(1, 10**8)),
+    recipe=Either(
+        "name",
+        NOTHING,
+        Fields({"name": OneOf((NOTHING,)), "lr": OneOf((None,))}),
+        Fields(ALWAYS, {name: RECIPE[name] for name in LATER}),
+    ),
+    changed=Fields({}, {name: form for name, form in ALWAYS.items() if name != "name"}),
+    specials=Fields({}, dict.fromkeys(SPECIALS, Whole(0, 2**31 - 1))),
+    take=TAKE,
 )
+CELL = Fields({name: form for name, form in _FORMS.items() if name != "take"}, {"take": TAKE})
 """The form of a cell as JSON: exactly what `Cell` writes."""
 
 
@@ -139,6 +149,8 @@ def _cell_faults(record: dict[str, Any]) -> Iterator[str]:
         yield "$.cell: a baseline has neither a mapping nor a recipe, and a seed only where that draws its rows"
     if record["fraction"] == 1 and record["subset"] != SUBSETS[0]:
         yield f"$.cell.subset: all rows are taken, so {SUBSETS[0]!r} was expected, not {record['subset']!r}"
+    if "take" in record and (record["limit"] is not None or record["fraction"] != 1):
+        yield "$.cell.take: rows are taken by hash, or a share or a limit of them is drawn, not both"
     for name, before in LATER.items():
         if name in record["recipe"] and record["recipe"][name] == before:
             yield f"$.cell.recipe.{name}: {before!r} is left out, since it is what all cells did before"
@@ -179,6 +191,8 @@ class Request:
     """Crossed with the seeds; empty for the run's own seed, as in the paper."""
     map_specials: bool | None = None
     """None for each task's own way."""
+    take: tuple[int, int, int] | None = None
+    """At most so many train, validation and test rows, the first by their hashes."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "fraction", float(self.fraction))  # 1 and 1.0 are one share, and one cell
@@ -195,6 +209,8 @@ class Request:
             )
         if self.subset not in SUBSETS:
             raise NoSuchName(f"no subset {self.subset!r}; there are {', '.join(SUBSETS)}")
+        if self.take is not None and (self.limit is not None or self.fraction < 1):
+            raise UserError("--take and --limit or --fraction: rows are taken by hash or drawn, not both; give one")
         if not self.seeds:
             raise UserError("--seeds 0: no seed, no cell; give 1 or more")
 

@@ -52,6 +52,21 @@ def device_of(given: str | None) -> str:
     return given or ("cuda" if there else "cpu")
 
 
+def taken(given: str | Sequence[int]) -> tuple[int, int, int] | None:
+    """Return how many train, validation and test rows are taken, or None where nothing is given.
+
+    Raises:
+        UserError: Other than three whole numbers from 1.
+    """
+    if not given:
+        return None
+    parts = given.split(",") if isinstance(given, str) else list(given)
+    found = [int(part) for part in parts if str(part).strip().isdigit()]
+    if len(parts) != 3 or len(found) != 3 or min(found) < 1:  # noqa: PLR2004 - splits
+        raise UserError(f"--take {given!r}: three whole numbers from 1 were expected, such as 1024,256,1024")
+    return found[0], found[1], found[2]
+
+
 def names(given: str | Sequence[str]) -> tuple[str, ...]:
     """Return names, given in a list or with commas between, once each."""
     parts = given.split(",") if isinstance(given, str) else given

@@ -408,7 +408,7 @@ def test_an_argument_that_does_not_exist():
     with pytest.raises(NoSuchName) as error:
         keywords({"recpe": "quick"})
 
-    assert str(error.value).startswith("no argument 'recpe'; did you mean 'recipe'? there are inits, seeds, ")
+    assert str(error.value).startswith("no argument 'recpe'; did you mean 'recipe'? there are suite, inits, seeds, ")
 
 
 @pytest.mark.parametrize(

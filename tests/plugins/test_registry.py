@@ -76,7 +76,7 @@ def test_a_misspelt_hook_is_told_with_the_hooks_there_are():
 
     assert refusal(("rna", plugin(discbench_task=discbench_task))) == (
         "plugin 'rna' (discbench_rna) implements unknown hook 'discbench_task'; hooks are discbench_cell_finished,"
-        " discbench_corpora, discbench_executors, discbench_probes, discbench_tasks; set DISCBENCH_BLOCK=rna to run without it"
+        " discbench_corpora, discbench_executors, discbench_probes, discbench_suites, discbench_tasks; set DISCBENCH_BLOCK=rna to run without it"
     )
 
 
@@ -129,7 +129,7 @@ def test_every_hook_is_documented_and_says_when_it_is_called():
     from discbench.plugins import hookspecs
 
     hooks = [f for name, f in vars(hookspecs).items() if name.startswith("discbench_")]
-    assert 5 == len(hooks)
+    assert 6 == len(hooks)
     assert all("called" in hook.__doc__ for hook in hooks)
     assert "discbench" == hookspec.project_name
 

@@ -6,38 +6,12 @@ import math
 import jsonschema
 import numpy as np
 import pytest
+from boards import NOTE, leaking, pairs, record, way
 from scipy.stats import ttest_rel
 
 from discbench.results import board, stats
 from discbench.results.boardview import Board
 from discbench.results.leaktext import notes
-from discbench.values.cells import cell_id
-
-
-def record(score, init="pretrained", seed=0, task="protein.stability", checkpoint="m", status="finished", **fields):
-    marks = fields.pop("marks", [])
-    specialist = fields.pop("specialist", None)
-    cell = {
-        "checkpoint": checkpoint, "revision": "r", "task": f"{task}@1", "rows": "0" * 64, "mapping": "random",
-        "mapping_seed": seed, "map_specials": False, "init": init, "seed": seed, "fraction": 1.0, "subset": "drawn", "limit": None,
-        "recipe": {"name": "paper", "lr": 1e-5}, "changed": {}, "specials": {}, **fields,
-    }  # fmt: skip
-    about = {
-        "name": task, "discipline": task.split(".")[0], "metric": "spearman", "higher_is_better": True, "chance": 0.0,
-        "ceiling": None, "control": False, "specialist": specialist,
-    }  # fmt: skip
-    return {
-        "format": 1, "id": cell_id(cell), "cell": cell, "task": about, "status": status, "marks": marks,
-        "scores": {"test": {"spearman": score}, "validation": {"spearman": score}}, "collapsed": False,
-    }  # fmt: skip
-
-
-def pairs(gains, control=0.5, **fields):
-    return [
-        r
-        for seed, gain in enumerate(gains)
-        for r in (record(control, "scratch", seed, **fields), record(control + gain, "pretrained", seed, **fields))
-    ]
 
 
 def test_gain_is_the_mean_of_paired_differences():
@@ -138,22 +112,6 @@ def test_the_board_fits_its_schema_and_does_not_depend_on_the_order_of_results()
 
     jsonschema.validate(json.loads(board.to_bytes(made)), json.loads(board.SCHEMA.read_text()))
     assert board.to_bytes(made) == board.to_bytes(board.build(results[::-1]))
-
-
-def way(near, rows=160, **fields):
-    part = {"rows": rows, "near": near, "same_label": 0.871, "correlation": None}
-    about = {"by": "stretch", "length": 20, "what": "share 20 symbols with a train row", "apart": "dna.splice-grouped"}
-    return {**about, "validation": part, "test": part, **fields}
-
-
-def leaking(copies, **fields):
-    return [{**result, "dataset": {"copies": copies}} for result in pairs([0.1, 0.2, 0.3], **fields)]
-
-
-NOTE = (
-    "\N{DAGGER} dna.splice@1: 19 % of test rows share 20 symbols with a train row, 87 % of them with its label"
-    " (dna.splice-grouped keeps these on one side)"
-)
 
 
 def test_a_known_leak_is_told_below_the_scores_of_its_task_and_keeps_nothing_out_of_means():

@@ -3,10 +3,10 @@
 import json
 
 import pytest
+from boards import pairs, record
 from click.testing import CliRunner
 from scipy.stats import ttest_rel
 from stores import completed
-from test_board import pairs, record
 
 from discbench.cli import cli
 from discbench.errors import NoSuchName, UserError

@@ -4,8 +4,8 @@ import json
 
 import jsonschema
 import pytest
+from boards import pairs, record
 from stores import by_id, rows_of, tasks, write
-from test_board import pairs, record
 
 from discbench.plugins import registry
 from discbench.results import board
@@ -25,7 +25,7 @@ def results(tmp_path_factory):
 
 
 def told(results, said=None):
-    return {card["task"]: card for card in board.build(results, (), said)["tasks"]}
+    return {card["task"]: card for card in board.build(results, said=said)["tasks"]}
 
 
 def trivial(name, score, task="protein.stability", **fields):
@@ -94,16 +94,16 @@ def test_results_made_before_labels_were_recorded_give_a_board_without_them(resu
 
 def test_the_cards_have_the_schemas_form_and_one_order(results):
     said = all_said(by_id().values())
-    made = board.build(results, (), said)
+    made = board.build(results, said=said)
 
     jsonschema.validate(json.loads(board.to_bytes(made)), json.loads(board.SCHEMA.read_text()))
-    assert board.to_bytes(made) == board.to_bytes(board.build(results[::-1], (), dict(reversed(said.items()))))
+    assert board.to_bytes(made) == board.to_bytes(board.build(results[::-1], said=dict(reversed(said.items()))))
 
 
 def test_python_and_the_command_line_tell_the_same_of_a_task(tmp_path):
     write(tmp_path, ("formal.factor",), seeds=(0,), overrides={"epochs": "0.1"})
 
-    made = board.build(Store(tmp_path).results(), (), registry.told_tasks([]))
+    made = board.build(Store(tmp_path).results(), said=registry.told_tasks([]))
     assert Board.read(tmp_path).to_json().encode() == board.to_bytes(made)
 
 

@@ -7,9 +7,9 @@ import shutil
 from pathlib import Path
 
 import pytest
+from boards import NOTE, leaking, pairs, way
 from click.testing import CliRunner
 from stores import by_id, write
-from test_board import NOTE, leaking, pairs, way
 
 from discbench.cli import cli
 from discbench.results import board
@@ -156,7 +156,7 @@ def test_a_tasks_page_tells_the_task_and_hostile_words_stay_text(page, tmp_path)
     said = {**all_said(by_id().values())["formal.factor@1"], "license": HOSTILE, "classes": [HOSTILE, "with"]}
     write(tmp_path / "store", ("formal.factor",), seeds=(0,), overrides={"epochs": "0.1"})
     made = board.build(
-        Store(tmp_path / "store").results(), (), {"formal.factor@1": {**said, "symbols": 5, "alphabet": [*"abc", " "]}}
+        Store(tmp_path / "store").results(), said={"formal.factor@1": {**said, "symbols": 5, "alphabet": [*"abc", " "]}}
     )
     site.build(made, tmp_path / "site")
     page.goto(f"file://{tmp_path}/site/{views.task_file('formal.factor@1')}")

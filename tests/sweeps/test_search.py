@@ -3,8 +3,8 @@
 import json
 
 import pytest
+from boards import record
 from click.testing import CliRunner
-from test_board import record
 
 from discbench.cli import cli
 from discbench.errors import UserError
