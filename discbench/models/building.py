@@ -17,7 +17,7 @@ from discbench.errors import CheckpointError
 from discbench.models.families import check_ends, head_of, padding_of, set_padding
 from discbench.models.tables import token_tables
 from discbench.models.tokenizing import around, check_ids, reads, unread
-from discbench.values import hub
+from discbench.values import snapshot
 from discbench.values.checkpoints import Checkpoint
 from discbench.values.content import check_all_used
 from discbench.values.mapping import Vocabulary
@@ -68,14 +68,11 @@ def load_config(checkpoint: Checkpoint) -> Any:  # noqa: ANN401 - transformers' 
 
 
 def _place(checkpoint: Checkpoint, *, weights: bool = False) -> str:
-    """Return the directory that a checkpoint is read from; a hub's is fetched, its weights when they are needed.
-
-    transformers is given no hub id: it takes a file that the hub does not hand over for one that the checkpoint lacks,
-    and a model without its tokenizer has another mapping.
-    """
+    """Return the directory that a checkpoint is read from; a hub's is fetched, its weights when they are needed."""
     if checkpoint.local:
         return checkpoint.location
-    return str(hub.fetch(checkpoint.location, checkpoint.revision, weights=weights, unreached=checkpoint.unreached))
+    identity, commit = checkpoint.location, checkpoint.revision
+    return str(snapshot.fetch(identity, commit, weights=weights, unreached=checkpoint.unreached))
 
 
 def _unreadable(checkpoint: Checkpoint, error: BaseException) -> CheckpointError:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from discbench.errors import CheckpointError, NoSuchName, did_you_mean
-from discbench.values import hub
+from discbench.values import hub, hubclient
 from discbench.values.content import check_merged, check_weights, content_sha256
 
 BUILTIN = Path(__file__).parents[1] / "builtin"
@@ -56,9 +56,9 @@ class Checkpoint:
     @property
     def note(self) -> str:
         """What the user should know of how it was found: it may be behind the hub, and nobody asked for that."""
-        if not self.unreached or hub.offline():
+        if not self.unreached or hubclient.offline():
             return ""
-        taken = f"commit {self.revision[: hub.DIGITS]} is taken, the last that the hub cache saw"
+        taken = f"commit {self.revision[: hubclient.DIGITS]} is taken, the last that the hub cache saw"
         return f"{self.name}: {self.unreached}, so {taken}"
 
     @property
@@ -243,7 +243,7 @@ def _hub(name: str) -> tuple[str, str, str, bool, str]:
     if not HUB_ID.fullmatch(identity):
         raise CheckpointError(f"model {name!r} is neither a directory, nor builtin:NAME, nor a Hugging Face id")
     commit, unreached = hub.resolve(identity, revision or "main")
-    check_merged(hub.names(identity, commit), identity)
+    check_merged(hubclient.names(identity, commit), identity)
     return identity, identity, commit, False, unreached
 
 

@@ -3,6 +3,7 @@
 Both are processes to the client: `url` is what HF_ENDPOINT names. A wire may stand before a hub, and be cut.
 """
 
+import contextlib
 import hashlib
 import json
 import os
@@ -39,7 +40,9 @@ class Answer(BaseHTTPRequestHandler):
         path = self.path.partition("?")[0]
         if self.server.status:
             return self.send(self.server.status, b"", {}, body)
-        if (found := re.fullmatch(r"/api/models/([\w.-]+/[\w.-]+)(?:/(revision|tree|refs|commits)(?:/([^?]+))?)?", path)) is not None:
+        if (
+            found := re.fullmatch(r"/api/models/([\w.-]+/[\w.-]+)(?:/(revision|tree|refs|commits)(?:/([^?]+))?)?", path)
+        ) is not None:
             return self.tell(*found.groups(), body)
         found = re.fullmatch(r"/([\w.-]+/[\w.-]+)/resolve/([^/]+)/(.+)", path)
         return self.file(*found.groups(), body) if found else self.refuse(404, "RepoNotFound", body)
@@ -59,7 +62,9 @@ class Answer(BaseHTTPRequestHandler):
             told = {"title": "", "message": "", "authors": [{"user": "a"}], "date": "2024-01-01T00:00:00.000Z"}
             return self.say([{"id": c, **told} for c in reversed(repository["commits"])], body)
         if question == "tree":
-            return self.say([{"type": "file", "path": n, "size": len(f), "oid": etag(f)} for n, f in files.items()], body)
+            return self.say(
+                [{"type": "file", "path": n, "size": len(f), "oid": etag(f)} for n, f in files.items()], body
+            )
         return self.say({"id": identity, "sha": commit, "siblings": [{"rfilename": n} for n in files]}, body)
 
     def file(self, identity, revision, name, body):
@@ -115,7 +120,7 @@ class Server(ThreadingHTTPServer):
 class Small:
     """A hub of our own: repositories are dicts of files."""
 
-    def __init__(self, folder):
+    def __init__(self):
         self.server = Server(("127.0.0.1", 0), Answer)
         self.server.repositories, self.server.asked, self.server.status = {}, [], 0
         self.url = f"http://127.0.0.1:{self.server.server_port}"
@@ -125,7 +130,9 @@ class Small:
         """Add a commit of files (a folder) to a branch; return its 40 digits."""
         kept = {"commits": {}, "branches": {}, "tags": {}, "access": access}
         repository = self.server.repositories.setdefault(identity, kept)
-        held = {path.relative_to(files).as_posix(): path.read_bytes() for path in Path(files).rglob("*") if path.is_file()}
+        held = {
+            path.relative_to(files).as_posix(): path.read_bytes() for path in Path(files).rglob("*") if path.is_file()
+        }
         told = json.dumps([len(repository["commits"]), sorted((n, etag(f)) for n, f in held.items())])
         commit = hashlib.sha1(told.encode()).hexdigest()
         repository["commits"][commit] = held
@@ -179,7 +186,9 @@ class Olah:
         """Run git in a repository; return what it says."""
         who = ["-c", "user.name=a", "-c", "user.email=a@b.c", "-c", "init.defaultBranch=main"]
         folder = self.mirrors / "models" / identity
-        return subprocess.run(["git", *who, *words], cwd=folder, check=True, capture_output=True, text=True).stdout.strip()
+        return subprocess.run(
+            ["git", *who, *words], cwd=folder, check=True, capture_output=True, text=True
+        ).stdout.strip()
 
     def commit(self, identity, files, *, branch="main"):
         """Add a commit of files (a folder) to a branch; return its 40 digits."""
@@ -234,26 +243,22 @@ class Wire:
 
     def carry(self, source, target, counted):
         """Pass bytes on; those from the hub are counted."""
-        try:
+        with contextlib.suppress(OSError):
             while (some := source.recv(16384)) and self.left > 0:
                 self.left -= len(some) * counted
                 target.sendall(some)
-        except OSError:
-            pass
         if self.left <= 0:
             self.stop()
         for end in (source, target):
-            with_shutdown(end)
+            hang_up(end)
 
     def stop(self):
         """Cut it."""
-        with_shutdown(self.near)
+        hang_up(self.near)
 
 
-def with_shutdown(end):
+def hang_up(end):
     """Close a socket at which another thread may wait."""
-    try:
+    with contextlib.suppress(OSError):
         end.shutdown(socket.SHUT_RDWR)
-    except OSError:
-        pass
     end.close()
