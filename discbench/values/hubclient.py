@@ -60,13 +60,7 @@ def told(identity: str, revision: str) -> Iterator[None]:
     Raises:
         CheckpointError: No such model or revision, or one that may not be read.
     """
-    from huggingface_hub.errors import (
-        EntryNotFoundError,
-        GatedRepoError,
-        HfHubHTTPError,
-        RepositoryNotFoundError,
-        RevisionNotFoundError,
-    )
+    from huggingface_hub.errors import GatedRepoError, RepositoryNotFoundError, RevisionNotFoundError
 
     try:
         yield
@@ -79,10 +73,21 @@ def told(identity: str, revision: str) -> Iterator[None]:
         ) from None
     except (RepositoryNotFoundError, RevisionNotFoundError):
         raise _absent(identity, revision) from None
-    except HfHubHTTPError as error:
-        if error.response.status_code != HTTPStatus.NOT_FOUND or isinstance(error, EntryNotFoundError):
+    except Exception as error:
+        if _answered(error) != HTTPStatus.NOT_FOUND:
             raise
         raise _absent(identity, revision) from None
+
+
+def _answered(error: BaseException | None) -> int | None:
+    """Return the status with which the hub refused a revision; None if it gave no answer, or lacked but a file."""
+    from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
+
+    if isinstance(error, LocalEntryNotFoundError):  # the client has looked into its cache meanwhile
+        return _answered(error.__cause__)
+    if not isinstance(error, HfHubHTTPError) or "/resolve/" in str(error.response.url):
+        return None
+    return int(error.response.status_code)
 
 
 def _absent(identity: str, revision: str) -> CheckpointError:

@@ -36,10 +36,10 @@ class Answer(BaseHTTPRequestHandler):
         """Say nothing."""
 
     def answer(self, *, body):
-        self.server.asked.append(self.path)
         path = self.path.partition("?")[0]
-        if self.server.status:
-            return self.send(self.server.status, b"", {}, body)
+        status = self.server.statuses.get(path.rpartition("/")[2], self.server.status)
+        if status:
+            return self.send(status, b"", {}, body)
         if (
             found := re.fullmatch(r"/api/models/([\w.-]+/[\w.-]+)(?:/(revision|tree|refs|commits)(?:/([^?]+))?)?", path)
         ) is not None:
@@ -122,7 +122,7 @@ class Small:
 
     def __init__(self):
         self.server = Server(("127.0.0.1", 0), Answer)
-        self.server.repositories, self.server.asked, self.server.status = {}, [], 0
+        self.server.repositories, self.server.status, self.server.statuses = {}, 0, {}
         self.url = f"http://127.0.0.1:{self.server.server_port}"
         threading.Thread(target=self.server.serve_forever, daemon=True).start()
 
