@@ -17,8 +17,7 @@ from discbench.errors import CheckpointError
 from discbench.models.families import check_ends, head_of, padding_of, set_padding
 from discbench.models.tables import token_tables
 from discbench.models.tokenizing import around, check_ids, reads, unread
-from discbench.values import snapshot
-from discbench.values.checkpoints import Checkpoint
+from discbench.values.checkpoints import Checkpoint, directory_of
 from discbench.values.content import check_all_used
 from discbench.values.mapping import Vocabulary
 
@@ -54,7 +53,7 @@ def load_config(checkpoint: Checkpoint) -> Any:  # noqa: ANN401 - transformers' 
     """
     from transformers import AutoConfig, AutoModelForSequenceClassification
 
-    place = _place(checkpoint)
+    place = directory_of(checkpoint)
     try:
         config = AutoConfig.from_pretrained(place, trust_remote_code=checkpoint.trust_remote_code)
     except Exception as error:
@@ -65,14 +64,6 @@ def load_config(checkpoint: Checkpoint) -> Any:  # noqa: ANN401 - transformers' 
             " give an encoder or decoder of text such as BERT, RoBERTa or GPT-2"
         )
     return config
-
-
-def _place(checkpoint: Checkpoint, *, weights: bool = False) -> str:
-    """Return the directory that a checkpoint is read from; a hub's is fetched, its weights when they are needed."""
-    if checkpoint.local:
-        return checkpoint.location
-    identity, commit = checkpoint.location, checkpoint.revision
-    return str(snapshot.fetch(identity, commit, weights=weights, unreached=checkpoint.unreached))
 
 
 def _unreadable(checkpoint: Checkpoint, error: BaseException) -> CheckpointError:
@@ -88,7 +79,7 @@ def load_tokenizer(checkpoint: Checkpoint) -> Any | None:  # noqa: ANN401 - tran
     """Return the checkpoint's tokenizer, or None if it has no usable one."""
     from transformers import AutoTokenizer
 
-    place = _place(checkpoint)
+    place = directory_of(checkpoint)
     try:
         tokenizer = AutoTokenizer.from_pretrained(place, trust_remote_code=checkpoint.trust_remote_code)
     except Exception:  # noqa: BLE001 - tokenizers raises it bare for an unusable vocabulary
@@ -245,7 +236,7 @@ def _pretrained(checkpoint: Checkpoint, config: Any, seed: int) -> tuple[Any, se
     """Return the model, and the names of the weights that the checkpoint brought, its head not among them."""
     from transformers import AutoModelForSequenceClassification
 
-    place = _place(checkpoint, weights=True)
+    place = directory_of(checkpoint, weights=True)
     try:
         model, info = AutoModelForSequenceClassification.from_pretrained(
             place,

@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from discbench.errors import CheckpointError, NoSuchName, did_you_mean
-from discbench.values import hub, hubclient
 from discbench.values.content import check_merged, check_weights, content_sha256
+from discbench.values.hub import client, commits, snapshot
 
 BUILTIN = Path(__file__).parents[1] / "builtin"
 MAJORITY, KMER = "baseline:majority", "baseline:kmer"
@@ -56,9 +56,9 @@ class Checkpoint:
     @property
     def note(self) -> str:
         """What the user should know of how it was found: it may be behind the hub, and nobody asked for that."""
-        if not self.unreached or hubclient.offline():
+        if not self.unreached or client.offline():
             return ""
-        taken = f"commit {self.revision[: hubclient.DIGITS]} is taken, the last that the hub cache saw"
+        taken = f"commit {self.revision[: client.DIGITS]} is taken, the last that the hub cache saw"
         return f"{self.name}: {self.unreached}, so {taken}"
 
     @property
@@ -238,12 +238,24 @@ def check_unchanged(checkpoint: Checkpoint) -> None:
         )
 
 
+def directory_of(checkpoint: Checkpoint, *, weights: bool = False) -> str:
+    """Return the directory that a checkpoint is read from; a hub's is fetched, its weights when they are needed.
+
+    Raises:
+        CheckpointError: The hub refuses or is lost, or not all of the checkpoint is here and the hub cannot be asked.
+    """
+    if checkpoint.local:
+        return checkpoint.location
+    identity, commit = checkpoint.location, checkpoint.revision
+    return str(snapshot.fetch(identity, commit, weights=weights, unreached=checkpoint.unreached))
+
+
 def _hub(name: str) -> tuple[str, str, str, bool, str]:
-    identity, _, revision = name.partition("@")
+    identity, _, asked = name.partition("@")
     if not HUB_ID.fullmatch(identity):
         raise CheckpointError(f"model {name!r} is neither a directory, nor builtin:NAME, nor a Hugging Face id")
-    commit, unreached = hub.resolve(identity, revision or "main")
-    check_merged(hubclient.names(identity, commit), identity)
+    commit, unreached = commits.resolve(identity, asked or "main")
+    check_merged(client.names(identity, commit), identity)
     return identity, identity, commit, False, unreached
 
 

@@ -228,14 +228,12 @@ def test_a_hub_in_trouble_is_one_line_and_its_cache_is_taken(small, machine):
 
 FETCH = """
 import json, sys
-from pathlib import Path
 from discbench.errors import CheckpointError
-from discbench.values import hub, snapshot
-from discbench.values.checkpoints import locate
+from pathlib import Path
+from discbench.values.checkpoints import directory_of, locate
 for name in sys.argv[1:]:
     try:
-        found = locate(name)
-        folder = snapshot.fetch(found.location, found.revision, weights=True)
+        folder = Path(directory_of(locate(name), weights=True))
     except CheckpointError as error:
         print(json.dumps(str(error)))
     else:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from discbench.errors import CheckpointError
 from discbench.values.content import BESIDE, WEIGHTS, WHOLE_OR_SHARDED, check_merged, check_weights, shards
-from discbench.values.hubclient import DIGITS, bring, missed, offline, told
+from discbench.values.hub.client import DIGITS, bring, missed, offline, told
 
 TOKENIZERS = ("tokenizer*", "vocab*", "merges*", "*.model", "spiece*")
 """Names of files that a tokenizer is read from."""

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from discbench.errors import CheckpointError, did_you_mean
 from discbench.values.content import check_merged
-from discbench.values.hubclient import DIGITS, bring, cached, missed, offline, told
+from discbench.values.hub.client import DIGITS, bring, cached, missed, offline, told
 
 COMMIT = re.compile(r"[0-9a-f]{40}")
 CUT = re.compile(r"[0-9a-f]{7,39}")
