@@ -6,7 +6,7 @@ DISCBENCH_DATA ?= $(if $(wildcard ../shared/data),$(abspath ../shared/data))
 export DISCBENCH_DATA
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-slow lint bench docs plugins check leaderboard families clean
+.PHONY: help demo test test-slow hub lint bench docs plugins check leaderboard families clean
 
 help: ## print this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
@@ -20,6 +20,9 @@ test: $(VENV)/test.stamp ## install, then run the tests
 
 test-slow: $(VENV)/test.stamp ## the tests that take minutes each
 	$(BIN)/python -m pytest -m slow
+
+hub: $(VENV)/hub.stamp ## the tests of the model hub once more, with olah on the loopback address (three minutes)
+	$(BIN)/python -m pytest -rs -m slow tests/hub
 
 lint: $(VENV)/test.stamp ## style and types
 	$(BIN)/ruff check .
@@ -59,6 +62,11 @@ $(VENV)/run.stamp: pyproject.toml constraints.txt | $(VENV)/bin/python
 $(VENV)/test.stamp: pyproject.toml constraints.txt | $(VENV)/bin/python
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[test]'
 	@touch $@ $(VENV)/run.stamp
+
+$(VENV)/hub.stamp: tests/hub/requirements.txt $(VENV)/test.stamp # apart: it wants an older psutil than the tests
+	$(PYTHON) -m venv $(VENV)/hub
+	$(VENV)/hub/bin/python -m pip install --quiet --disable-pip-version-check -r tests/hub/requirements.txt
+	@touch $@
 
 $(VENV)/docs.stamp: pyproject.toml constraints.txt | $(VENV)/bin/python
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[docs]'

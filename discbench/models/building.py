@@ -17,8 +17,8 @@ from discbench.errors import CheckpointError
 from discbench.models.families import check_ends, head_of, padding_of, set_padding
 from discbench.models.tables import token_tables
 from discbench.models.tokenizing import around, check_ids, reads, unread
-from discbench.values.checkpoints import Checkpoint
-from discbench.values.content import check_all_used, check_merged
+from discbench.values.checkpoints import Checkpoint, directory_of
+from discbench.values.content import check_all_used
 from discbench.values.mapping import Vocabulary
 
 Init = Literal["pretrained", "scratch", "reembedded", "frozen"]
@@ -53,10 +53,9 @@ def load_config(checkpoint: Checkpoint) -> Any:  # noqa: ANN401 - transformers' 
     """
     from transformers import AutoConfig, AutoModelForSequenceClassification
 
-    if not checkpoint.local and find_adapter(checkpoint):
-        check_merged({"adapter_config.json"}, checkpoint.name)
+    place = directory_of(checkpoint)
     try:
-        config = AutoConfig.from_pretrained(checkpoint.location, **_where(checkpoint))
+        config = AutoConfig.from_pretrained(place, trust_remote_code=checkpoint.trust_remote_code)
     except Exception as error:
         raise _unreadable(checkpoint, error) from error
     if type(config) not in AutoModelForSequenceClassification._model_mapping and not checkpoint.trust_remote_code:  # noqa: SLF001
@@ -65,18 +64,6 @@ def load_config(checkpoint: Checkpoint) -> Any:  # noqa: ANN401 - transformers' 
             " give an encoder or decoder of text such as BERT, RoBERTa or GPT-2"
         )
     return config
-
-
-def find_adapter(checkpoint: Checkpoint) -> str | None:
-    """Return where the hub's copy of a checkpoint has the configuration of an adapter, if it has one."""
-    from transformers.utils.peft_utils import find_adapter_config_file
-
-    return find_adapter_config_file(checkpoint.location, revision=checkpoint.revision)
-
-
-def _where(checkpoint: Checkpoint) -> dict[str, Any]:
-    place = {} if checkpoint.local else {"revision": checkpoint.revision}
-    return {**place, "trust_remote_code": checkpoint.trust_remote_code}
 
 
 def _unreadable(checkpoint: Checkpoint, error: BaseException) -> CheckpointError:
@@ -92,8 +79,9 @@ def load_tokenizer(checkpoint: Checkpoint) -> Any | None:  # noqa: ANN401 - tran
     """Return the checkpoint's tokenizer, or None if it has no usable one."""
     from transformers import AutoTokenizer
 
+    place = directory_of(checkpoint)
     try:
-        tokenizer = AutoTokenizer.from_pretrained(checkpoint.location, **_where(checkpoint))
+        tokenizer = AutoTokenizer.from_pretrained(place, trust_remote_code=checkpoint.trust_remote_code)
     except Exception:  # noqa: BLE001 - tokenizers raises it bare for an unusable vocabulary
         return None
     return tokenizer if reads(tokenizer) else None
@@ -248,14 +236,15 @@ def _pretrained(checkpoint: Checkpoint, config: Any, seed: int) -> tuple[Any, se
     """Return the model, and the names of the weights that the checkpoint brought, its head not among them."""
     from transformers import AutoModelForSequenceClassification
 
+    place = directory_of(checkpoint, weights=True)
     try:
         model, info = AutoModelForSequenceClassification.from_pretrained(
-            checkpoint.location,
+            place,
             config=config,
             dtype=torch.float32,
             output_loading_info=True,
             ignore_mismatched_sizes=True,
-            **_where(checkpoint),
+            trust_remote_code=checkpoint.trust_remote_code,
         )
     except Exception as error:
         raise _unreadable(checkpoint, error) from error

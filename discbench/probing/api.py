@@ -59,6 +59,8 @@ def take(asked: Probing) -> Measurements:
     probes = registry.select(asked.chosen, known, "probe") if asked.chosen else list(known.values())
     tasks = registry.select(asked.patterns, registry.tasks(manager))
     checkpoints = _checkpoints(asked)
+    for note in dict.fromkeys(checkpoint.note for checkpoint in checkpoints if checkpoint.note):
+        stream.write(f"{note}\n")
     sides = [_sides(asked, checkpoints, seed) for seed in asked.drawn]
     store = Store(asked.store)
     store.check_writable()

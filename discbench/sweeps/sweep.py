@@ -73,7 +73,9 @@ def prepare(
     """
     tasks = registry.select(patterns, registry.tasks(manager))
     found = [locate(name, specials, trust_remote_code=trust_remote_code) for name in models]
+    said = list(dict.fromkeys(checkpoint.note for checkpoint in found if checkpoint.note))
     found, notes = _known_apart(found)
+    notes = [*said, *notes]
     rows, counted = {}, {}
     for task in tasks:
         sha256, sizes = _rows(task, directory, load=load, unverified=unverified)

@@ -9,12 +9,13 @@ import json
 import re
 from collections import defaultdict
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from discbench.errors import CheckpointError, NoSuchName, did_you_mean
 from discbench.values.content import check_merged, check_weights, content_sha256
+from discbench.values.hub import client, commits, snapshot
 
 BUILTIN = Path(__file__).parents[1] / "builtin"
 MAJORITY, KMER = "baseline:majority", "baseline:kmer"
@@ -44,11 +45,21 @@ class Checkpoint:
     trust_remote_code: bool = False
     alike: bool = False
     """Whether another one of the same call has its name, so that what is said of it must say where it is."""
+    unreached: str = field(default="", compare=False)
+    """Why the hub did not say which commit it is, so that its cache did; "" if it did or had not to."""
 
     @property
     def baseline(self) -> bool:
         """Whether it is a trivial model, without vocabulary, weights or inits."""
         return self.name in BASELINES
+
+    @property
+    def note(self) -> str:
+        """What the user should know of how it was found: it may be behind the hub, and nobody asked for that."""
+        if not self.unreached or client.offline():
+            return ""
+        taken = f"commit {self.revision[: client.DIGITS]} is taken, the last that the hub cache saw"
+        return f"{self.name}: {self.unreached}, so {taken}"
 
     @property
     def id(self) -> str:
@@ -110,6 +121,7 @@ def locate(name: str, specials: dict[str, int] | None = None, *, trust_remote_co
         location=found[1],
         revision=found[2],
         local=found[3],
+        unreached=found[4],
         specials=given,
         trust_remote_code=trust_remote_code,
     )
@@ -154,11 +166,11 @@ def _place(name: str) -> tuple[str, Path] | None:
     return None
 
 
-def _baseline(name: str) -> tuple[str, str, str, bool]:
+def _baseline(name: str) -> tuple[str, str, str, bool, str]:
     if name not in BASELINES:
         known = "there are " + ", ".join(BASELINES)
         raise NoSuchName(f"no model {name!r}{did_you_mean(name, BASELINES, known)}")
-    return name, "", BASELINE_REVISION, True
+    return name, "", BASELINE_REVISION, True, ""
 
 
 def _builtin(name: str) -> Path:
@@ -189,7 +201,7 @@ def read_config(folder: Path) -> dict[str, Any]:
     return config
 
 
-def _directory(name: str, folder: Path) -> tuple[str, str, str, bool]:
+def _directory(name: str, folder: Path) -> tuple[str, str, str, bool, str]:
     check_merged({path.name for path in folder.iterdir()}, str(folder))
     config = read_config(folder)
     if "model_type" not in config and "AutoConfig" not in (config.get("auto_map") or {}):
@@ -198,7 +210,7 @@ def _directory(name: str, folder: Path) -> tuple[str, str, str, bool]:
             ' example "model_type": "bert"'
         )
     check_weights(folder)
-    return name, str(folder), revision_of(folder), True
+    return name, str(folder), revision_of(folder), True, ""
 
 
 def revision_of(folder: Path) -> str:
@@ -226,48 +238,25 @@ def check_unchanged(checkpoint: Checkpoint) -> None:
         )
 
 
-def _hub(name: str) -> tuple[str, str, str, bool]:
-    identity, _, revision = name.partition("@")
+def directory_of(checkpoint: Checkpoint, *, weights: bool = False) -> str:
+    """Return the directory that a checkpoint is read from; a hub's is fetched, its weights when they are needed.
+
+    Raises:
+        CheckpointError: The hub refuses or is lost, or not all of the checkpoint is here and the hub cannot be asked.
+    """
+    if checkpoint.local:
+        return checkpoint.location
+    identity, commit = checkpoint.location, checkpoint.revision
+    return str(snapshot.fetch(identity, commit, weights=weights, unreached=checkpoint.unreached))
+
+
+def _hub(name: str) -> tuple[str, str, str, bool, str]:
+    identity, _, asked = name.partition("@")
     if not HUB_ID.fullmatch(identity):
         raise CheckpointError(f"model {name!r} is neither a directory, nor builtin:NAME, nor a Hugging Face id")
-    commit = _commit(identity, revision or "main")
-    check_merged(_cached_files(identity, commit), identity)
-    return identity, identity, commit, False
-
-
-def _cached_files(identity: str, commit: str) -> set[str]:
-    """Return what the local hub cache has of a commit: training looks at the rest, when it loads it."""
-    from huggingface_hub.constants import HF_HUB_CACHE
-
-    snapshot = Path(HF_HUB_CACHE) / f"models--{identity.replace('/', '--')}" / "snapshots" / commit
-    return {path.name for path in snapshot.iterdir()} if snapshot.is_dir() else set()
-
-
-def _commit(identity: str, revision: str) -> str:
-    """Return the commit of a hub id: asked of the hub, else as the local hub cache last saw it."""
-    if re.fullmatch(r"[0-9a-f]{40}", revision):
-        return revision
-    from huggingface_hub import HfApi
-    from huggingface_hub.constants import HF_HUB_CACHE, HF_HUB_OFFLINE
-    from huggingface_hub.errors import RepositoryNotFoundError, RevisionNotFoundError
-
-    cause = "the hub was not asked (HF_HUB_OFFLINE)"
-    if not HF_HUB_OFFLINE:
-        try:
-            return str(HfApi().model_info(identity, revision=revision, timeout=10).sha)
-        except (RepositoryNotFoundError, RevisionNotFoundError):
-            raise CheckpointError(
-                f"no model {identity!r} with revision {revision!r} on the hub; is it spelt right, or private?"
-            ) from None
-        except Exception as error:  # noqa: BLE001 - the errors of whichever HTTP library the hub client has
-            cause = f"the hub cannot be reached ({type(error).__name__})"
-    ref = Path(HF_HUB_CACHE) / f"models--{identity.replace('/', '--')}" / "refs" / revision
-    if ref.is_file():
-        return ref.read_text(encoding="utf-8").strip()
-    raise CheckpointError(
-        f"no model {identity!r}: it is no directory here, not in the hub cache, and {cause};"
-        " give a directory, builtin:tiny, or a Hugging Face id"
-    )
+    commit, unreached = commits.resolve(identity, asked or "main")
+    check_merged(client.names(identity, commit), identity)
+    return identity, identity, commit, False, unreached
 
 
 def parse_specials(texts: tuple[str, ...]) -> dict[str, int]:

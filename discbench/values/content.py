@@ -41,7 +41,7 @@ def deciding(folder: Path) -> list[Path]:
     """Return the files that decide what a checkpoint does, sorted; folders in it count for the shards in them alone."""
     found = {path for path in folder.iterdir() if path.is_file() and not _beside(path.name)}
     for _, index in WHOLE_OR_SHARDED:
-        found |= {path for path in _shards(folder / index) if path.is_file()}
+        found |= {path for path in shards(folder / index) if path.is_file()}
     return sorted(found)
 
 
@@ -77,31 +77,36 @@ def _file_sha256(path: Path, size: int, changed: int, place: int) -> str:  # noq
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def check_weights(folder: Path) -> None:
+def check_weights(folder: Path, name: str | None = None) -> None:
     """See that a checkpoint's weights are there, every shard of them.
+
+    Args:
+        folder: Where they should be.
+        name: What the user calls the checkpoint; the folder if None.
 
     Raises:
         CheckpointError: There are none, or a shard that an index names is missing.
     """
     if not any(path for kind in WEIGHTS for path in folder.glob(kind) if not _beside(path.name)):
         raise CheckpointError(
-            f"model {str(folder)!r}: no weights (*.safetensors or *.bin) beside config.json; give a whole checkpoint"
+            f"model {name or str(folder)!r}: no weights (*.safetensors or *.bin) beside config.json; give a whole"
+            " checkpoint"
         )
     for whole, index in WHOLE_OR_SHARDED:
         if (folder / whole).is_file():
             return
-        shards = _shards(folder / index)
-        missing = [os.path.relpath(shard, folder) for shard in shards if not shard.is_file()]
+        named = shards(folder / index)
+        missing = [os.path.relpath(shard, folder) for shard in named if not shard.is_file()]
         if missing:
             raise CheckpointError(
-                f"model {str(folder)!r}: {len(missing)} of the {len(shards)} shards that {index} names are not there,"
-                f" the first is {missing[0]}; copy the whole checkpoint"
+                f"model {name or str(folder)!r}: {len(missing)} of the {len(named)} shards that {index} names are not"
+                f" there, the first is {missing[0]}; copy the whole checkpoint"
             )
-        if shards:
+        if named:
             return
 
 
-def _shards(index: Path) -> list[Path]:
+def shards(index: Path) -> list[Path]:
     """Return the files that an index of shards names; none where there is no index."""
     try:
         named = json.loads(index.read_text(encoding="utf-8"))["weight_map"].values()
