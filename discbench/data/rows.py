@@ -5,7 +5,6 @@ LMDB, in any order, hash the same and stand at the same places here.
 """
 
 import shutil
-import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +16,7 @@ from numpy.typing import NDArray
 from discbench.data.formats.opening import cache_directory
 from discbench.data.identity import SPLITS, canonical, digest
 from discbench.errors import DataError, UserError
+from discbench.values import parts
 from discbench.values.mapping import RandomTable, shuffled
 from discbench.values.types import Classes, Row, Scalar, Task
 
@@ -192,8 +192,7 @@ def describe(target: Classes | Scalar, targets: NDArray[Any]) -> dict[str, Any]:
 
 def fresh_directory(parent: Path) -> Path:
     """Return a new empty directory beside its final place, for writing whole or not at all."""
-    parent.mkdir(parents=True, exist_ok=True)
-    return Path(tempfile.mkdtemp(dir=parent))
+    return parts.begun_folder(parent)
 
 
 def replace_directory(part: Path, final: Path) -> None:

@@ -4,6 +4,7 @@ Only imports, and none that starts a thread: a copy of a process has its first t
 asked to end while it imports: it has no ears yet. So the kernel ends it with its parent; later it notices by itself.
 """
 
+import atexit
 import ctypes
 import os
 import signal
@@ -30,3 +31,4 @@ try:
     import discbench.training.run  # noqa: F401
 finally:
     _with_parent(0)
+atexit.register(os._exit, 0)  # taking torch apart would take seconds on a busy machine; copies leave without `atexit`

@@ -108,7 +108,7 @@ class Store:
 
     def clear(self) -> None:
         """Remove what processes that were killed have left half written; what a living one writes stays."""
-        parts.clear(self.root.glob(f"*/*/*/{parts.PREFIX}*{parts.SUFFIX}"))
+        parts.clear(self.root.glob(f"*/*/*/{parts.PATTERN}"))
 
     def path(self, cell: Cell) -> Path:
         """Return where the cell's result is, or would be."""

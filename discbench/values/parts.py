@@ -6,11 +6,14 @@ machine too; where the file system has no locks, parts stay.
 
 import contextlib
 import os
+import shutil
 import tempfile
 from collections.abc import Iterable
 from pathlib import Path
 
 PREFIX, SUFFIX = ".", ".part"
+PATTERN = f"{PREFIX}*{SUFFIX}"
+"""Which parts a folder holds."""
 
 
 def begun(folder: Path) -> tuple[int, str]:
@@ -29,13 +32,30 @@ def begun(folder: Path) -> tuple[int, str]:
         os.close(handle)  # it was just cleared
 
 
+def begun_folder(parent: Path) -> Path:
+    """Return a new folder below another one, for what is moved to its place whole; what killed makers left is removed.
+
+    It is locked until this process ends.
+    """
+    parent.mkdir(parents=True, exist_ok=True)
+    clear(parent.glob(PATTERN))
+    part = Path(tempfile.mkdtemp(dir=parent, prefix=PREFIX, suffix=SUFFIX))
+    with contextlib.suppress(OSError):
+        _lock(os.open(part, os.O_RDONLY | os.O_CLOEXEC))
+    return part
+
+
 def clear(parts: Iterable[Path]) -> None:
-    """Remove the parts whose makers are gone; those of a living process, or of another user, stay."""
+    """Remove the parts, files or folders, whose makers are gone; those of living processes, or of other users, stay."""
     for part in parts:
         with contextlib.suppress(OSError):
-            handle = os.open(part, os.O_RDWR | os.O_CLOEXEC)
+            handle = os.open(part, os.O_RDONLY | os.O_CLOEXEC)
             try:
-                if _lock(handle):
+                if not _lock(handle):
+                    continue
+                if part.is_dir():
+                    shutil.rmtree(part)
+                else:
                     part.unlink()
             finally:
                 os.close(handle)
