@@ -6,6 +6,7 @@ print goes to a file without a name, which ends with them.
 """
 
 import os
+import pickle
 import signal
 import sys
 import tempfile
@@ -44,7 +45,7 @@ def run(jobs: Sequence[Job], place: Place, workers: int, threads: int, watch: Wa
     crew: list[Worker] = []
     checks = [job for job in jobs if job.cell is None]
     cells = [job for job in jobs if job.cell is not None]
-    known: dict[Checkpoint, Any] = {}
+    known: dict[Checkpoint, bytes] = {}
     patience = HASTE
     try:
         crew += (_hire(place, threads) for _ in range(min(workers, max(1, len(cells)))))
@@ -64,7 +65,7 @@ OWN_SIGNAL = 0.2
 def _drain(
     queue: list[Job],
     crew: list[Worker],
-    known: dict[Checkpoint, Any],
+    known: dict[Checkpoint, bytes],
     place: Place,
     workers: int,
     threads: int,
@@ -98,7 +99,7 @@ def _give(worker: Worker, job: Job, watch: Watch) -> None:
     worker.pipe.send(job)
 
 
-def _hear(worker: Worker, crew: list[Worker], known: dict[Checkpoint, Any], place: Place, watch: Watch) -> None:
+def _hear(worker: Worker, crew: list[Worker], known: dict[Checkpoint, bytes], place: Place, watch: Watch) -> None:
     job = worker.job
     try:
         message = worker.pipe.recv()
@@ -204,7 +205,7 @@ def _import_more() -> None:
 
 def _perform(job: Job, bench: Any, tasks: dict[str, Any], pipe: Connection) -> Any:  # noqa: ANN401
     if job.known is not None:
-        bench.learn(job.checkpoint, job.known)
+        bench.learn(job.checkpoint, pickle.loads(job.known))  # noqa: S301 - of another worker of ours
     if job.cell is not None:
         return bench.run(job.cell, job.checkpoint, tasks[job.cell.task], lambda *step: _tell(pipe, step))
     try:
@@ -213,7 +214,7 @@ def _perform(job: Job, bench: Any, tasks: dict[str, Any], pipe: Connection) -> A
         return error
     except Exception as error:  # noqa: BLE001 - told in its own words, like what a check found
         return DiscbenchError(f"a worker could not look at {job.checkpoint.name!r}: {type(error).__name__}: {error}")
-    return bench.known(job.checkpoint)
+    return pickle.dumps(bench.known(job.checkpoint))  # as bytes: tensors would be shared, and torch loaded over there
 
 
 def _tell(pipe: Connection, message: Any) -> None:  # noqa: ANN401

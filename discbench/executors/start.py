@@ -12,15 +12,15 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cache
-from multiprocessing import connection, forkserver, reduction, resource_tracker
+from multiprocessing import connection, forkserver, reduction, resource_tracker, util
 from multiprocessing.process import BaseProcess
 from types import ModuleType
 from typing import IO, Any
 
 QUIET = {"OPENBLAS_NUM_THREADS": "1", "JE_ARROW_MALLOC_CONF": "background_thread:false"}
 """Keeps threads out of the process that is copied: a copy would have none of them, and their locks as they were."""
-WANTED_BY = "DISCBENCH_PARENT"
-"""Tells the process that is copied (`warm`) whose it is."""
+WANTED_BY, SOCKETS = "DISCBENCH_PARENT", "DISCBENCH_SOCKETS"
+"""Tell the process that is copied (`warm`) whose it is, and which folder to remove when it is the last to go."""
 READ_EARLY = (
     "ACCELERATE_",
     "CUDA_",
@@ -141,9 +141,9 @@ def _deaf() -> Iterator[None]:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    wanted = {**QUIET, WANTED_BY: str(os.getpid())}
-    before = {name: os.environ.get(name) for name in wanted}
-    os.environ.update({name: value for name, value in wanted.items() if name == WANTED_BY or name not in os.environ})
+    ours = {WANTED_BY: str(os.getpid()), SOCKETS: util.get_temp_dir()}
+    before = {name: os.environ.get(name) for name in (*QUIET, *ours)}
+    os.environ.update({**{name: value for name, value in QUIET.items() if name not in os.environ}, **ours})
     try:
         yield
     finally:

@@ -27,7 +27,11 @@ def program(body, grace=100, ignored=signal.SIG_DFL):
 
     code = HEAD.format(grace=grace) + "with interruption.ends_in_one_line():\n" + body
     started = subprocess.Popen(
-        [sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, preexec_fn=settle
+        [sys.executable, "-c", code],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=settle,  # noqa: PLW1509 - no threads here
     )
     assert "ready\n" == started.stdout.readline()
     return started
@@ -60,10 +64,13 @@ def test_a_signal_is_one_line_and_its_exit_code(number, code, how):
     [
         "    ready(); hashlib.pbkdf2_hmac('sha256', b'a', b'b', 1 << 30)\n",
         "    try:\n        ready(); time.sleep(600)\n    except BaseException:\n        time.sleep(600)\n",
-        "    class Lost:\n        def __del__(self):\n            ready(); time.sleep(600)\n"
-        "    Lost()\n    time.sleep(600)\n",
+        "    class Lost:\n        __del__ = lambda self: (ready(), time.sleep(600))\n    Lost()\n    time.sleep(600)\n",
     ],
-    ids=["a call of C that does not return", "a library that catches everything", "a place where nothing can be raised"],
+    ids=[
+        "a call of C that does not return",
+        "a library that catches everything",
+        "a place where nothing can be raised",
+    ],
 )
 def test_what_does_not_end_by_itself_is_ended(body):
     assert (130, f"interrupted: {KEPT}") == ending(program(body, grace=0.2), signal.SIGINT)
