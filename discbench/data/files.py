@@ -20,7 +20,7 @@ from pathlib import Path
 from discbench.data.formats.bounds import allowed, check_unpacked
 from discbench.data.formats.opening import BROKEN, OPENERS, again, cache_directory, cause, read_bytes
 from discbench.errors import DataError, NotAtHand
-from discbench.values import parts
+from discbench.words import parts
 
 
 @dataclass

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from discbench.data.files import file_sha256
 from discbench.data.formats.opening import again, cache_directory
 from discbench.errors import DataError
-from discbench.values import parts
+from discbench.words import interruption, parts
 
 LARGEST = 16 << 20
 """Bytes of one unpacked MIDI file; MAESTRO's longest has less than a megabyte."""
@@ -136,9 +136,9 @@ def _parallel(archive: Path, names: Sequence[str]) -> list[Notes]:
         return [notes for chunk in chunks for notes in _read(archive, chunk)]
     # forking is safe and cheap while no library has started threads; torch has
     context = multiprocessing.get_context("spawn" if "torch" in sys.modules else "fork")
-    with ProcessPoolExecutor(workers, mp_context=context) as pool:
+    with ProcessPoolExecutor(workers, mp_context=context, initializer=interruption.follow) as pool:
         try:
             return [notes for found in pool.map(partial(_read, archive), chunks) for notes in found]
-        except DataError:
+        except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
             raise

@@ -16,9 +16,9 @@ from numpy.typing import NDArray
 from discbench.data.formats.opening import cache_directory
 from discbench.data.identity import SPLITS, canonical, digest
 from discbench.errors import DataError, UserError
-from discbench.values import parts
 from discbench.values.mapping import RandomTable, shuffled
 from discbench.values.types import Classes, Row, Scalar, Task
+from discbench.words import parts
 
 Status = Literal["verified", "unverified"]
 __all__ = ["SPLITS", "canonical", "digest"]  # of `identity`, offered here as well

@@ -24,6 +24,7 @@ from discbench.results.store import Store
 from discbench.values.checkpoints import Checkpoint
 from discbench.values.jobs import Event, Job, Watch
 from discbench.values.place import Place, unpack
+from discbench.words import interruption
 
 
 @dataclass
@@ -175,7 +176,7 @@ def _dismiss(crew: list[Worker], patience: float) -> None:
 
 def work(pipe: Connection, place: Place, threads: int, log: start.Passed, environment: dict[str, str]) -> None:
     """Be a worker: take jobs from the pipe until it closes."""
-    start.follow()
+    interruption.follow()
     if not place.verbose:
         _silence(log)
     start.prepare(environment, threads)

@@ -12,7 +12,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cache
-from multiprocessing import connection, forkserver, reduction, resource_tracker, util
+from multiprocessing import forkserver, reduction, resource_tracker, util
 from multiprocessing.process import BaseProcess
 from types import ModuleType
 from typing import IO, Any
@@ -70,25 +70,6 @@ class Passed:
 
 def _arrived(copy: Any) -> Passed:  # noqa: ANN401 - multiprocessing's own class
     return Passed(os.fdopen(copy.detach(), "r+b", buffering=0))
-
-
-def follow() -> None:
-    """End this process when the one that wanted it is gone, even in the middle of a long call."""
-    parent = multiprocessing.parent_process()
-    if parent is None:
-        return
-    pipe = parent.sentinel  # nothing is ever read from it: it closes with the parent
-    if sys.platform == "win32":
-        threading.Thread(target=lambda: connection.wait([pipe]) and os._exit(1), daemon=True).start()
-        return
-    import fcntl
-
-    # SIGIO ends a process that does not handle it, without Python's lock: a thread would wait for that
-    signal.signal(signal.SIGIO, signal.SIG_DFL)
-    fcntl.fcntl(pipe, fcntl.F_SETOWN, os.getpid())
-    fcntl.fcntl(pipe, fcntl.F_SETFL, fcntl.fcntl(pipe, fcntl.F_GETFL) | os.O_ASYNC)
-    if connection.wait([pipe], 0):
-        os._exit(1)
 
 
 def pipe() -> tuple[Any, Any]:

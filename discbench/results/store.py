@@ -22,9 +22,9 @@ from numpy.typing import NDArray
 from discbench.errors import StoreError
 from discbench.results.forms.result import FORMAT, result_fault
 from discbench.results.marks import marked_now
-from discbench.values import parts
 from discbench.values.cells import Cell, cell_id
 from discbench.values.measurement import Measurement
+from discbench.words import parts
 
 DEPTH = 4
 """Parts of a result's path: checkpoint, revision, task, file."""

@@ -1,7 +1,7 @@
 """How a command ends when a signal asks it to: one line on stderr, and the exit code that shells give that signal.
 
-The standard library only, and little of it: this is imported before all else. Without effect where discbench is
-called from Python, whose own KeyboardInterrupt is raised there.
+And how the processes that it starts end with it. The standard library only, and little of it: this is imported before
+all else. Without effect where discbench is called from Python, whose own KeyboardInterrupt is raised there.
 """
 
 import atexit
@@ -165,3 +165,26 @@ def keeps(kept: Kept) -> None:
 def share(done: int, of: int, things: str, where: object) -> str:
     """Return `3 of 4 cells are finished and kept in results`."""
     return f"{done} of {of} {things} {'is' if done == 1 else 'are'} finished and kept in {where}"
+
+
+def follow() -> None:
+    """End this process when the one that wanted it is gone, even in a long call; Ctrl-C is for that one."""
+    import multiprocessing
+    from multiprocessing import connection
+
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    parent = multiprocessing.parent_process()
+    if parent is None:
+        return
+    pipe = parent.sentinel  # nothing is ever read from it: it closes with the parent
+    if sys.platform == "win32":
+        threading.Thread(target=lambda: connection.wait([pipe]) and os._exit(1), daemon=True).start()
+        return
+    import fcntl
+
+    # SIGIO ends a process that does not handle it, without Python's lock: a thread would wait for that
+    signal.signal(signal.SIGIO, signal.SIG_DFL)
+    fcntl.fcntl(pipe, fcntl.F_SETOWN, os.getpid())
+    fcntl.fcntl(pipe, fcntl.F_SETFL, fcntl.fcntl(pipe, fcntl.F_GETFL) | os.O_ASYNC)
+    if connection.wait([pipe], 0):
+        os._exit(1)

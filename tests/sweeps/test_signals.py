@@ -131,10 +131,10 @@ def test_a_process_follows_the_one_that_wanted_it_out_of_a_call_that_holds_pytho
     script = tmp_path / "script.py"
     script.write_text("""
 import ctypes, multiprocessing, time
-from discbench.executors import start
+from discbench.words import interruption
 
 def work():
-    start.follow()
+    interruption.follow()
     print("at work", flush=True)
     ctypes.PyDLL(None).sleep(600)
 

@@ -6,12 +6,12 @@ import sys
 
 import pytest
 
-from discbench.values import parts
+from discbench.words import parts
 
 MAKER = """
 import sys, time
 from pathlib import Path
-from discbench.values import parts
+from discbench.words import parts
 print({made}, flush=True)
 time.sleep(600)
 """
