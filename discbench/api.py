@@ -30,6 +30,7 @@ from discbench.values.checkpoints import parse_specials
 from discbench.values.given import device_of
 from discbench.values.jobs import Executor
 from discbench.values.place import Place, pack
+from discbench.words import interruption
 
 
 def prepare(asked: Evaluation, *, load: bool) -> tuple[Any, sweep.Sweep]:
@@ -39,6 +40,8 @@ def prepare(asked: Evaluation, *, load: bool) -> tuple[Any, sweep.Sweep]:
         asked: What to evaluate.
         load: Whether to read (and download) the rows now.
     """
+    if load:
+        interruption.keeps(lambda: f"nothing was trained yet, what is in {asked.store} is kept")
     without_widgets()
     manager = registry.with_given(asked.given)
     _executor(asked, manager)
@@ -125,6 +128,7 @@ def carry_out(
     """
     store = Store(asked.store)
     store.check_writable()
+    store.clear()
     sweep.check_definitions(prepared, store)
     if ranks.count() > 1 and asked.workers != 0 and asked.executor != INPROCESS.name:
         raise UserError(f"torchrun started {ranks.count()} processes: give --workers 0, so that they share each cell")
@@ -139,6 +143,7 @@ def carry_out(
     crew = 0 if executor == INPROCESS else crew
     said = (asked.stream or sys.stderr) if ranks.first() else io.StringIO()
     progress = Progress(total=len(todo), kept=kept, stream=said, words=prepared.words, searching=settled is not None)
+    interruption.keeps(lambda: interruption.share(progress.finished, len(prepared.cells), "cells", asked.store))
     for note in prepared.notes:
         progress.say(note)
     if device == "cpu" and any(cell.recipe.get("precision") == "bf16" for cell in todo):

@@ -19,7 +19,7 @@ from enum import IntEnum
 
 
 class ExitCode(IntEnum):
-    """How a discbench command ends."""
+    """How a discbench command ends; by a signal, with 128 + its number (`discbench.words.interruption`)."""
 
     OK = 0
     CELL_FAILED = 1

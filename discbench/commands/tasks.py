@@ -13,6 +13,7 @@ from discbench.errors import DiscbenchError, ExitCode, NotAtHand
 from discbench.plugins import registry
 from discbench.values.checkpoints import builtins
 from discbench.values.given import data_directory
+from discbench.words import interruption
 
 
 @click.command()
@@ -94,6 +95,8 @@ def data_verify(patterns: tuple[str, ...], data_dir: Path | None, *, unverified:
 def _each(patterns: tuple[str, ...], data_dir: Path | None, *, unverified: bool, download: bool) -> None:
     from discbench.data import rowcache
 
+    if download:
+        interruption.keeps(lambda: "what was fetched is kept, the beginning of a file too")
     directory, worst, found, absent = data_directory(data_dir), 0, 0, []
     for task in registry.select(patterns, registry.tasks(registry.plugins())):
         if not download:

@@ -7,7 +7,7 @@ from discbench.errors import DataError
 
 
 def download(url: str, target: Path, max_bytes: int, instead: str = "") -> None:
-    """Fetch `url` into `target`, going on where an earlier try was cut off.
+    """Fetch `url` into `target`, going on where an earlier try was cut off; one process at a time.
 
     Args:
         url: Where it is.
@@ -19,17 +19,21 @@ def download(url: str, target: Path, max_bytes: int, instead: str = "") -> None:
         DataError: The address cannot be reached, answers with an error, or sends more than `max_bytes`.
     """
     import httpx
+    from filelock import FileLock
 
     target.parent.mkdir(parents=True, exist_ok=True)
     part = target.with_name(target.name + ".part")
     try:
-        _stream(url, part, max_bytes)
+        with FileLock(target.with_name(f".{target.name}.lock")):
+            if target.is_file():
+                return  # fetched by another process while we waited for it
+            _stream(url, part, max_bytes)
+            os.replace(part, target)
     except (httpx.HTTPError, httpx.InvalidURL) as error:
         raise DataError(
             f"{url} cannot be fetched ({type(error).__name__}: {error})"
             + (f"; {instead} (--data-dir or DISCBENCH_DATA)" if instead else "")
         ) from error
-    os.replace(part, target)
 
 
 def _stream(url: str, part: Path, max_bytes: int) -> None:

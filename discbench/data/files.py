@@ -10,7 +10,6 @@ import hashlib
 import os
 import shutil
 import tarfile
-import tempfile
 import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -21,6 +20,7 @@ from pathlib import Path
 from discbench.data.formats.bounds import allowed, check_unpacked
 from discbench.data.formats.opening import BROKEN, OPENERS, again, cache_directory, cause, read_bytes
 from discbench.errors import DataError, NotAtHand
+from discbench.words import parts
 
 
 @dataclass
@@ -132,8 +132,7 @@ def unpack(archive: Path) -> Path:
     where = cache_directory() / "unpacked" / file_sha256(archive)[:16]
     if where.is_dir():
         return where
-    where.parent.mkdir(parents=True, exist_ok=True)
-    part = Path(tempfile.mkdtemp(dir=where.parent))
+    part = parts.begun_folder(where.parent)
     try:
         if zipfile.is_zipfile(archive):
             _unzip(archive, part)

@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from discbench.data.files import file_sha256
 from discbench.data.formats.opening import again, cache_directory
 from discbench.errors import DataError
+from discbench.words import interruption, parts
 
 LARGEST = 16 << 20
 """Bytes of one unpacked MIDI file; MAESTRO's longest has less than a megabyte."""
@@ -48,14 +49,14 @@ def parse(content: bytes, name: str) -> Notes:
     import pretty_midi
 
     try:
-        parts = [part for part in pretty_midi.PrettyMIDI(io.BytesIO(content)).instruments if part.notes]
+        played = [part for part in pretty_midi.PrettyMIDI(io.BytesIO(content)).instruments if part.notes]
     except Exception as error:
         told = f"{type(error).__name__}: {' '.join(str(error).split())}"
         raise DataError(f"{name} is no MIDI file that can be read ({told}); is it whole?") from error
-    if len(parts) != 1:
-        found = f"notes of {len(parts)} instruments, {', '.join(map(_called, parts))}" if parts else "no notes"
+    if len(played) != 1:
+        found = f"notes of {len(played)} instruments, {', '.join(map(_called, played))}" if played else "no notes"
         raise DataError(f"{name} is a MIDI file with {found}, but a piece is the notes of one; leave it out")
-    notes = parts[0].notes
+    notes = played[0].notes
     return Notes(np.array([n.pitch for n in notes], np.uint8), np.array([n.start for n in notes], np.float64))
 
 
@@ -112,15 +113,18 @@ def _recall(path: Path) -> list[Notes]:
 
 def _keep(path: Path, notes: list[Notes]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".{os.getpid()}.{path.name}")
+    parts.clear(path.parent.glob(parts.PATTERN))
     cuts = np.cumsum([len(n.pitches) for n in notes])[:-1]
-    np.savez_compressed(
-        part,
-        pitches=np.concatenate([n.pitches for n in notes]),
-        starts=np.concatenate([n.starts for n in notes]),
-        cuts=cuts,
-    )
-    os.replace(part, path)
+    handle, part = parts.begun(path.parent)
+    with os.fdopen(handle, "wb") as file:
+        np.savez_compressed(
+            file,
+            pitches=np.concatenate([n.pitches for n in notes]),
+            starts=np.concatenate([n.starts for n in notes]),
+            cuts=cuts,
+        )
+        Path(part).chmod(0o644)
+        os.replace(part, path)
 
 
 def _parallel(archive: Path, names: Sequence[str]) -> list[Notes]:
@@ -132,9 +136,9 @@ def _parallel(archive: Path, names: Sequence[str]) -> list[Notes]:
         return [notes for chunk in chunks for notes in _read(archive, chunk)]
     # forking is safe and cheap while no library has started threads; torch has
     context = multiprocessing.get_context("spawn" if "torch" in sys.modules else "fork")
-    with ProcessPoolExecutor(workers, mp_context=context) as pool:
+    with ProcessPoolExecutor(workers, mp_context=context, initializer=interruption.follow) as pool:
         try:
             return [notes for found in pool.map(partial(_read, archive), chunks) for notes in found]
-        except DataError:
+        except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
             raise

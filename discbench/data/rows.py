@@ -5,7 +5,6 @@ LMDB, in any order, hash the same and stand at the same places here.
 """
 
 import shutil
-import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +18,7 @@ from discbench.data.identity import SPLITS, canonical, digest
 from discbench.errors import DataError, UserError
 from discbench.values.mapping import RandomTable, shuffled
 from discbench.values.types import Classes, Row, Scalar, Task
+from discbench.words import parts
 from discbench.words.names import one_line
 
 Status = Literal["verified", "unverified"]
@@ -223,8 +223,7 @@ def _rounded(described: dict[str, Any]) -> dict[str, Any]:
 
 def fresh_directory(parent: Path) -> Path:
     """Return a new empty directory beside its final place, for writing whole or not at all."""
-    parent.mkdir(parents=True, exist_ok=True)
-    return Path(tempfile.mkdtemp(dir=parent))
+    return parts.begun_folder(parent)
 
 
 def replace_directory(part: Path, final: Path) -> None:

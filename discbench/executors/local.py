@@ -1,10 +1,12 @@
 """The local executor: a pool of processes on this machine, each running one cell at a time.
 
 A worker stores each result itself, the moment it is there. A worker that dies takes only its cell with it: that cell is
-told as failed and a new worker takes the dead one's place. Workers end with the process that started them.
+told as failed and a new worker takes the dead one's place. Workers end with the process that started them; what they
+print goes to a file without a name, which ends with them.
 """
 
 import os
+import pickle
 import signal
 import sys
 import tempfile
@@ -13,8 +15,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
-from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from discbench.errors import DiscbenchError
 from discbench.executors import start
@@ -23,6 +24,7 @@ from discbench.results.store import Store
 from discbench.values.checkpoints import Checkpoint
 from discbench.values.jobs import Event, Job, Watch
 from discbench.values.place import Place, unpack
+from discbench.words import interruption
 
 
 @dataclass
@@ -31,7 +33,7 @@ class Worker:
 
     process: BaseProcess
     pipe: Connection
-    log: Path
+    log: IO[bytes]
     job: Job | None = None
 
 
@@ -44,19 +46,27 @@ def run(jobs: Sequence[Job], place: Place, workers: int, threads: int, watch: Wa
     crew: list[Worker] = []
     checks = [job for job in jobs if job.cell is None]
     cells = [job for job in jobs if job.cell is not None]
-    known: dict[Checkpoint, Any] = {}
+    known: dict[Checkpoint, bytes] = {}
+    patience = HASTE
     try:
         crew += (_hire(place, threads) for _ in range(min(workers, max(1, len(cells)))))
         for queue in (checks, cells):
             _drain(list(queue), crew, known, place, min(workers, max(1, len(cells))), threads, watch)
+        patience = PATIENCE
     finally:
-        _dismiss(crew)
+        _dismiss(crew, patience)
+
+
+PATIENCE, HASTE = 10.0, 0.5
+"""Seconds in which workers may end: after the last cell, and when a check failed or the sweep is interrupted."""
+OWN_SIGNAL = 0.2
+"""Seconds after which we know that a signal which ended a worker was not sent to us as well."""
 
 
 def _drain(
     queue: list[Job],
     crew: list[Worker],
-    known: dict[Checkpoint, Any],
+    known: dict[Checkpoint, bytes],
     place: Place,
     workers: int,
     threads: int,
@@ -77,11 +87,10 @@ def _drain(
 
 def _hire(place: Place, threads: int) -> Worker:
     ours, theirs = start.pipe()
-    handle, log = tempfile.mkstemp(prefix="discbench-", suffix=".log")
-    os.close(handle)
-    process = start.process(work, (theirs, place, threads, log))
+    log = tempfile.TemporaryFile()  # noqa: SIM115 - as long as the worker
+    process = start.process(work, (theirs, place, threads, start.Passed(log)))
     theirs.close()
-    return Worker(process, ours, Path(log))
+    return Worker(process, ours, log)
 
 
 def _give(worker: Worker, job: Job, watch: Watch) -> None:
@@ -91,7 +100,7 @@ def _give(worker: Worker, job: Job, watch: Watch) -> None:
     worker.pipe.send(job)
 
 
-def _hear(worker: Worker, crew: list[Worker], known: dict[Checkpoint, Any], place: Place, watch: Watch) -> None:
+def _hear(worker: Worker, crew: list[Worker], known: dict[Checkpoint, bytes], place: Place, watch: Watch) -> None:
     job = worker.job
     try:
         message = worker.pipe.recv()
@@ -112,10 +121,14 @@ def _hear(worker: Worker, crew: list[Worker], known: dict[Checkpoint, Any], plac
 
 def _bury(worker: Worker, crew: list[Worker], place: Place, watch: Watch) -> None:
     worker.process.join(5)
+    if worker.process.exitcode in ENDINGS:
+        time.sleep(OWN_SIGNAL)
     crew.remove(worker)
-    last = worker.log.read_text(encoding="utf-8", errors="replace").strip().splitlines()[-1:] or ["no message"]
+    worker.pipe.close()
+    with worker.log as log:
+        log.seek(0)
+        last = log.read().decode(errors="replace").strip().splitlines()[-1:] or ["no message"]
     cause = _ending(worker.process.exitcode, last[0][:200])
-    worker.log.unlink(missing_ok=True)
     if worker.job is None or worker.job.cell is None:
         raise DiscbenchError(f"a worker could not look at the checkpoint: {cause}")
     cell, store = worker.job.cell, Store(place.results)
@@ -134,6 +147,10 @@ def _bury(worker: Worker, crew: list[Worker], place: Place, watch: Watch) -> Non
     watch(Event("end", cell, result=stored))
 
 
+ENDINGS = {-signal.SIGTERM, -signal.SIGHUP} if hasattr(signal, "SIGHUP") else {-signal.SIGTERM}
+"""How a worker ends by a signal that may have been for all of a group of processes."""
+
+
 def _ending(code: int | None, last: str) -> str:
     """Return how a process ended, with the last line that it wrote; only one that was killed may have lacked memory."""
     if code is None or code >= 0:
@@ -143,21 +160,23 @@ def _ending(code: int | None, last: str) -> str:
     return f"its process was ended by {signal.Signals(-code).name if known else -code} ({last}){memory}"
 
 
-def _dismiss(crew: list[Worker]) -> None:
+def _dismiss(crew: list[Worker], patience: float) -> None:
     for worker in crew:
-        if worker.job is not None:
+        if worker.job is not None or patience < PATIENCE:
             worker.process.terminate()
         worker.pipe.close()
-    until = time.monotonic() + 10
+    until = time.monotonic() + patience
     for worker in crew:
-        worker.process.join(max(0.1, until - time.monotonic()))
+        worker.process.join(max(0.0, until - time.monotonic()))
         if worker.process.is_alive():
             worker.process.kill()
-        worker.log.unlink(missing_ok=True)
+            worker.process.join(HASTE)
+        worker.log.close()
 
 
-def work(pipe: Connection, place: Place, threads: int, log: str, environment: dict[str, str]) -> None:
+def work(pipe: Connection, place: Place, threads: int, log: start.Passed, environment: dict[str, str]) -> None:
     """Be a worker: take jobs from the pipe until it closes."""
+    interruption.follow()
     if not place.verbose:
         _silence(log)
     start.prepare(environment, threads)
@@ -171,7 +190,7 @@ def work(pipe: Connection, place: Place, threads: int, log: str, environment: di
     while True:
         try:
             job: Job = pipe.recv()
-        except (EOFError, KeyboardInterrupt):
+        except EOFError:
             return
         pipe.send(_perform(job, bench, tasks, pipe))
 
@@ -187,7 +206,7 @@ def _import_more() -> None:
 
 def _perform(job: Job, bench: Any, tasks: dict[str, Any], pipe: Connection) -> Any:  # noqa: ANN401
     if job.known is not None:
-        bench.learn(job.checkpoint, job.known)
+        bench.learn(job.checkpoint, pickle.loads(job.known))  # noqa: S301 - of another worker of ours
     if job.cell is not None:
         return bench.run(job.cell, job.checkpoint, tasks[job.cell.task], lambda *step: _tell(pipe, step))
     try:
@@ -196,7 +215,7 @@ def _perform(job: Job, bench: Any, tasks: dict[str, Any], pipe: Connection) -> A
         return error
     except Exception as error:  # noqa: BLE001 - told in its own words, like what a check found
         return DiscbenchError(f"a worker could not look at {job.checkpoint.name!r}: {type(error).__name__}: {error}")
-    return bench.known(job.checkpoint)
+    return pickle.dumps(bench.known(job.checkpoint))  # as bytes: tensors would be shared, and torch loaded over there
 
 
 def _tell(pipe: Connection, message: Any) -> None:  # noqa: ANN401
@@ -206,9 +225,8 @@ def _tell(pipe: Connection, message: Any) -> None:  # noqa: ANN401
         sys.exit("the sweep that this cell belongs to is gone")
 
 
-def _silence(log: str) -> None:
+def _silence(log: start.Passed) -> None:
     sys.stdout.flush()
     sys.stderr.flush()
-    file = os.open(log, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
-    os.dup2(file, 1)
-    os.dup2(file, 2)
+    os.dup2(log.file.fileno(), 1)
+    os.dup2(log.file.fileno(), 2)

@@ -1,17 +1,26 @@
-"""How a worker process starts: as a copy of one that has torch and the rest loaded, or, where that cannot be, anew."""
+"""How a worker process starts: as a copy of one that has torch and the rest loaded, or, where that cannot be, anew.
+
+And how it ends: with the process that wanted it, whatever either is doing. Signals to a whole group of processes, as
+Ctrl-C is one, are for the first of them to act upon.
+"""
 
 import multiprocessing
 import os
+import signal
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cache
+from multiprocessing import forkserver, reduction, resource_tracker, util
 from multiprocessing.process import BaseProcess
 from types import ModuleType
-from typing import Any
+from typing import IO, Any
 
 QUIET = {"OPENBLAS_NUM_THREADS": "1", "JE_ARROW_MALLOC_CONF": "background_thread:false"}
 """Keeps threads out of the process that is copied: a copy would have none of them, and their locks as they were."""
+WANTED_BY, SOCKETS = "DISCBENCH_PARENT", "DISCBENCH_SOCKETS"
+"""Tell the process that is copied (`warm`) whose it is, and which folder to remove when it is the last to go."""
 READ_EARLY = (
     "ACCELERATE_",
     "CUDA_",
@@ -34,11 +43,33 @@ def process(target: Callable[..., None], given: tuple[Any, ...]) -> BaseProcess:
         target: A function of a module.
         given: Its arguments; the environment comes after them, for `prepare`.
     """
-    context: Any = multiprocessing.get_context(_method())
+    method = _method()
+    context: Any = multiprocessing.get_context(method)
     made: BaseProcess = context.Process(target=target, args=(*given, dict(os.environ)), daemon=True)
     with _apart_from_main(), _quiet():
-        made.start()
+        resource_tracker.ensure_running()  # first: when it starts it opens our ears
+        if method == "forkserver":
+            with _deaf():
+                forkserver.ensure_running()
+            made.start()  # waits for the server's imports: we stay able to hear
+        else:
+            with _deaf():
+                made.start()
     return made
+
+
+class Passed:
+    """An open file, to be given to a new process, which finds it as `file`."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self.file = file
+
+    def __reduce__(self) -> tuple[Callable[[Any], "Passed"], tuple[Any]]:
+        return _arrived, (reduction.DupFd(self.file.fileno()),)
+
+
+def _arrived(copy: Any) -> Passed:  # noqa: ANN401 - multiprocessing's own class
+    return Passed(os.fdopen(copy.detach(), "r+b", buffering=0))
 
 
 def pipe() -> tuple[Any, Any]:
@@ -53,8 +84,10 @@ def prepare(environment: dict[str, str], threads: int) -> None:
     for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS"):
         os.environ[name] = str(threads)
     import torch
+    import tqdm
 
     torch.set_num_threads(threads)
+    tqdm.tqdm.set_lock(threading.RLock())  # its own is a semaphore, which an ended process would leave behind
 
 
 def _method() -> str:
@@ -75,15 +108,31 @@ def _read_early() -> dict[str, str]:
 
 
 @contextmanager
+def _deaf() -> Iterator[None]:
+    """Let a process that is started in the block never hear of Ctrl-C; what comes meanwhile is heard after it."""
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+@contextmanager
 def _quiet() -> Iterator[None]:
-    before = {name: os.environ.get(name) for name in QUIET}
-    os.environ.update({name: value for name, value in QUIET.items() if name not in os.environ})
+    ours = {WANTED_BY: str(os.getpid()), SOCKETS: util.get_temp_dir()}
+    before = {name: os.environ.get(name) for name in (*QUIET, *ours)}
+    os.environ.update({**{name: value for name, value in QUIET.items() if name not in os.environ}, **ours})
     try:
         yield
     finally:
         for name, value in before.items():
             if value is None:
                 del os.environ[name]
+            else:
+                os.environ[name] = value
 
 
 @contextmanager

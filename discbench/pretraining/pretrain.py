@@ -33,6 +33,7 @@ from discbench.pretraining.corpus import (
     word_tokenizer,
 )
 from discbench.values.recipes import PretrainRecipe
+from discbench.words import interruption
 
 Say = Callable[[str], None]
 SAVE_EVERY = 1000
@@ -97,6 +98,7 @@ def train(
     if not log:
         log.append({"step": 0, "loss": held_out_loss(model, held_out, recipe), "seconds": 0.0})
     began = time.monotonic() - log[-1]["seconds"]
+    interruption.keeps(lambda: f"step {log[-1]['step']} of {recipe.steps} is kept in {out}")
     for step in range(first, recipe.steps):
         optimizer.param_groups[0]["lr"] = lr_at(step, recipe)
         with torch.autocast("cpu", dtype=torch.bfloat16, enabled=recipe.precision == "bf16"):

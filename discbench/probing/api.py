@@ -11,7 +11,7 @@ from discbench.errors import NoSuchName, UserError, did_you_mean
 from discbench.plugins import registry
 from discbench.results.notebook import without_widgets
 from discbench.results.probeview import Measurements
-from discbench.results.store import Store
+from discbench.results.store import Result, Store
 from discbench.values.asked import Probing, asking, model_name
 from discbench.values.cells import INITS
 from discbench.values.checkpoints import Checkpoint, locate, parse_specials
@@ -19,6 +19,7 @@ from discbench.values.given import device_of
 from discbench.values.measurement import Measurement, Probe, Side
 from discbench.values.place import Place
 from discbench.values.types import Task
+from discbench.words import interruption
 
 TOLD = 5.0
 """Seconds between lines of progress."""
@@ -64,6 +65,7 @@ def take(asked: Probing) -> Measurements:
     sides = [_sides(asked, checkpoints, seed) for seed in asked.drawn]
     store = Store(asked.store)
     store.check_writable()
+    store.clear()
 
     from discbench.probing.measuring import measure
     from discbench.training.run import Bench
@@ -72,7 +74,13 @@ def take(asked: Probing) -> Measurements:
     todo = [each for t in tasks for p in probes for each in _applicable(p, t, sides, bench, by_id, asked, stream)]
     if asked.against is None:
         stream.write("compared with its scratch twin: the same architecture, every weight random (--against)\n")
-    found, kept = [], 0
+    found: list[Result] = []
+    kept = 0
+    interruption.keeps(
+        lambda: interruption.share(
+            sum(each["status"] == "finished" for each in found), len(todo), "measurements", asked.store
+        )
+    )
     for number, (measurement, probe, task) in enumerate(todo, 1):
         there = store.get_probe(measurement)
         if probe in asked.given_probes:

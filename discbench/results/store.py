@@ -23,6 +23,7 @@ from discbench.results.forms.result import FORMAT, result_fault
 from discbench.results.marks import marked_now
 from discbench.values.cells import Cell, cell_id
 from discbench.values.measurement import Measurement
+from discbench.words import parts
 
 DEPTH = 4
 """Parts of a result's path: checkpoint, revision, task, file."""
@@ -51,14 +52,14 @@ def as_text(record: Result) -> str:
 def write_whole(path: Path, content: bytes) -> None:
     """Write a file so that it is there whole or not at all, whatever is killed when."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, part = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=".part")
+    handle, part = parts.begun(path.parent)
     try:
         with os.fdopen(handle, "wb") as file:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
-        Path(part).chmod(0o644)  # mkstemp makes files that only their owner reads
-        os.replace(part, path)
+            Path(part).chmod(0o644)  # mkstemp makes files that only their owner reads
+            os.replace(part, path)  # still open: its lock says that we live
     except BaseException:
         Path(part).unlink(missing_ok=True)
         raise
@@ -66,15 +67,15 @@ def write_whole(path: Path, content: bytes) -> None:
 
 def place(cell: Result) -> str:
     """Return the one path below a store at which a cell's result counts, the cell given as its record."""
-    parts = [folder_name(cell[name]) for name in ("checkpoint", "revision", "task")]
-    return "/".join([*parts, f"{cell_id(cell)}.json"])
+    folders = [folder_name(cell[name]) for name in ("checkpoint", "revision", "task")]
+    return "/".join([*folders, f"{cell_id(cell)}.json"])
 
 
 def probe_place(measured: Result) -> str:
     """Return the one path below a store at which a measurement's result counts, given its record."""
     side = measured["model"]
-    parts = [folder_name(side["checkpoint"]), folder_name(side["revision"])]
-    return "/".join([*parts, f"{PROBES}{folder_name(measured['probe'])}", f"{cell_id(measured)}.json"])
+    folders = [folder_name(side["checkpoint"]), folder_name(side["revision"])]
+    return "/".join([*folders, f"{PROBES}{folder_name(measured['probe'])}", f"{cell_id(measured)}.json"])
 
 
 class Store:
@@ -103,6 +104,10 @@ class Store:
             raise StoreError(
                 f"--results {str(self.root)!r} cannot be written ({error.strerror}); choose another directory"
             ) from error
+
+    def clear(self) -> None:
+        """Remove what processes that were killed have left half written; what a living one writes stays."""
+        parts.clear(self.root.glob(f"*/*/*/{parts.PATTERN}"))
 
     def path(self, cell: Cell) -> Path:
         """Return where the cell's result is, or would be."""

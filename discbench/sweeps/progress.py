@@ -77,6 +77,11 @@ class Progress:
     ) -> None:
         self.live.stop()
 
+    @property
+    def finished(self) -> int:
+        """How many cells are in the store, as far as has been told."""
+        return self.kept + self.done - self.failed
+
     def name(self, cell: Cell) -> str:
         """Return a cell's name, with its recipe where that is what cells differ by."""
         recipe = f" {cell.recipe['optimizer']} lr {cell.recipe['lr']:g}" if self.searching else ""
