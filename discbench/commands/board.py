@@ -8,8 +8,8 @@ import click
 
 from discbench.commands import show
 from discbench.commands.options import DIRECTORY
-from discbench.commands.stored import named
-from discbench.errors import UserError
+from discbench.commands.stored import check_any, named, readable
+from discbench.errors import DiscbenchError, UserError
 
 
 @click.command(name="board")
@@ -24,9 +24,11 @@ def board_(results: Path, out: Path | None, svg: Path | None, *, paper: bool) ->
     from discbench.results import board
     from discbench.results.store import Store
 
-    with named() as rows:
-        store = Store(results, rows)
-        _give(board.build(store.results(), store.probes()), out, svg, paper=paper)
+    with named() as rows, readable() as passed:
+        store = Store(results, rows, passed)
+        made = board.build(store.results(), store.probes())
+        check_any(results, len(made["entries"]) + len(made["probes"]))
+        _give(made, out, svg, paper=paper)
 
 
 def _give(made: dict[str, Any], out: Path | None, svg: Path | None, *, paper: bool) -> None:
@@ -58,8 +60,15 @@ def site_(source: Path, out: Path, *, figures: bool | None) -> None:
     """Write the board as a static site that opens from a file, without a network."""
     from discbench.site import pages
 
-    with named() as rows:
-        _build(pages.read(source, rows), out, figures=figures)
+    with named() as rows, readable() as passed:
+        board = pages.read(source, rows, passed)
+        try:
+            _build(board, out, figures=figures)
+        except (DiscbenchError, OSError):
+            raise
+        except Exception as error:
+            pages.check(source, board)
+            raise error from None
 
 
 def _build(board: dict[str, Any], out: Path, *, figures: bool | None) -> None:
@@ -87,8 +96,11 @@ def compare_(one: str, other: str, results: Path, init: str, *, as_json: bool) -
     from discbench.results.compare import compare
     from discbench.results.store import Store
 
-    with named() as rows:
-        found = compare(board.build(Store(results, rows).results()), one, other, init)
+    with named() as rows, readable() as passed:
+        store = Store(results, rows, passed)
+        made = board.build(store.results())
+        check_any(results, len(made["entries"]))
+        found = compare(made, one, other, init)
         if as_json:
             click.echo(json.dumps(found, indent=1, sort_keys=True))
         else:

@@ -1,9 +1,8 @@
 """Download one file: resumable, bounded, whole or not at all."""
 
-import os
 from pathlib import Path
 
-from discbench.errors import DataError
+from discbench.errors import DataError, place_fault
 
 
 def download(url: str, target: Path, max_bytes: int, instead: str = "") -> None:
@@ -20,16 +19,19 @@ def download(url: str, target: Path, max_bytes: int, instead: str = "") -> None:
     """
     import httpx
 
-    target.parent.mkdir(parents=True, exist_ok=True)
     part = target.with_name(target.name + ".part")
     try:
+        target.parent.mkdir(parents=True, exist_ok=True)
         _stream(url, part, max_bytes)
+        part.replace(target)
+    except OSError as error:
+        said = place_fault(error, error.filename or part)
+        raise DataError(f"{url} cannot be kept: {said} (DISCBENCH_CACHE)") from error
     except (httpx.HTTPError, httpx.InvalidURL) as error:
         raise DataError(
             f"{url} cannot be fetched ({type(error).__name__}: {error})"
             + (f"; {instead} (--data-dir or DISCBENCH_DATA)" if instead else "")
         ) from error
-    os.replace(part, target)
 
 
 def _stream(url: str, part: Path, max_bytes: int) -> None:

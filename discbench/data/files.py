@@ -20,7 +20,7 @@ from pathlib import Path
 
 from discbench.data.formats.bounds import allowed, check_unpacked
 from discbench.data.formats.opening import BROKEN, OPENERS, again, cache_directory, cause, read_bytes
-from discbench.errors import DataError, NotAtHand
+from discbench.errors import DataError, NotAtHand, place_fault
 
 
 @dataclass
@@ -132,8 +132,11 @@ def unpack(archive: Path) -> Path:
     where = cache_directory() / "unpacked" / file_sha256(archive)[:16]
     if where.is_dir():
         return where
-    where.parent.mkdir(parents=True, exist_ok=True)
-    part = Path(tempfile.mkdtemp(dir=where.parent))
+    try:
+        where.parent.mkdir(parents=True, exist_ok=True)
+        part = Path(tempfile.mkdtemp(dir=where.parent))
+    except OSError as error:
+        raise DataError(f"{archive} cannot be unpacked: {place_fault(error, where)} (DISCBENCH_CACHE)") from error
     try:
         if zipfile.is_zipfile(archive):
             _unzip(archive, part)

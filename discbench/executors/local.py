@@ -16,7 +16,7 @@ from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
-from discbench.errors import DiscbenchError
+from discbench.errors import DiscbenchError, StoreError
 from discbench.executors import start
 from discbench.results.forms.result import FORMAT
 from discbench.results.store import Store
@@ -188,8 +188,11 @@ def _import_more() -> None:
 def _perform(job: Job, bench: Any, tasks: dict[str, Any], pipe: Connection) -> Any:  # noqa: ANN401
     if job.known is not None:
         bench.learn(job.checkpoint, job.known)
-    if job.cell is not None:
-        return bench.run(job.cell, job.checkpoint, tasks[job.cell.task], lambda *step: _tell(pipe, step))
+    try:
+        if job.cell is not None:
+            return bench.run(job.cell, job.checkpoint, tasks[job.cell.task], lambda *step: _tell(pipe, step))
+    except StoreError as error:  # the store's disk is full, or gone: the next cell would be trained for nothing
+        return error
     try:
         bench.check(job.checkpoint, list(job.checks), tasks)
     except DiscbenchError as error:

@@ -60,7 +60,7 @@ def take(asked: Probing) -> Measurements:
     tasks = registry.select(asked.patterns, registry.tasks(manager))
     checkpoints = _checkpoints(asked)
     sides = [_sides(asked, checkpoints, seed) for seed in asked.drawn]
-    store = Store(asked.store)
+    store = Store(asked.store.absolute())  # a plugin may go to another folder
     store.check_writable()
 
     from discbench.probing.measuring import measure
@@ -86,8 +86,8 @@ def take(asked: Probing) -> Measurements:
 
 def _place(asked: Probing) -> Place:
     return Place(
-        results=asked.store,
-        data=asked.directory,
+        results=asked.store.absolute(),
+        data=asked.directory and asked.directory.absolute(),
         device=device_of(asked.device),
         unverified=asked.unverified,
         verbose=asked.verbose,

@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import json
+import os
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
@@ -11,8 +12,10 @@ from typing import Any
 from discbench.errors import StoreError, UserError
 from discbench.results import board as boards
 from discbench.results import published
+from discbench.results.records import PassedOver, Unreadable, read_json
 from discbench.results.store import Store, write_whole
 from discbench.site import picture, views
+from discbench.words.names import printable
 
 Record = dict[str, Any]
 HERE = Path(__file__).parent
@@ -20,19 +23,20 @@ FIGURES_UP_TO = 100
 """With more checkpoints no charts are drawn unless they are asked for: each takes about a twentieth of a second."""
 
 
-def read(source: Path, named: Mapping[str, str | None] | None = None) -> Record:
+def read(source: Path, named: Mapping[str, str | None] | None = None, passed: PassedOver | None = None) -> Record:
     """Return the board of a results store, or of a directory that holds a leaderboard.json.
 
     Args:
         source: The directory.
         named: As of `Store`.
+        passed: As of `Store`.
 
     Raises:
         UserError: Neither is there, or the file is of another version.
     """
     path = source / "leaderboard.json"
-    if not path.is_file():
-        store = Store(source, named)
+    if not os.path.lexists(path):
+        store = Store(source, named, passed)
         made = boards.build(store.results(), store.probes()) if source.is_dir() else {}
         if not made.get("entries") and not made.get("probes"):
             raise UserError(
@@ -40,15 +44,32 @@ def read(source: Path, named: Mapping[str, str | None] | None = None) -> Record:
             )
         return made
     try:
-        made = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise StoreError(f"{path} cannot be read ({error}); make it anew with `discbench board --out`") from error
+        made = read_json(path)
+    except Unreadable as error:
+        raise StoreError(f"{path} {error}; make it anew with `discbench board --out`") from error
     found = (made.get("format"), made.get("version")) if isinstance(made, dict) else None
     if found != ("discbench-leaderboard", boards.VERSION):
         raise StoreError(
             f"{path} is no discbench leaderboard of version {boards.VERSION}; make it anew with `discbench board --out`"
         )
     return dict(made)
+
+
+def check(source: Path, board: Record) -> None:
+    """See that a leaderboard.json is as `discbench board` writes it; this takes seconds for a large one.
+
+    Raises:
+        StoreError: It is not, with the first place.
+    """
+    import jsonschema
+
+    schema = json.loads(boards.SCHEMA.read_text(encoding="utf-8"))
+    for wrong in jsonschema.Draft202012Validator(schema).iter_errors(board):
+        found = f"{printable(wrong.json_path, 100)}: {printable(wrong.message)}"
+        raise StoreError(
+            f"{source / 'leaderboard.json'} is not as `discbench board` writes it ({found}); make it anew with"
+            " `discbench board --out`"
+        )
 
 
 def build(board: Record, out: Path, *, figures: bool | None = None) -> list[Path]:
