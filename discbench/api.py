@@ -26,7 +26,7 @@ from discbench.sweeps.progress import Progress
 from discbench.training import ranks
 from discbench.values.asked import Evaluation, asking
 from discbench.values.checkpoints import parse_specials
-from discbench.values.given import device_of
+from discbench.values.given import absolute, device_of
 from discbench.values.jobs import Executor
 from discbench.values.place import Place, pack
 
@@ -69,7 +69,7 @@ def carry_out(
     A cell whose place in the store holds something else than its record counts as run: it failed, and the others go on.
     Of a search, `settled` tells of results that are not finished and need no second run.
     """
-    root = asked.store.absolute()  # a plugin may go to another folder
+    root = absolute(asked.store)
     store = Store(root)
     sweep.check_definitions(prepared, Store(root, passed=PassedOver()))
     if ranks.count() > 1 and asked.workers != 0 and asked.executor != INPROCESS.name:

@@ -79,6 +79,7 @@ def did_you_mean(wrong: str, known: Iterable[str], advice: str) -> str:
 
 WAYS_OUT = {
     errno.ENOSPC: "free some space, or give another place",
+    errno.EFBIG: "free some space, or give another place",
     errno.EDQUOT: "free some space, or give another place",
     errno.EROFS: "give a place that can be written",
     errno.EACCES: "give another place, or see whom it belongs to",
@@ -100,7 +101,7 @@ def place_fault(error: OSError, at: os.PathLike[str] | str | None = None) -> str
         error: What was raised.
         at: The file that was meant, where the error does not name it.
     """
-    named = at or error.filename
+    named = error.filename or at
     what = os.fspath(named) if isinstance(named, str | os.PathLike) else "a file or the standard output"
     said = error.strerror or " ".join(str(error).split()) or type(error).__name__
     way_out = WAYS_OUT.get(error.errno or 0)

@@ -25,8 +25,7 @@ def download(url: str, target: Path, max_bytes: int, instead: str = "") -> None:
         _stream(url, part, max_bytes)
         part.replace(target)
     except OSError as error:
-        said = place_fault(error, error.filename or part)
-        raise DataError(f"{url} cannot be kept: {said} (DISCBENCH_CACHE)") from error
+        raise DataError(f"{url} cannot be kept: {place_fault(error, part)} (DISCBENCH_CACHE)") from error
     except (httpx.HTTPError, httpx.InvalidURL) as error:
         raise DataError(
             f"{url} cannot be fetched ({type(error).__name__}: {error})"

@@ -100,6 +100,8 @@ def fetch(url: str, *, sha256: str | None = None, name: str | None = None, max_b
 def _elsewhere(name: str) -> str:
     """Return a hint where a file of that name lies in the data directory, but not in the folder where it belongs."""
     folder, basename = current().directory, name.rsplit("/", 1)[-1]
+    if folder is not None and (folder / name).is_dir():
+        return f"; {folder / name} is a folder, no file"
     if folder is None or "/" not in name or not (folder / basename).is_file():
         return ""
     return f"; {folder / basename} is not read: it belongs at {folder / name}"

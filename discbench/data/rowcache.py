@@ -161,7 +161,7 @@ def remember(task: Task, directory: Path | None, files: Sequence[Path], loaded: 
         finally:
             shutil.rmtree(part, ignore_errors=True)
     except OSError as error:
-        said = place_fault(error, error.filename or final)
+        said = place_fault(error, final)
         warn(f"rows are not kept in the cache: {said} (DISCBENCH_CACHE); without it they are read anew each time")
 
 

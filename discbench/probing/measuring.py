@@ -193,6 +193,12 @@ def measure(
         return store.get_probe(measurement) or {}
 
 
+def unstored(measurement: Measurement, cause: str) -> Result:
+    """Return the result of a measurement that was not taken, for what lies at its place in the store."""
+    about = {"format": FORMAT, "id": measurement.id, "probe": measurement.record, "status": "failed", "cause": cause}
+    return {**about, "values": {}, "figure": None, "warnings": [], "run": {}}
+
+
 def subject_of(
     measurement: Measurement, task: Task, checkpoints: dict[str, Checkpoint], bench: Bench, say: Say
 ) -> Subject:

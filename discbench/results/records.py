@@ -2,17 +2,20 @@
 
 import json
 import re
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 from discbench.errors import StoreError, place_fault
 from discbench.results.forms.result import FORMAT, result_fault
-from discbench.values.cells import cell_id
+from discbench.values.cells import Cell, cell_id
+from discbench.words.names import one_line
 
 Result = dict[str, Any]
 RECORD = re.compile(r"[0-9a-f]{16}\.json")
 """What a result's file is called."""
+MOST_CAUSE = 500
+"""Characters of why a cell failed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +130,12 @@ def astray(path: Path, wanted: Path | None = None) -> str:
         return f"{path} is a result in a place where none counts; move the folder that it came with out of the store"
     other = f"it counts as {wanted} only" if wanted.is_file() else f"its place is {wanted}"
     return f"{path} is a result out of its place: {other}; move the copy out of the store, or the file to its place"
+
+
+def failed(cell: Cell, cause: str) -> Result:
+    """Return the result of a cell of which nothing is known but why it failed."""
+    about = {"format": FORMAT, "id": cell.id, "cell": asdict(cell), "task": {}}
+    return {**about, "status": "failed", "cause": one_line(cause, MOST_CAUSE), "marks": []}
 
 
 def unwritten(path: Path, error: OSError) -> StoreError:

@@ -21,7 +21,7 @@ from filelock import FileLock
 from numpy.typing import NDArray
 
 from discbench.errors import StoreError
-from discbench.results.forms.result import FORMAT, result_fault
+from discbench.results.forms.result import result_fault
 from discbench.results.marks import marked_now
 from discbench.results.records import RECORD, PassedOver, Result, astray, read_probe, read_result, unwritten
 from discbench.values.cells import Cell, cell_id
@@ -32,8 +32,6 @@ DEPTH = 4
 """Parts of a result's path: checkpoint, revision, task, file."""
 PROBES = "probe."
 """What folders of probes begin with; no discipline is called so."""
-MOST_CAUSE = 500
-"""Characters of why a cell failed."""
 Predictions = tuple[NDArray[Any], NDArray[np.float32], NDArray[Any]]
 """(rows,), (rows, outputs), (rows,): row numbers, outputs and targets."""
 NUMBERS = re.compile(r"\[(\n[-+\d.eE,\s]*)\]")
@@ -57,8 +55,8 @@ def write_whole(path: Path, content: bytes) -> None:
     Raises:
         OSError: It cannot be written; it names the file, even where a full disk is the cause.
     """
+    path.parent.mkdir(parents=True, exist_ok=True)
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
         handle, part = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=".part")
         _fill(handle, Path(part), path, content)
     except OSError as error:
@@ -260,12 +258,6 @@ class Store:
         return result
 
 
-def failed(cell: Cell, cause: str) -> Result:
-    """Return the result of a cell of which nothing is known but why it failed."""
-    about = {"format": FORMAT, "id": cell.id, "cell": asdict(cell), "task": {}}
-    return {**about, "status": "failed", "cause": cause, "marks": []}
-
-
 def _write(path: Path, content: bytes) -> None:
     try:
         write_whole(path, content)
@@ -294,11 +286,13 @@ def unpack_predictions(path: Path | BinaryIO) -> Predictions:
     """Return (rows, outputs, targets) as they were packed."""
     import pyarrow.parquet as pq
 
+    if isinstance(path, Path) and not path.is_file():  # pyarrow would take a folder for a table in parts
+        found = "it is a folder" if path.is_dir() else "it is not there"
+        raise StoreError(f"{path} holds no predictions ({found}); remove its cell to have it run again")
     try:
-        if isinstance(path, Path) and path.is_dir():
-            raise IsADirectoryError("a folder")  # pyarrow would take it for a table in parts
         table = pq.read_table(path)
         outputs = np.array(table["outputs"].to_pylist(), dtype=np.float32)
         return table["row"].to_numpy(), outputs, table["target"].to_numpy()
     except (OSError, ValueError, KeyError) as error:
-        raise StoreError(f"{path} holds no predictions ({error!r}); remove its cell to have it run again") from error
+        said = " ".join(str(error).split())
+        raise StoreError(f"{path} holds no predictions ({said}); remove its cell to have it run again") from error

@@ -11,7 +11,8 @@ from discbench.data.rows import numbers_of
 from discbench.errors import DiscbenchError, PluginError
 from discbench.executors.builtin import INPROCESS, LOCAL
 from discbench.plugins import registry
-from discbench.results.store import MOST_CAUSE, Result, Store, failed
+from discbench.results.records import Result, failed
+from discbench.results.store import Store
 from discbench.sweeps import plan, reach
 from discbench.sweeps.progress import Progress
 from discbench.training import ranks
@@ -21,7 +22,6 @@ from discbench.values.jobs import Event, Executor, Job
 from discbench.values.place import Place
 from discbench.values.types import Task
 from discbench.words.foreign import ended, staying
-from discbench.words.names import one_line
 
 MOST_WORKERS = 4
 
@@ -231,7 +231,7 @@ def run(
 def _told(store: Store, cell: Cell) -> Result | None:
     """Return a cell's result; of one whose place holds no record of it that it failed, which nothing stores."""
     wrong = store.fault(cell)
-    return store.get(cell) if wrong is None else failed(cell, one_line(wrong, MOST_CAUSE))
+    return store.get(cell) if wrong is None else failed(cell, wrong)
 
 
 def named(sweep: Sweep) -> dict[str, str | None]:
