@@ -18,8 +18,8 @@ from discbench.executors.builtin import INPROCESS
 from discbench.exports import trackers
 from discbench.plugins import registry
 from discbench.results.boardview import Board
+from discbench.results.forms.records import PassedOver, Result
 from discbench.results.notebook import without_widgets
-from discbench.results.records import PassedOver, Result
 from discbench.results.store import Store
 from discbench.sweeps import sweep
 from discbench.sweeps.progress import Progress

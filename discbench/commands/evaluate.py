@@ -56,7 +56,7 @@ def closing(
 @click.pass_context
 def plan_(ctx: click.Context, /, *, as_json: bool, **options: Any) -> None:  # noqa: ANN401 - the fields of Evaluation
     """Print the cells of an evaluation, what is there already, and the work; train nothing."""
-    from discbench.results.records import PassedOver
+    from discbench.results.forms.records import PassedOver
     from discbench.results.store import Store
 
     asked = Evaluation(**options)

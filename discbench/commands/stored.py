@@ -9,7 +9,7 @@ import click
 
 from discbench.errors import ExitCode, UserError
 from discbench.plugins import registry
-from discbench.results.records import PassedOver
+from discbench.results.forms.records import PassedOver
 from discbench.words.names import lines
 
 MOST_TOLD = 10

@@ -21,9 +21,18 @@ from filelock import FileLock
 from numpy.typing import NDArray
 
 from discbench.errors import StoreError
+from discbench.results.forms.records import (
+    RECORD,
+    OutOfPlace,
+    PassedOver,
+    Result,
+    astray,
+    read_probe,
+    read_result,
+    unwritten,
+)
 from discbench.results.forms.result import result_fault
 from discbench.results.marks import marked_now
-from discbench.results.records import RECORD, PassedOver, Result, astray, read_probe, read_result, unwritten
 from discbench.values.cells import Cell, cell_id
 from discbench.values.measurement import Measurement
 
@@ -100,7 +109,7 @@ class Store:
         named: Task id -> SHA-256 that the task names for its rows now, or None. Results of these tasks are given with
             the marks that they earn by it, whatever the task named when they were made.
         passed: Told of each file that cannot be read as a record, which is passed over then; without it, one is a
-            StoreError.
+            StoreError. A sound record out of its place is one in any case.
     """
 
     def __init__(
@@ -190,13 +199,12 @@ class Store:
         for path in paths:
             try:
                 yield read(path)
+            except OutOfPlace:
+                raise
             except StoreError as error:
-                self._pass(path, error)
-
-    def _pass(self, path: Path, error: StoreError) -> None:
-        if self.passed is None:
-            raise error
-        self.passed.take(path, error)
+                if self.passed is None:
+                    raise
+                self.passed.take(path, error)
 
     def paths(self) -> list[Path]:
         """Return the files of all cells' results, sorted.
@@ -208,7 +216,7 @@ class Store:
             raise StoreError(f"--results {str(self.root)!r} is no directory; run `discbench eval --results DIR` first")
         for path in sorted(self.root.rglob("*.json")):
             if len(path.relative_to(self.root).parts) != DEPTH and RECORD.fullmatch(path.name):
-                self._pass(path, StoreError(astray(path)))
+                raise astray(path)
         there = sorted(self.root.glob("*/*/*/*.json"))  # folders may be links to another disk
         return [path for path in there if not path.parent.name.startswith(PROBES)]
 
@@ -216,7 +224,7 @@ class Store:
         result = read_result(path)
         wanted = self.root / place(result["cell"])
         if path != wanted:
-            raise StoreError(astray(path, wanted))
+            raise astray(path, wanted)
         return marked_now(result, self.named)
 
     def answers(self, result: Result) -> Predictions:
@@ -254,7 +262,7 @@ class Store:
         result = read_probe(path)
         wanted = self.root / probe_place(result["probe"])
         if path != wanted:
-            raise StoreError(astray(path, wanted))
+            raise astray(path, wanted)
         return result
 
 

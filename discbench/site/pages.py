@@ -12,7 +12,7 @@ from typing import Any
 from discbench.errors import StoreError, UserError
 from discbench.results import board as boards
 from discbench.results import published
-from discbench.results.records import PassedOver, Unreadable, read_json
+from discbench.results.forms.records import PassedOver, Unreadable, read_json
 from discbench.results.store import Store, write_whole
 from discbench.site import picture, views
 from discbench.words.names import printable

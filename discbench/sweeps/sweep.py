@@ -11,7 +11,7 @@ from discbench.data.rows import numbers_of
 from discbench.errors import DiscbenchError, PluginError
 from discbench.executors.builtin import INPROCESS, LOCAL
 from discbench.plugins import registry
-from discbench.results.records import Result, failed
+from discbench.results.forms.records import Result, failed
 from discbench.results.store import Store
 from discbench.sweeps import plan, reach
 from discbench.sweeps.progress import Progress

@@ -32,6 +32,10 @@ class PassedOver:
         (self.records if RECORD.fullmatch(path.name) else self.others).append(str(error))
 
 
+class OutOfPlace(StoreError):  # noqa: N818 - it is what the name says
+    """A sound record lies where none counts, or where another counts: never passed over, for it may be a copy."""
+
+
 class Unreadable(Exception):  # noqa: N818 - it is what the name says
     """A file holds no JSON; the text says what it is, in words that follow its path."""
 
@@ -85,7 +89,7 @@ def read_result(path: Path) -> Result:
     if wrong:
         raise StoreError(f"{path} is no result as discbench writes it ({wrong}); remove it to have the cell run again")
     if path.stem != result["id"]:
-        raise StoreError(astray(path, path.with_name(f"{result['id']}.json")))
+        raise astray(path, path.with_name(f"{result['id']}.json"))
     return result
 
 
@@ -124,12 +128,14 @@ def _way_out(path: Path, to: str) -> str:
     return f"remove it to {to}" if RECORD.fullmatch(path.name) else "move it out of the store"
 
 
-def astray(path: Path, wanted: Path | None = None) -> str:
+def astray(path: Path, wanted: Path | None = None) -> OutOfPlace:
     """Return what is wrong with a record that lies elsewhere than its name says."""
     if wanted is None:
-        return f"{path} is a result in a place where none counts; move the folder that it came with out of the store"
+        found = "is a result in a place where none counts; move the folder that it came with out of the store"
+        return OutOfPlace(f"{path} {found}")
     other = f"it counts as {wanted} only" if wanted.is_file() else f"its place is {wanted}"
-    return f"{path} is a result out of its place: {other}; move the copy out of the store, or the file to its place"
+    what_to_do = "move the copy out of the store, or the file to its place"
+    return OutOfPlace(f"{path} is a result out of its place: {other}; {what_to_do}")
 
 
 def failed(cell: Cell, cause: str) -> Result:
