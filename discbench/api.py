@@ -20,14 +20,15 @@ from discbench.exports import trackers
 from discbench.plugins import registry
 from discbench.results.board import tables
 from discbench.results.boardview import Board
+from discbench.results.forms.records import PassedOver, Result
 from discbench.results.notebook import without_widgets
-from discbench.results.store import Result, Store
+from discbench.results.store import Store
 from discbench.sweeps import sweep
 from discbench.sweeps.progress import Progress
 from discbench.training import ranks
 from discbench.values.asked import Evaluation, asking
 from discbench.values.checkpoints import parse_specials
-from discbench.values.given import device_of
+from discbench.values.given import absolute, device_of
 from discbench.values.jobs import Executor
 from discbench.values.place import Place, pack
 from discbench.words import interruption
@@ -124,20 +125,24 @@ def carry_out(
 ) -> tuple[list[Result], int, int]:
     """Run what is still to run of a sweep; return (all results, cells run, cells kept).
 
+    A cell whose place in the store holds something else than its record counts as run: it failed, and the others go on.
     Of a search, `settled` tells of results that are not finished and need no second run.
     """
-    store = Store(asked.store)
-    store.check_writable()
+    root = absolute(asked.store)
+    store = Store(root)
     store.clear()
-    sweep.check_definitions(prepared, store)
+    sweep.check_definitions(prepared, Store(root, passed=PassedOver()))
     if ranks.count() > 1 and asked.workers != 0 and asked.executor != INPROCESS.name:
         raise UserError(f"torchrun started {ranks.count()} processes: give --workers 0, so that they share each cell")
     device = device_of(asked.device)
     ranks.meet(device)
-    todo = ranks.of_first(lambda: sweep.split(prepared, store)[1])
+    there, todo = ranks.of_first(lambda: sweep.split(prepared, store))
+    broken = len(prepared.cells) - len(there) - len(todo)
     if settled is not None:
         todo = ranks.of_first(lambda: [cell for cell in todo if not settled(store.get(cell))])
-    kept = len(prepared.cells) - len(todo)
+    if todo:
+        store.check_writable()
+    kept = len(prepared.cells) - len(todo) - broken
     executor = _executor(asked, manager)
     crew = sweep.machine_workers(device) if asked.workers is None else asked.workers
     crew = 0 if executor == INPROCESS else crew
@@ -153,8 +158,8 @@ def carry_out(
         if slow:
             progress.say(slow)
     place = Place(
-        results=asked.store,
-        data=asked.directory,
+        results=root,
+        data=asked.directory and asked.directory.absolute(),
         device=device,
         unverified=asked.unverified,
         verbose=asked.verbose,
@@ -171,7 +176,7 @@ def carry_out(
             todo=todo,
             executor=executor,
         )
-    return results, len(todo), kept
+    return results, len(todo) + broken, kept
 
 
 def _executor(asked: Evaluation, manager: Any) -> Executor | None:  # noqa: ANN401 - pluggy's manager

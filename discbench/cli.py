@@ -1,5 +1,7 @@
 """The command line. Each command turns its options into one call; heavy libraries are imported by that call only."""
 
+import os
+import sys
 from typing import Any
 
 import click
@@ -16,9 +18,25 @@ from discbench.commands import (
     sweep_recipe,
     tasks,
 )
-from discbench.errors import DiscbenchError, UserError, did_you_mean
+from discbench.errors import DiscbenchError, ExitCode, UserError, did_you_mean, place_fault
 from discbench.values.version import __version__
 from discbench.words.names import lines
+
+READER_GONE = 141
+"""What a shell says of a program whose reader went away, as of `discbench tasks | head`."""
+
+
+def _tell(message: str) -> None:
+    told = lines(message).splitlines()
+    click.echo("\n".join(f"error: {line}" for line in told), err=True)
+
+
+def _drop_output() -> None:
+    """Drop what was printed and could not be written: the interpreter would fail over it once more at its end."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 class Group(click.Group):
@@ -27,11 +45,19 @@ class Group(click.Group):
     def invoke(self, ctx: click.Context) -> Any:  # noqa: ANN401 - click's signature
         """Run a command."""
         try:
-            return super().invoke(ctx)
+            found = super().invoke(ctx)
+            sys.stdout.flush()
         except DiscbenchError as error:
-            told = lines(str(error)).splitlines()
-            click.echo("\n".join(f"error: {line}" for line in told), err=True)
+            _tell(str(error))
             ctx.exit(int(error.exit_code))
+        except BrokenPipeError:
+            _drop_output()
+            ctx.exit(READER_GONE)
+        except OSError as error:  # what no room below has said in better words
+            _drop_output()
+            _tell(place_fault(error))
+            ctx.exit(int(ExitCode.USER))
+        return found
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]

@@ -14,6 +14,8 @@ A message has three parts: what was asked, what was found, what to do.
 """
 
 import difflib
+import errno
+import os
 from collections.abc import Iterable
 from enum import IntEnum
 
@@ -73,3 +75,34 @@ def did_you_mean(wrong: str, known: Iterable[str], advice: str) -> str:
     """Return `; did you mean 'x'? <advice>` with the nearest known name, or `; <advice>` if none is near."""
     near = difflib.get_close_matches(wrong, list(known), n=1, cutoff=0.5)
     return f"; did you mean {near[0]!r}? {advice}" if near else f"; {advice}"
+
+
+WAYS_OUT = {
+    errno.ENOSPC: "free some space, or give another place",
+    errno.EFBIG: "free some space, or give another place",
+    errno.EDQUOT: "free some space, or give another place",
+    errno.EROFS: "give a place that can be written",
+    errno.EACCES: "give another place, or see whom it belongs to",
+    errno.EPERM: "give another place, or see whom it belongs to",
+    errno.ENOTDIR: "a part of this path is a file, no folder: move that file away, or give another place",
+    errno.EEXIST: "something else has this name: move it away, or give another place",
+    errno.ENOTEMPTY: "something else has this name: move it away, or give another place",
+    errno.EISDIR: "a folder has this name: move it away, or give another place",
+    errno.ENOENT: "is its path right, and the current folder still there?",
+    errno.ELOOP: "its links lead in a circle: remove one of them",
+    errno.ENAMETOOLONG: "give a shorter name",
+}
+
+
+def place_fault(error: OSError, at: os.PathLike[str] | str | None = None) -> str:
+    """Return a fault of the place in one line: which file or folder, what the system says, what to do.
+
+    Args:
+        error: What was raised.
+        at: The file that was meant, where the error does not name it.
+    """
+    named = error.filename or at
+    what = os.fspath(named) if isinstance(named, str | os.PathLike) else "a file or the standard output"
+    said = error.strerror or " ".join(str(error).split()) or type(error).__name__
+    way_out = WAYS_OUT.get(error.errno or 0)
+    return f"{what} cannot be read or written ({said})" + (f"; {way_out}" if way_out else "")

@@ -8,8 +8,8 @@ import click
 
 from discbench.commands import show
 from discbench.commands.options import DIRECTORY
-from discbench.commands.stored import offered
-from discbench.errors import UserError
+from discbench.commands.stored import check_any, offered, readable
+from discbench.errors import DiscbenchError, UserError
 
 
 @click.command(name="board")
@@ -24,9 +24,11 @@ def board_(results: Path, out: Path | None, svg: Path | None, *, paper: bool) ->
     from discbench.results import board
     from discbench.results.store import Store
 
-    with offered() as there:
-        store = Store(results, there.rows)
-        _give(board.build(store.results(), store.probes(), there.suites, there.said), out, svg, paper=paper)
+    with offered() as there, readable() as passed:
+        store = Store(results, there.rows, passed)
+        made = board.build(store.results(), store.probes(), there.suites, there.said)
+        check_any(results, len(made["entries"]) + len(made["probes"]))
+        _give(made, out, svg, paper=paper)
 
 
 def _give(made: dict[str, Any], out: Path | None, svg: Path | None, *, paper: bool) -> None:
@@ -58,8 +60,15 @@ def site_(source: Path, out: Path, *, figures: bool | None) -> None:
     """Write the board as a static site that opens from a file, without a network."""
     from discbench.site import pages
 
-    with offered() as there:
-        _build(pages.read(source, there.rows, there.suites, there.said), out, figures=figures)
+    with offered() as there, readable() as passed:
+        board = pages.read(source, there.rows, there.suites, there.said, passed)
+        try:
+            _build(board, out, figures=figures)
+        except (DiscbenchError, OSError):
+            raise
+        except Exception as error:
+            pages.check(source, board)
+            raise error from None
 
 
 def _build(board: dict[str, Any], out: Path, *, figures: bool | None) -> None:
@@ -88,10 +97,12 @@ def compare_(one: str, other: str, results: Path, init: str, *, as_json: bool) -
     from discbench.results.compare import compare
     from discbench.results.store import Store
 
-    with offered() as there:
-        held = list(Store(results, there.rows).results())
+    with offered() as there, readable() as passed:
+        held = list(Store(results, there.rows, passed).results())
         draws = {result["id"]: result["resampled"] for result in held if result["status"] == "finished"}
-        found = compare(board.build(held), one, other, init, draws)
+        made = board.build(held)
+        check_any(results, len(made["entries"]))
+        found = compare(made, one, other, init, draws)
         if as_json:
             click.echo(json.dumps(found, indent=1, sort_keys=True))
         else:

@@ -16,6 +16,7 @@ from discbench.sweeps.plan import work
 from discbench.training import ranks
 from discbench.values.asked import Evaluation
 from discbench.values.cells import Cell, words_of
+from discbench.words.names import lines
 
 
 @click.command(name="eval")
@@ -52,18 +53,22 @@ def closing(
 
 @click.command(name="plan")
 @what_options
-def plan_(*, as_json: bool, **options: Any) -> None:  # noqa: ANN401 - the fields of Evaluation
+@click.pass_context
+def plan_(ctx: click.Context, /, *, as_json: bool, **options: Any) -> None:  # noqa: ANN401 - the fields of Evaluation
     """Print the cells of an evaluation, what is there already, and the work; train nothing."""
+    from discbench.results.forms.records import PassedOver
     from discbench.results.store import Store
 
     asked = Evaluation(**options)
     _, prepared = prepare(asked, load=False)
     store, directory = Store(asked.store), asked.directory
-    sweep.check_definitions(prepared, store)
-    rows, words = [], prepared.words
+    sweep.check_definitions(prepared, Store(asked.store, passed=PassedOver()))
+    rows, words, notes = list[dict[str, Any]](), prepared.words, list(prepared.notes)
     for cell in prepared.cells:
         amount = work(cell, prepared.tasks[cell.task], directory)
-        known = store.get(cell)
+        wrong = store.fault(cell)
+        known = store.get(cell) if wrong is None else {"status": "unreadable"}
+        notes += [wrong] if wrong else []
         rows.append(
             {
                 "id": cell.id,
@@ -74,9 +79,10 @@ def plan_(*, as_json: bool, **options: Any) -> None:  # noqa: ANN401 - the field
                 "tokens": amount.tokens,
             }
         )
+    for note in notes:
+        click.echo(lines(note), err=True)
     if as_json:
         click.echo(json.dumps(rows, indent=1))
-        return
-    for note in prepared.notes:
-        click.echo(note, err=True)
-    show.plan(rows, show.console())
+    else:
+        show.plan(rows, show.console())
+    ctx.exit(ExitCode.USER if any(row["state"] == "unreadable" for row in rows) else ExitCode.OK)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import click
 
 from discbench.commands.options import DIRECTORY
-from discbench.commands.stored import offered
+from discbench.commands.stored import offered, readable
 from discbench.errors import UserError, did_you_mean
 from discbench.exports.formats import FORMATS, SHOWS_MARKS, files_of
 
@@ -33,9 +33,9 @@ def export_(
 
     if form not in FORMATS:
         raise UserError(f"no format {form!r}{did_you_mean(form, FORMATS, 'there are ' + ', '.join(FORMATS))}")
-    with offered() as there:
+    with offered() as there, readable() as passed:
         chosen = select(
-            Store(results, there.rows),
+            Store(results, there.rows, passed),
             recipe=recipe,
             marked=allow_marked,
             whole_only=form not in SHOWS_MARKS,

@@ -85,9 +85,10 @@ def plan(rows: list[Record], out: Console) -> None:
         counts = ["?" if row[n] is None else f"{row[n]:,}" for n in ("rows", "steps", "tokens")]
         table.add_row(row["id"], row["words"], row["state"], *counts)
     out.print(table)
-    left = [row for row in rows if row["state"] != "finished"]
+    left = [row for row in rows if row["state"] not in {"finished", "unreadable"}]
+    done, lost = (sum(row["state"] == state for row in rows) for state in ("finished", "unreadable"))
     out.print(
-        f"\n{len(rows)} cells, {len(rows) - len(left)} finished, {len(left)} to run:"
+        f"\n{len(rows)} cells, {done} finished, {f'{lost} unreadable, ' if lost else ''}{len(left)} to run:"
         f" {sum(r['steps'] or 0 for r in left):,} steps, {sum(r['tokens'] or 0 for r in left):,} tokens"
     )
 

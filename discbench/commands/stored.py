@@ -1,17 +1,23 @@
-"""Stores as commands read them: marks are what the installed tasks name now, whatever they named when cells ran."""
+"""Stores as commands read them: with the marks of the installed tasks, and without what is no record."""
 
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import click
 
-from discbench.errors import ExitCode
+from discbench.errors import ExitCode, UserError
 from discbench.plugins import registry
 from discbench.plugins.suites import Suite
+from discbench.results.forms.records import PassedOver
 from discbench.values.cells import hashes
+from discbench.words.names import lines
+
+MOST_TOLD = 10
+"""Files that are named of those that were passed over."""
 
 
 def tell_faults(faults: list[str]) -> None:
@@ -35,7 +41,7 @@ class Offered:
 def offered() -> Iterator[Offered]:
     """Give what the installed plugins say of stores; a broken plugin is told, and ends the command so.
 
-    Cells of its tasks keep the marks that they were stored with.
+    Marks are what tasks name now, whatever they named when cells ran; cells of a broken plugin's tasks keep theirs.
     """
     faults: list[str] = []
     manager = registry.plugins(faults=faults)
@@ -45,3 +51,34 @@ def offered() -> Iterator[Offered]:
     yield found
     if faults:
         sys.exit(int(ExitCode.PLUGIN))
+
+
+@contextmanager
+def readable() -> Iterator[PassedOver]:
+    """Give what takes note of files that are no records: each is told in a line, and the rest goes on.
+
+    At its end the command exits with 2 if results are missing, not for a foreign file that lies beside them.
+    """
+    passed = PassedOver()
+    try:
+        yield passed
+    finally:
+        _tell("error", passed.records)
+        _tell("passed over", passed.others)
+    if passed.records:
+        sys.exit(int(ExitCode.USER))
+
+
+def _tell(word: str, told: list[str]) -> None:
+    for line in told[:MOST_TOLD]:
+        click.echo(f"{word}: {lines(line)}", err=True)
+    if len(told) > MOST_TOLD:
+        click.echo(f"{word}: … and {len(told) - MOST_TOLD} more", err=True)
+
+
+def check_any(results: Path, found: int) -> None:
+    """Raise a UserError if nothing was found in a store: its path may be mistyped."""
+    if not found:
+        raise UserError(
+            f"--results {str(results)!r} holds no results; is its path right? `discbench eval --results DIR` makes some"
+        )

@@ -99,10 +99,8 @@ def _each(patterns: tuple[str, ...], data_dir: Path | None, *, unverified: bool,
         interruption.keeps(lambda: "what was fetched is kept, the beginning of a file too")
     directory, worst, found, absent = data_directory(data_dir), 0, 0, []
     for task in registry.select(patterns, registry.tasks(registry.plugins())):
-        if not download:
-            rowcache.forget(task, directory)
         try:
-            loaded = rowcache.load(task, directory, download=download, unverified=unverified)
+            loaded = rowcache.load(task, directory, download=download, unverified=unverified, anew=not download)
         except NotAtHand as error:
             absent.append(f"{task.id}: {error}")
             continue

@@ -1,9 +1,8 @@
 """Download one file: resumable, bounded, whole or not at all."""
 
-import os
 from pathlib import Path
 
-from discbench.errors import DataError
+from discbench.errors import DataError, place_fault
 
 
 def download(url: str, target: Path, max_bytes: int, instead: str = "") -> None:
@@ -21,14 +20,16 @@ def download(url: str, target: Path, max_bytes: int, instead: str = "") -> None:
     import httpx
     from filelock import FileLock
 
-    target.parent.mkdir(parents=True, exist_ok=True)
     part = target.with_name(target.name + ".part")
     try:
+        target.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(target.with_name(f".{target.name}.lock")):
             if target.is_file():
                 return  # fetched by another process while we waited for it
             _stream(url, part, max_bytes)
-            os.replace(part, target)
+            part.replace(target)
+    except OSError as error:
+        raise DataError(f"{url} cannot be kept: {place_fault(error, part)} (DISCBENCH_CACHE)") from error
     except (httpx.HTTPError, httpx.InvalidURL) as error:
         raise DataError(
             f"{url} cannot be fetched ({type(error).__name__}: {error})"

@@ -19,7 +19,7 @@ from pathlib import Path
 
 from discbench.data.formats.bounds import allowed, check_unpacked
 from discbench.data.formats.opening import BROKEN, OPENERS, again, cache_directory, cause, read_bytes
-from discbench.errors import DataError, NotAtHand
+from discbench.errors import DataError, NotAtHand, place_fault
 from discbench.words import parts
 
 
@@ -100,6 +100,8 @@ def fetch(url: str, *, sha256: str | None = None, name: str | None = None, max_b
 def _elsewhere(name: str) -> str:
     """Return a hint where a file of that name lies in the data directory, but not in the folder where it belongs."""
     folder, basename = current().directory, name.rsplit("/", 1)[-1]
+    if folder is not None and (folder / name).is_dir():
+        return f"; {folder / name} is a folder, no file"
     if folder is None or "/" not in name or not (folder / basename).is_file():
         return ""
     return f"; {folder / basename} is not read: it belongs at {folder / name}"
@@ -132,7 +134,10 @@ def unpack(archive: Path) -> Path:
     where = cache_directory() / "unpacked" / file_sha256(archive)[:16]
     if where.is_dir():
         return where
-    part = parts.begun_folder(where.parent)
+    try:
+        part = parts.begun_folder(where.parent)
+    except OSError as error:
+        raise DataError(f"{archive} cannot be unpacked: {place_fault(error, where)} (DISCBENCH_CACHE)") from error
     try:
         if zipfile.is_zipfile(archive):
             _unzip(archive, part)

@@ -1,8 +1,6 @@
 """A task's `load()` and a corpus's lines, called and checked: foreign code that may raise or print."""
 
-import contextlib
 import re
-import sys
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from itertools import product
@@ -13,7 +11,7 @@ from discbench.data.identity import GIVEN, SPLITS, identified
 from discbench.errors import DataError, DiscbenchError, PluginError
 from discbench.values.mapping import TextTable
 from discbench.values.types import Corpus, Row, Splits, Task
-from discbench.words.foreign import quoted, raised
+from discbench.words.foreign import apart, quoted, raised
 from discbench.words.forms import Text, fault
 
 WHOLE = re.compile(r"[a-z0-9]+")
@@ -76,7 +74,7 @@ def vocabulary(corpus: Corpus) -> tuple[str, ...]:
 
 def _called(whose: str, call: Callable[[], Any]) -> Any:  # noqa: ANN401 - what a plugin gives
     try:
-        with contextlib.redirect_stdout(sys.stderr):
+        with apart():
             return call()
     except DiscbenchError:
         raise

@@ -3,7 +3,8 @@
 One entry per (task id, data directory). An entry is good as long as its reader is the same, and all that it was made
 from has the same size and time of change: files that were handed out or opened by path, folders that they lie in or
 that were listed (a whole file put beside a part of it is seen), files that were looked for in vain, and the reader's
-code with the modules that it imports. The rows' SHA-256 is written beside them.
+code with the modules that it imports. The rows' SHA-256 is written beside them, and a seal over all of it: an entry
+that was cut off or altered is none. Without a cache that can be written, rows are read anew each time.
 """
 
 import hashlib
@@ -18,7 +19,7 @@ import numpy as np
 
 from discbench.data import provenance
 from discbench.data.classes import words
-from discbench.data.files import reading
+from discbench.data.files import file_sha256, reading
 from discbench.data.loading import read
 from discbench.data.relatives.copies import count
 from discbench.data.rows import (
@@ -30,13 +31,22 @@ from discbench.data.rows import (
     prepared_directory,
     replace_directory,
 )
-from discbench.errors import DataError
+from discbench.errors import DataError, place_fault
 from discbench.values.types import Classes, Task
+from discbench.words.foreign import warn
 
-FORMAT = 2
+FORMAT = 3
+NOTE, SEAL = "note.json", "seal"
 
 
-def load(task: Task, directory: Path | None = None, *, download: bool = True, unverified: bool = False) -> Loaded:
+def load(
+    task: Task,
+    directory: Path | None = None,
+    *,
+    download: bool = True,
+    unverified: bool = False,
+    anew: bool = False,
+) -> Loaded:
     """Return the task's rows from the cache, or read, check and cache them.
 
     Args:
@@ -44,13 +54,14 @@ def load(task: Task, directory: Path | None = None, *, download: bool = True, un
         directory: Where to look for files first; else `DISCBENCH_DATA`.
         download: Whether files that are not at hand may be downloaded.
         unverified: Accept rows whose SHA-256 differs from the one that the task names; they are marked.
+        anew: Whether to read the files themselves, whatever the cache holds.
 
     Raises:
         DataError: A file is missing or broken, or the rows are not the expected ones.
         PluginError: The task's reader failed, or returned anything but splits of rows.
     """
     with reading(directory, download=download) as now:
-        known = recall(task, now.directory)
+        known = None if anew else recall(task, now.directory)
         if known is not None and (known.partial or task.dataset.rows_sha256 in {None, known.sha256}):
             return _check(task, known, unverified=unverified)
         with provenance.opened() as opened:
@@ -114,29 +125,57 @@ def _shape(task: Task) -> list[Any]:
 def summary(task: Task, directory: Path | None) -> dict[str, Any] | None:
     """Return what is known of the task's rows without reading them: hash, sizes, mean length; None if nothing is."""
     try:
-        note: dict[str, Any] = json.loads((entry(task, directory) / "note.json").read_text(encoding="utf-8"))
+        note: dict[str, Any] = json.loads((entry(task, directory) / NOTE).read_text(encoding="utf-8"))
+        if note.pop(SEAL) != _seal(note):
+            return None
         fresh = all(_stamp(Path(stamp[0])) == stamp for stamp in note["files"])
-    except (OSError, ValueError, KeyError, IndexError, TypeError):
+    except (OSError, ValueError, KeyError, IndexError, TypeError, AttributeError, RecursionError):
         return None
     return note if fresh and note["shape"] == _shape(task) else None
 
 
+def _seal(note: dict[str, Any]) -> str:
+    """Return the SHA-256 of all that a note says, which tells one that was damaged."""
+    return hashlib.sha256(json.dumps(note, sort_keys=True).encode()).hexdigest()
+
+
+def _contents(arrow: Path) -> dict[str, str]:
+    """Return path -> SHA-256 of all files below a folder."""
+    return {str(path.relative_to(arrow)): file_sha256(path) for path in sorted(arrow.rglob("*")) if path.is_file()}
+
+
 def remember(task: Task, directory: Path | None, files: Sequence[Path], loaded: Loaded) -> None:
-    """Write an entry, whole or not at all; none where the reader's code was changed while this process ran."""
+    """Write an entry, whole or not at all; none where the reader's code was changed while this process ran.
+
+    A cache that cannot be written is told once, as a warning: the rows are at hand all the same.
+    """
     code = provenance.code_of(task.dataset.load)
     if provenance.changed_since_began(code):
         return
+    final = entry(task, directory)
+    try:
+        part = fresh_directory(final.parent)
+        try:
+            _fill(part, task, [*_made_from(files), *code], loaded)
+            replace_directory(part, final)
+        finally:
+            shutil.rmtree(part, ignore_errors=True)
+    except OSError as error:
+        said = place_fault(error, final)
+        warn(f"rows are not kept in the cache: {said} (DISCBENCH_CACHE); without it they are read anew each time")
+
+
+def _fill(part: Path, task: Task, files: Sequence[Path], loaded: Loaded) -> None:
     import datasets
 
-    final = entry(task, directory)
-    part = fresh_directory(final.parent)
     datasets.disable_progress_bars()
     datasets.DatasetDict({name: _to_arrow(task, getattr(loaded, name)) for name in SPLITS}).save_to_disk(
         str(part / "arrow")
     )
     note = {
         "shape": _shape(task),
-        "files": [_stamp(path) for path in [*_made_from(files), *code]],
+        "files": [_stamp(path) for path in files],
+        "arrow": _contents(part / "arrow"),
         "sha256": loaded.sha256,
         "partial": loaded.partial,
         "words": list(loaded.words),
@@ -144,8 +183,7 @@ def remember(task: Task, directory: Path | None, files: Sequence[Path], loaded: 
         "sizes": list(loaded.sizes),
         "mean_symbols": float(np.concatenate([getattr(loaded, n).lengths for n in SPLITS]).mean()),
     }
-    (part / "note.json").write_text(json.dumps(note), encoding="utf-8")
-    replace_directory(part, final)
+    (part / NOTE).write_text(json.dumps({**note, SEAL: _seal(note)}), encoding="utf-8")
 
 
 def recall(task: Task, directory: Path | None) -> Loaded | None:
@@ -155,8 +193,11 @@ def recall(task: Task, directory: Path | None) -> Loaded | None:
         return None
     import datasets
 
+    arrow = entry(task, directory) / "arrow"
     try:
-        stored = datasets.load_from_disk(str(entry(task, directory) / "arrow"))
+        if note["arrow"] != _contents(arrow):
+            return None
+        stored = datasets.load_from_disk(str(arrow))
     except (OSError, ValueError):
         return None
     return Loaded(

@@ -228,7 +228,9 @@ def fresh_directory(parent: Path) -> Path:
 
 def replace_directory(part: Path, final: Path) -> None:
     """Move a finished directory to its place, whatever was there before."""
-    if final.exists():
+    if final.is_symlink() or final.is_file():
+        final.unlink()
+    elif final.exists():
         shutil.rmtree(final, ignore_errors=True)
     part.replace(final)
 

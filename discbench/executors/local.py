@@ -17,7 +17,7 @@ from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from typing import IO, Any
 
-from discbench.errors import DiscbenchError
+from discbench.errors import DiscbenchError, StoreError
 from discbench.executors import start
 from discbench.results.forms.result import FORMAT
 from discbench.results.store import Store
@@ -207,8 +207,11 @@ def _import_more() -> None:
 def _perform(job: Job, bench: Any, tasks: dict[str, Any], pipe: Connection) -> Any:  # noqa: ANN401
     if job.known is not None:
         bench.learn(job.checkpoint, pickle.loads(job.known))  # noqa: S301 - of another worker of ours
-    if job.cell is not None:
-        return bench.run(job.cell, job.checkpoint, tasks[job.cell.task], lambda *step: _tell(pipe, step))
+    try:
+        if job.cell is not None:
+            return bench.run(job.cell, job.checkpoint, tasks[job.cell.task], lambda *step: _tell(pipe, step))
+    except StoreError as error:  # the store's disk is full, or gone: the next cell would be trained for nothing
+        return error
     try:
         bench.check(job.checkpoint, list(job.checks), tasks)
     except DiscbenchError as error:

@@ -4,18 +4,17 @@ import contextlib
 import io
 import os
 import signal
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import cache
 from importlib.metadata import Distribution, EntryPoint, distributions
 from types import FrameType
 from typing import TypeVar
 
 from discbench.errors import PluginError, UserError
 from discbench.values.version import __version__
+from discbench.words.foreign import ended, staying, warn
 
 T = TypeVar("T")
 GIVEN = "given from Python"
@@ -33,12 +32,6 @@ SECONDS = 10.0
 
 class Overtime(BaseException):
     """Raised inside a plugin whose time is over; no `Exception`, or the plugin might take it for one of its own."""
-
-
-@cache
-def tell(line: str) -> None:
-    """Print a warning on stderr, once a process."""
-    sys.stderr.write(f"warning: {line}\n")
 
 
 def seconds() -> float:
@@ -99,7 +92,7 @@ def guarded(whose: str, plugin: str, doing: str, call: Callable[[], T]) -> T:
     """
     printed, limit = io.StringIO(), seconds()
     try:
-        with contextlib.redirect_stdout(printed), limited(limit):
+        with staying(), contextlib.redirect_stdout(printed), limited(limit):
             return call()
     except PluginError as error:
         raise PluginError(f"{whose} {doing}: {error}{way_out(plugin)}") from error
@@ -108,11 +101,11 @@ def guarded(whose: str, plugin: str, doing: str, call: Callable[[], T]) -> T:
             f"{whose} {doing}: it did not end within {limit:g} s (DISCBENCH_PLUGIN_SECONDS){way_out(plugin)}"
         ) from None
     except (Exception, SystemExit) as error:
-        raise PluginError(f"{whose} {doing}: {' '.join(repr(error).split())}{way_out(plugin)}") from error
+        raise PluginError(f"{whose} {doing}: {ended(error)}{way_out(plugin)}") from error
     finally:
         if printed.getvalue():
             line = " ".join(printed.getvalue().split())[:80]
-            tell(f"{whose} printed to standard output: {line!r}; plugins must be silent there{way_out(plugin)}")
+            warn(f"{whose} printed to standard output: {line!r}; plugins must be silent there{way_out(plugin)}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +137,7 @@ def installed(group: str) -> list[Installed]:
             try:
                 found = _points(distribution, group)
             except Exception as error:  # noqa: BLE001
-                tell(
+                warn(
                     f"the metadata in {_folder(distribution)} cannot be read ({error!r}), so plugins that it may hold"
                     " are missing; install that distribution again"
                 )

@@ -5,11 +5,9 @@ is a wrong mean. Only listings go on without it, and they too end with an exit c
 and passed on.
 """
 
-import contextlib
 import fnmatch
 import importlib
 import os
-import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -19,14 +17,14 @@ import pluggy
 
 from discbench.errors import NoSuchName, PluginError, UserError, did_you_mean
 from discbench.plugins import hookspecs
-from discbench.plugins.isolation import BUILTINS, GIVEN, Installed, guarded, installed, misfit, tell, way_out
+from discbench.plugins.isolation import BUILTINS, GIVEN, Installed, guarded, installed, misfit, way_out
 from discbench.plugins.suites import Suite
 from discbench.values.cells import all_said, hashes
 from discbench.values.jobs import Executor
 from discbench.values.measurement import Probe
 from discbench.values.types import Corpus, Task
 from discbench.values.version import __version__
-from discbench.words.foreign import raised
+from discbench.words.foreign import apart, raised, warn
 
 T = TypeVar("T")
 GROUP = "discbench"
@@ -249,11 +247,11 @@ class Audience:
         """Call each with a cell's stored result; what they print goes to stderr."""
         for plugin, call in list(self.listening.items()):
             try:
-                with contextlib.redirect_stdout(sys.stderr):
+                with apart():
                     call(result=result)
             except (Exception, SystemExit) as error:  # noqa: BLE001 - whatever it raises, the sweep goes on
                 del self.listening[plugin]
-                tell(
+                warn(
                     f"plugin {plugin!r} failed in discbench_cell_finished(): {raised(error)}; it hears of no more"
                     f" cells{way_out(plugin)}"
                 )

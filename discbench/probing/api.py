@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import IO, Any
 
 from discbench.data import rowcache
-from discbench.errors import NoSuchName, UserError, did_you_mean
+from discbench.errors import NoSuchName, StoreError, UserError, did_you_mean
 from discbench.plugins import registry
 from discbench.results.notebook import without_widgets
 from discbench.results.probeview import Measurements
@@ -15,7 +15,7 @@ from discbench.results.store import Result, Store
 from discbench.values.asked import Probing, asking, model_name
 from discbench.values.cells import INITS
 from discbench.values.checkpoints import Checkpoint, locate, parse_specials
-from discbench.values.given import device_of
+from discbench.values.given import absolute, device_of
 from discbench.values.measurement import Measurement, Probe, Side
 from discbench.values.place import Place
 from discbench.values.types import Task
@@ -63,11 +63,11 @@ def take(asked: Probing) -> Measurements:
     for note in dict.fromkeys(checkpoint.note for checkpoint in checkpoints if checkpoint.note):
         stream.write(f"{note}\n")
     sides = [_sides(asked, checkpoints, seed) for seed in asked.drawn]
-    store = Store(asked.store)
+    store = Store(absolute(asked.store))
     store.check_writable()
     store.clear()
 
-    from discbench.probing.measuring import measure
+    from discbench.probing.measuring import measure, unstored
     from discbench.training.run import Bench
 
     bench, by_id = Bench(_place(asked)), {c.id: c for c in checkpoints}
@@ -82,10 +82,13 @@ def take(asked: Probing) -> Measurements:
         )
     )
     for number, (measurement, probe, task) in enumerate(todo, 1):
-        there = store.get_probe(measurement)
         if probe in asked.given_probes:
             store.forget_probe(measurement)  # what it measured before may have been another function
-            there = None
+        try:
+            there = store.get_probe(measurement)
+        except StoreError as error:  # no record of it lies at its place: it failed, and the others go on
+            found.append(unstored(measurement, str(error)))
+            continue
         kept += there is not None and there["status"] == "finished"
         say = _say(f"[{number}/{len(todo)}] {measurement.words}", measurement.limit, stream)
         found.append(measure(measurement, probe, task, by_id, bench, say))
@@ -96,8 +99,8 @@ def take(asked: Probing) -> Measurements:
 
 def _place(asked: Probing) -> Place:
     return Place(
-        results=asked.store,
-        data=asked.directory,
+        results=absolute(asked.store),
+        data=asked.directory and asked.directory.absolute(),
         device=device_of(asked.device),
         unverified=asked.unverified,
         verbose=asked.verbose,

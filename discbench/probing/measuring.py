@@ -1,7 +1,5 @@
 """Run one measurement: rows of a task through one model or two, a probe's numbers out, a record in the store."""
 
-import contextlib
-import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
@@ -9,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from filelock import FileLock
 from torch import Tensor
 
 from discbench.data import rows
@@ -26,6 +23,7 @@ from discbench.values.checkpoints import Checkpoint, check_unchanged
 from discbench.values.mapping import TextTable
 from discbench.values.measurement import Measurement, Probe, Side
 from discbench.values.types import Task
+from discbench.words.foreign import apart, ended
 
 Say = Callable[[int], None]
 """Told how many rows have been measured."""
@@ -170,8 +168,7 @@ def measure(
     A failure is recorded with its cause and returned.
     """
     store = Store(bench.place.results)
-    (bench.place.results / ".locks").mkdir(parents=True, exist_ok=True)
-    with FileLock(bench.place.results / ".locks" / f"{measurement.id}.lock"):
+    with store.lock(measurement):
         known = store.get_probe(measurement)
         if known is not None and known["status"] == "finished":
             return known
@@ -180,19 +177,26 @@ def measure(
         try:
             with models.quietly(verbose=bench.place.verbose):
                 subject = subject_of(measurement, task, checkpoints, bench, say)
-            with contextlib.redirect_stdout(sys.stderr):  # stdout is for --json
+            with apart():
                 found = checked(probe, probe.measure(subject, measurement))
             result: Result = {"status": "finished", "values": found["values"], "figure": found.get("figure")}
             result["warnings"] = found.get("warnings", [])
-        except Exception as error:  # noqa: BLE001 - one failure is recorded, the others go on
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - one failure is recorded, the others go on
             cause = " ".join(str(error).split())[:CAUSE]
             named = cause if isinstance(error, UserError) else f"{type(error).__name__}: {cause}"
+            named = f"probe {probe.name!r} failed: {ended(error)}" if isinstance(error, SystemExit) else named
             result = {"status": "failed", "cause": named, "values": {}, "figure": None, "warnings": []}
         run = {**record.run_of(began, bench.place.device), "peak_memory_mib": _peak()}
         store.put_probe(
             measurement, {"format": FORMAT, "id": measurement.id, "probe": measurement.record, **result, "run": run}
         )
         return store.get_probe(measurement) or {}
+
+
+def unstored(measurement: Measurement, cause: str) -> Result:
+    """Return the result of a measurement that was not taken, for what lies at its place in the store."""
+    about = {"format": FORMAT, "id": measurement.id, "probe": measurement.record, "status": "failed", "cause": cause}
+    return {**about, "values": {}, "figure": None, "warnings": [], "run": {}}
 
 
 def subject_of(

@@ -9,7 +9,8 @@ import json
 import os
 import re
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -19,19 +20,27 @@ from filelock import FileLock
 from numpy.typing import NDArray
 
 from discbench.errors import StoreError
-from discbench.results.forms.result import FORMAT, result_fault
+from discbench.results.forms.records import (
+    RECORD,
+    OutOfPlace,
+    PassedOver,
+    Result,
+    astray,
+    read_probe,
+    read_result,
+    unwritten,
+)
+from discbench.results.forms.result import result_fault
 from discbench.results.marks import marked_now
 from discbench.values.cells import Cell, cell_id
 from discbench.values.measurement import Measurement
 from discbench.words import parts
 
+__all__ = ["Result", "read_result"]  # of `records`, offered here as well
 DEPTH = 4
 """Parts of a result's path: checkpoint, revision, task, file."""
-RECORD = re.compile(r"[0-9a-f]{16}\.json")
-"""What a result's file is called."""
 PROBES = "probe."
 """What folders of probes begin with; no discipline is called so."""
-Result = dict[str, Any]
 Predictions = tuple[NDArray[Any], NDArray[np.float32], NDArray[Any]]
 """(rows,), (rows, outputs), (rows,): row numbers, outputs and targets."""
 NUMBERS = re.compile(r"\[(\n[-+\d.eE,\s]*)\]")
@@ -50,18 +59,29 @@ def as_text(record: Result) -> str:
 
 
 def write_whole(path: Path, content: bytes) -> None:
-    """Write a file so that it is there whole or not at all, whatever is killed when."""
+    """Write a file so that it is there whole or not at all, whatever is killed when.
+
+    Raises:
+        OSError: It cannot be written; it names the file, even where a full disk is the cause.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, part = parts.begun(path.parent)
+    try:
+        handle, part = parts.begun(path.parent)
+        _fill(handle, Path(part), path, content)
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, str(path)) from error
+
+
+def _fill(handle: int, part: Path, path: Path, content: bytes) -> None:
     try:
         with os.fdopen(handle, "wb") as file:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
-            Path(part).chmod(0o644)  # mkstemp makes files that only their owner reads
+            part.chmod(0o644)  # mkstemp makes files that only their owner reads
             os.replace(part, path)  # still open: its lock says that we live
     except BaseException:
-        Path(part).unlink(missing_ok=True)
+        part.unlink(missing_ok=True)
         raise
 
 
@@ -88,11 +108,16 @@ class Store:
         root: The directory.
         named: Task id -> SHA-256 that the task names for its rows now, or None. Results of these tasks are given with
             the marks that they earn by it, whatever the task named when they were made.
+        passed: Told of each file that cannot be read as a record, which is passed over then; without it, one is a
+            StoreError. A sound record out of its place is one in any case.
     """
 
-    def __init__(self, root: Path, named: Mapping[str, str | None] | None = None) -> None:
+    def __init__(
+        self, root: Path, named: Mapping[str, str | None] | None = None, passed: PassedOver | None = None
+    ) -> None:
         self.root = root
         self.named = named or {}
+        self.passed = passed
 
     def check_writable(self) -> None:
         """Raise StoreError unless results can be written here."""
@@ -113,16 +138,41 @@ class Store:
         """Return where the cell's result is, or would be."""
         return self.root / place(cell.record)
 
-    def lock(self, cell: Cell) -> FileLock:
-        """Return the lock that whoever runs the cell holds."""
-        folder = self.root / ".locks"
-        folder.mkdir(parents=True, exist_ok=True)
-        return FileLock(folder / f"{cell.id}.lock")
+    @contextmanager
+    def lock(self, of: Cell | Measurement) -> Iterator[None]:
+        """Hold the lock that whoever runs the cell, or takes the measurement, holds.
+
+        Raises:
+            StoreError: It cannot be had: the disk is read-only, or a folder lies where its file should be.
+        """
+        path = self.root / ".locks" / f"{of.id}.lock"
+        held = FileLock(path)
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            held.acquire()
+        except OSError as error:
+            raise unwritten(path, error) from error
+        try:
+            yield
+        finally:
+            held.release()
 
     def get(self, cell: Cell) -> Result | None:
-        """Return the cell's result, finished or failed, or None."""
+        """Return the cell's result, finished or failed, or None.
+
+        Raises:
+            StoreError: What lies at its place is no result.
+        """
         path = self.path(cell)
-        return marked_now(read_result(path), self.named) if path.is_file() else None
+        return marked_now(read_result(path), self.named) if os.path.lexists(path) else None
+
+    def fault(self, cell: Cell) -> str | None:
+        """Return what is wrong with what lies at the cell's place, if there is something that is no result."""
+        try:
+            self.get(cell)
+        except StoreError as error:
+            return str(error)
+        return None
 
     def finished(self, cell: Cell) -> bool:
         """Tell whether the cell need not be run again."""
@@ -141,13 +191,24 @@ class Store:
         if wrong := result_fault(result):
             raise StoreError(f"{path} is not written, for no reader would take it ({wrong})")
         if predictions is not None:
-            write_whole(path.with_name(name), predictions)
-        write_whole(path, as_text(result).encode())
+            _write(path.with_name(name), predictions)
+        _write(path, as_text(result).encode())
 
     def results(self) -> Iterator[Result]:
         """Yield all results in the order of their paths."""
-        for path in self.paths():
-            yield self._read(path)
+        yield from self._sound(self.paths(), self._read)
+
+    def _sound(self, paths: Iterable[Path], read: Callable[[Path], Result]) -> Iterator[Result]:
+        """Yield what can be read; what cannot is raised, or told to whoever asked for that."""
+        for path in paths:
+            try:
+                yield read(path)
+            except OutOfPlace:
+                raise
+            except StoreError as error:
+                if self.passed is None:
+                    raise
+                self.passed.take(path, error)
 
     def paths(self) -> list[Path]:
         """Return the files of all cells' results, sorted.
@@ -159,7 +220,7 @@ class Store:
             raise StoreError(f"--results {str(self.root)!r} is no directory; run `discbench eval --results DIR` first")
         for path in sorted(self.root.rglob("*.json")):
             if len(path.relative_to(self.root).parts) != DEPTH and RECORD.fullmatch(path.name):
-                raise StoreError(_astray(path))
+                raise astray(path)
         there = sorted(self.root.glob("*/*/*/*.json"))  # folders may be links to another disk
         return [path for path in there if not path.parent.name.startswith(PROBES)]
 
@@ -167,7 +228,7 @@ class Store:
         result = read_result(path)
         wanted = self.root / place(result["cell"])
         if path != wanted:
-            raise StoreError(_astray(path, wanted))
+            raise astray(path, wanted)
         return marked_now(result, self.named)
 
     def answers(self, result: Result) -> Predictions:
@@ -177,7 +238,7 @@ class Store:
     def examples(self, task: str) -> Iterator[Result]:
         """Yield a finished result of the task (`name@version`) of each checkpoint that has one."""
         for folder in sorted(self.root.glob(f"*/*/{folder_name(task)}")):
-            results = map(self._read, sorted(folder.glob("*.json")))
+            results = self._sound(sorted(folder.glob("*.json")), self._read)
             yield from islice((result for result in results if result["status"] == "finished"), 1)
 
     def probe_path(self, measurement: Measurement) -> Path:
@@ -187,11 +248,11 @@ class Store:
     def get_probe(self, measurement: Measurement) -> Result | None:
         """Return a measurement's result, finished or failed, or None."""
         path = self.probe_path(measurement)
-        return read_probe(path) if path.is_file() else None
+        return read_probe(path) if os.path.lexists(path) else None
 
     def put_probe(self, measurement: Measurement, result: Result) -> None:
         """Write a measurement's result."""
-        write_whole(self.probe_path(measurement), as_text(result).encode())
+        _write(self.probe_path(measurement), as_text(result).encode())
 
     def forget_probe(self, measurement: Measurement) -> None:
         """Remove a measurement's result, if there is one."""
@@ -199,72 +260,21 @@ class Store:
 
     def probes(self) -> Iterator[Result]:
         """Yield the results of all measurements in the order of their paths."""
-        for path in sorted(self.root.glob(f"*/*/{PROBES}*/*.json")):
-            result = read_probe(path)
-            wanted = self.root / probe_place(result["probe"])
-            if path != wanted:
-                raise StoreError(_astray(path, wanted))
-            yield result
+        yield from self._sound(sorted(self.root.glob(f"*/*/{PROBES}*/*.json")), self._read_probe)
+
+    def _read_probe(self, path: Path) -> Result:
+        result = read_probe(path)
+        wanted = self.root / probe_place(result["probe"])
+        if path != wanted:
+            raise astray(path, wanted)
+        return result
 
 
-def _astray(path: Path, wanted: Path | None = None) -> str:
-    """Return what is wrong with a record that lies elsewhere than its name says."""
-    if wanted is None:
-        return f"{path} is a result in a place where none counts; move the folder that it came with out of the store"
-    other = f"it counts as {wanted} only" if wanted.is_file() else f"its place is {wanted}"
-    return f"{path} is a result out of its place: {other}; move the copy out of the store, or the file to its place"
-
-
-def read_probe(path: Path) -> Result:
-    """Read one result of a probe.
-
-    Raises:
-        StoreError: It is no such result, or its id is not the hash of what was measured.
-    """
+def _write(path: Path, content: bytes) -> None:
     try:
-        result: Result = json.loads(path.read_text(encoding="utf-8"))
-        whole = result["id"] == path.stem == cell_id(result["probe"]) and result["format"] == FORMAT
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise StoreError(f"{path} is no result of a probe ({error!r}); remove it to have it measured again") from error
-    if not whole:
-        raise StoreError(f"{path} was altered: its id is not the hash of what was measured; remove it")
-    return result
-
-
-def read_result(path: Path) -> Result:
-    """Read one result.
-
-    Raises:
-        StoreError: It is no result as discbench writes it (`results.forms`), its id is not the hash of its cell, or its
-            name is not its id.
-    """
-    try:
-        result: Result = json.loads(path.read_text(encoding="utf-8"), object_pairs_hook=once)
-        altered = result["id"] != cell_id(result["cell"])
-    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
-        raise StoreError(f"{path} is no result of a cell ({error!r}); remove it to have the cell run again") from error
-    if altered:
-        raise StoreError(
-            f"{path} was altered: its id is not the hash of its cell; remove it to have the cell run again"
-        )
-    wrong = result_fault(result)
-    if wrong:
-        raise StoreError(f"{path} is no result as discbench writes it ({wrong}); remove it to have the cell run again")
-    if path.stem != result["id"]:
-        raise StoreError(_astray(path, path.with_name(f"{result['id']}.json")))
-    return result
-
-
-def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """Return the object of these pairs, as `json.loads` asks for it.
-
-    Raises:
-        ValueError: It has a key twice, so that readers could disagree on it.
-    """
-    found = dict(pairs)
-    if len(found) != len(pairs):
-        raise ValueError("an object has a key twice")
-    return found
+        write_whole(path, content)
+    except OSError as error:
+        raise unwritten(path, error) from error
 
 
 def pack_predictions(rows: NDArray[Any], outputs: NDArray[np.float32], targets: NDArray[Any]) -> bytes:
@@ -288,9 +298,13 @@ def unpack_predictions(path: Path | BinaryIO) -> Predictions:
     """Return (rows, outputs, targets) as they were packed."""
     import pyarrow.parquet as pq
 
+    if isinstance(path, Path) and not path.is_file():  # pyarrow would take a folder for a table in parts
+        found = "it is a folder" if path.is_dir() else "it is not there"
+        raise StoreError(f"{path} holds no predictions ({found}); remove its cell to have it run again")
     try:
         table = pq.read_table(path)
         outputs = np.array(table["outputs"].to_pylist(), dtype=np.float32)
         return table["row"].to_numpy(), outputs, table["target"].to_numpy()
     except (OSError, ValueError, KeyError) as error:
-        raise StoreError(f"{path} holds no predictions ({error!r}); remove its cell to have it run again") from error
+        said = " ".join(str(error).split())
+        raise StoreError(f"{path} holds no predictions ({said}); remove its cell to have it run again") from error

@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import json
+import os
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
@@ -12,8 +13,10 @@ from discbench.errors import StoreError, UserError
 from discbench.plugins.suites import Suite
 from discbench.results import board as boards
 from discbench.results import published
+from discbench.results.forms.records import PassedOver, Unreadable, read_json
 from discbench.results.store import Store, write_whole
 from discbench.site import picture, views
+from discbench.words.names import printable
 
 Record = dict[str, Any]
 HERE = Path(__file__).parent
@@ -26,6 +29,7 @@ def read(
     named: Mapping[str, str | None] | None = None,
     suites: tuple[Suite, ...] = (),
     said: Mapping[str, Record] | None = None,
+    passed: PassedOver | None = None,
 ) -> Record:
     """Return the board of a results store, or of a directory that holds a leaderboard.json.
 
@@ -34,13 +38,14 @@ def read(
         named: As of `Store`.
         suites: Of which a store's board has tables.
         said: What tasks say of themselves (`cells.said`), by id, for a store's board.
+        passed: As of `Store`.
 
     Raises:
         UserError: Neither is there, or the file is of another version.
     """
     path = source / "leaderboard.json"
-    if not path.is_file():
-        store = Store(source, named)
+    if not os.path.lexists(path):
+        store = Store(source, named, passed)
         made = boards.build(store.results(), store.probes(), suites, said) if source.is_dir() else {}
         if not made.get("entries") and not made.get("probes"):
             raise UserError(
@@ -48,15 +53,32 @@ def read(
             )
         return made
     try:
-        made = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise StoreError(f"{path} cannot be read ({error}); make it anew with `discbench board --out`") from error
+        made = read_json(path)
+    except Unreadable as error:
+        raise StoreError(f"{path} {error}; make it anew with `discbench board --out`") from error
     found = (made.get("format"), made.get("version")) if isinstance(made, dict) else None
     if found != ("discbench-leaderboard", boards.VERSION):
         raise StoreError(
             f"{path} is no discbench leaderboard of version {boards.VERSION}; make it anew with `discbench board --out`"
         )
     return dict(made)
+
+
+def check(source: Path, board: Record) -> None:
+    """See that a leaderboard.json is as `discbench board` writes it; this takes seconds for a large one.
+
+    Raises:
+        StoreError: It is not, with the first place.
+    """
+    import jsonschema
+
+    schema = json.loads(boards.SCHEMA.read_text(encoding="utf-8"))
+    for wrong in jsonschema.Draft202012Validator(schema).iter_errors(board):
+        found = f"{printable(wrong.json_path, 100)}: {printable(wrong.message)}"
+        raise StoreError(
+            f"{source / 'leaderboard.json'} is not as `discbench board` writes it ({found}); make it anew with"
+            " `discbench board --out`"
+        )
 
 
 def build(board: Record, out: Path, *, figures: bool | None = None) -> list[Path]:

@@ -15,7 +15,8 @@ from typing import Any, NoReturn
 
 from discbench.data.formats.bounds import allowed, check_unpacked
 from discbench.errors import UserError
-from discbench.results.store import PROBES, once
+from discbench.results.forms.records import once
+from discbench.results.store import PROBES
 from discbench.submissions.archive import MOST_NAME, Ambiguous, Archive, listed
 from discbench.submissions.findings import Unfit
 from discbench.submissions.manifest import MOST_CELLS

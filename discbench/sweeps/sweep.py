@@ -11,7 +11,8 @@ from discbench.data.rows import numbers_of
 from discbench.errors import DiscbenchError, PluginError
 from discbench.executors.builtin import INPROCESS, LOCAL
 from discbench.plugins import registry
-from discbench.results.store import Result, Store
+from discbench.results.forms.records import Result, failed
+from discbench.results.store import Store
 from discbench.sweeps import plan, reach
 from discbench.sweeps.progress import Progress
 from discbench.training import ranks
@@ -20,6 +21,7 @@ from discbench.values.checkpoints import Checkpoint, locate, told_apart
 from discbench.values.jobs import Event, Executor, Job
 from discbench.values.place import Place
 from discbench.values.types import Task
+from discbench.words.foreign import ended, staying
 
 MOST_WORKERS = 4
 
@@ -179,10 +181,12 @@ def machine_workers(device: str) -> int:
 
 
 def split(sweep: Sweep, store: Store) -> tuple[list[Cell], list[Cell]]:
-    """Return (cells that are in the store, cells still to run)."""
-    finished = [store.finished(cell) for cell in sweep.cells]
-    kept = [cell for cell, there in zip(sweep.cells, finished, strict=True) if there]
-    return kept, [cell for cell, there in zip(sweep.cells, finished, strict=True) if not there]
+    """Return (cells that are in the store, cells still to run); one whose place holds no record of it is neither."""
+    kept, todo = list[Cell](), list[Cell]()
+    for cell in sweep.cells:
+        if store.fault(cell) is None:
+            (kept if store.finished(cell) else todo).append(cell)
+    return kept, todo
 
 
 def run(
@@ -218,22 +222,29 @@ def run(
     store, chosen = Store(place.results, named(sweep)), executor or (LOCAL if workers else INPROCESS)
     if todo:
         try:
-            chosen.run(jobs(sweep, todo), place, workers, threads, watch)
+            with staying():
+                chosen.run(jobs(sweep, todo), place, workers, threads, watch)
         except DiscbenchError:
             raise
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             if chosen in (LOCAL, INPROCESS):
                 raise
             raise PluginError(
-                f"executor {chosen.name!r} failed: {error!r}; what was finished is in the store"
+                f"executor {chosen.name!r} failed: {ended(error)}; what was finished is in the store"
             ) from error
-    lost = [sweep.words[cell.id] for cell in todo if store.get(cell) is None]
+    lost = [sweep.words[cell.id] for cell in todo if store.fault(cell) is None and store.get(cell) is None]
     if lost and ranks.first():
         raise PluginError(
             f"executor {chosen.name!r} ended without a result of {len(lost)} of {len(todo)} cells, the first is"
             f" {lost[0]}; run again for those"
         )
-    return [result for result in map(store.get, sweep.cells) if result is not None]
+    return [result for cell in sweep.cells if (result := _told(store, cell)) is not None]
+
+
+def _told(store: Store, cell: Cell) -> Result | None:
+    """Return a cell's result; of one whose place holds no record of it that it failed, which nothing stores."""
+    wrong = store.fault(cell)
+    return store.get(cell) if wrong is None else failed(cell, wrong)
 
 
 def named(sweep: Sweep) -> dict[str, str | None]:

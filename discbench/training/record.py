@@ -18,6 +18,7 @@ from discbench.training import finetune
 from discbench.training.engine.savings import Plan
 from discbench.values.cells import Cell, facts
 from discbench.values.types import Task
+from discbench.words.foreign import raised
 from discbench.words.names import one_line
 
 
@@ -67,9 +68,10 @@ def head(cell: Cell, task: Task) -> Result:
     return {"format": FORMAT, "id": cell.id, "cell": cell.record, "task": facts(task)}
 
 
-def failure(error: Exception) -> Result:
+def failure(error: BaseException) -> Result:
     """Return the result of a cell that failed."""
-    cause = one_line(f"{type(error).__name__}: {error}", 500)
+    said = f"foreign code failed: {raised(error)}" if isinstance(error, SystemExit) else ""
+    cause = one_line(said or f"{type(error).__name__}: {error}", 500)
     return {"status": "failed", "cause": cause, "marks": []}
 
 

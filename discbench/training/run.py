@@ -25,6 +25,7 @@ from discbench.values.measurement import Measurement
 from discbench.values.place import Place
 from discbench.values.recipes import Recipe
 from discbench.values.types import Task
+from discbench.words.foreign import apart
 
 Report = Callable[[int, int, float], None]
 
@@ -35,6 +36,22 @@ class Known:
 
     vocabulary: Vocabulary | None
     plan: savings.Plan | None
+
+
+@dataclass
+class Watched:
+    """A cell's report; the exception by which whoever listens ends this process is not the cell's."""
+
+    report: Report
+    ended: BaseException | None = None
+
+    def __call__(self, step: int, steps: int, loss: float) -> None:
+        """Report a step."""
+        try:
+            self.report(step, steps, loss)
+        except SystemExit as error:
+            self.ended = error
+            raise
 
 
 @dataclass
@@ -143,15 +160,16 @@ class Bench:
             known: Result | None = ranks.of_first(lambda: store.get(cell))
             if known is not None and known["status"] == "finished":
                 return known
-            began = time.monotonic()
+            began, watch = time.monotonic(), Watched(report)
             try:
-                with models.quietly(verbose=self.place.verbose):
+                with models.quietly(verbose=self.place.verbose), apart():
                     if checkpoint.baseline:
                         result, predictions = self._answer(cell, task)
                     else:
-                        result, predictions = self._train(cell, checkpoint, task, report)
-            except Exception as error:  # one cell's failure is recorded, the others go on
-                if ranks.count() > 1 and not isinstance(error, DiscbenchError):
+                        result, predictions = self._train(cell, checkpoint, task, watch)
+            except (Exception, SystemExit) as error:  # one cell's failure is recorded, the others go on
+                alone = ranks.count() > 1 and not isinstance(error, DiscbenchError)
+                if alone or error is watch.ended:
                     raise  # of this process alone: the others wait for it, until torchrun ends them
                 result, predictions = record.failure(error), None
             about = {**record.run_of(began, self.place.device), **result.get("run", {})}

@@ -194,7 +194,7 @@ def read_config(folder: Path) -> dict[str, Any]:
             f"model {str(folder)!r}: a checkpoint directory was expected, but it holds no config.json; give a"
             " directory written by save_pretrained, builtin:NAME, or a Hugging Face id"
         ) from None
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise CheckpointError(f"model {str(folder)!r}: config.json cannot be read ({error}); is it whole?") from error
     if not isinstance(config, dict):
         raise CheckpointError(f"model {str(folder)!r}: config.json is no JSON object; is it whole?")

@@ -113,7 +113,7 @@ def shards(index: Path) -> list[Path]:
         return sorted({index.parent / str(name) for name in named})
     except FileNotFoundError:
         return []
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise CheckpointError(
             f"model {str(index.parent)!r}: {index.name} is no index of shards ({error!r}); is it whole?"
         ) from error

@@ -38,8 +38,24 @@ def data_directory(given: str | Path | None) -> Path | None:
     text = given or os.environ.get("DISCBENCH_DATA")
     named = Path(text) if text else None
     if named is not None and not named.is_dir():
-        raise UserError(f"data directory {str(named)!r} does not exist; correct --data-dir or DISCBENCH_DATA")
+        found = "is a file" if named.exists() else "does not exist"
+        raise UserError(f"data directory {str(named)!r} {found}; correct --data-dir or DISCBENCH_DATA")
     return named
+
+
+def absolute(folder: Path) -> Path:
+    """Return where a folder is, before foreign code may go elsewhere.
+
+    Raises:
+        UserError: It is named from the current folder, which is gone.
+    """
+    try:
+        return folder.absolute()
+    except OSError:
+        raise UserError(
+            f"--results {str(folder)!r} begins in the current folder, which was removed; go to another one, or give a"
+            " whole path"
+        ) from None
 
 
 def device_of(given: str | None) -> str:

@@ -80,7 +80,7 @@ def look(check: Look[Bench, Rest]) -> Look[Bench, Rest]:
             raise _placed(error, checkpoint) from error
         except DiscbenchError:
             raise
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             words = " ".join(f"{type(error).__name__}: {error}".split())[:LONGEST]
             found = f"model {checkpoint.name!r} cannot be served: the look at it before training ended with {words}"
             raise _placed(CheckpointError(found), checkpoint) from error

@@ -5,8 +5,6 @@ Where a metric is undefined (one class only, constant predictions), it is 0 and 
 answers the same to everything has learnt nothing.
 """
 
-import contextlib
-import sys
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from itertools import product
@@ -16,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from discbench.errors import PluginError
-from discbench.words.foreign import number, quoted, raised
+from discbench.words.foreign import apart, number, quoted, raised
 from discbench.words.forms import FINITE
 
 Array = NDArray[Any]
@@ -78,9 +76,9 @@ class Metric:
             PluginError: Its function failed, or returned anything but one finite number.
         """
         try:
-            with contextlib.redirect_stdout(sys.stderr):  # stdout is for --json
+            with apart():
                 found = self.function(targets, predictions)
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             raise PluginError(f"metric {self.name!r} failed: {raised(error)}") from error
         value = number(found)
         if value is None:

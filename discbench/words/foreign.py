@@ -1,11 +1,43 @@
-"""What code of a plugin returned or raised: as Python's own values, or told in one line."""
+"""What code of a plugin does, returned or raised: held apart, as Python's own values, or told in one line."""
 
+import contextlib
 import math
+import os
+import sys
 import traceback
+from collections.abc import Iterator
+from functools import cache
 from typing import Any
 
 QUOTED = 80
 """Characters that a message quotes of a value."""
+
+
+@contextlib.contextmanager
+def staying() -> Iterator[None]:
+    """Come back to the current folder, wherever foreign code went: paths that a user gave begin there."""
+    here = None
+    with contextlib.suppress(OSError):  # it may have been removed
+        here = os.getcwd()  # noqa: PTH109 - Path.cwd() is slower by an object, and metrics are called often
+    try:
+        yield
+    finally:
+        if here is not None:
+            with contextlib.suppress(OSError):
+                os.chdir(here)
+
+
+@contextlib.contextmanager
+def apart() -> Iterator[None]:
+    """Run foreign code: what it prints goes to stderr, since stdout is for --json, and `staying`."""
+    with staying(), contextlib.redirect_stdout(sys.stderr):
+        yield
+
+
+@cache
+def warn(line: str) -> None:
+    """Print a warning on stderr, once a process."""
+    sys.stderr.write(f"warning: {line}\n")
 
 
 def number(value: object) -> float | None:
@@ -39,4 +71,11 @@ def raised(error: BaseException) -> str:
     """Return an error, and the file and line that it comes from."""
     last = traceback.extract_tb(error.__traceback__)[-1]
     file = last.filename.replace("\\", "/").rsplit("/", 1)[-1]
-    return f"{' '.join(repr(error).split())} ({file}, line {last.lineno})"
+    return f"{ended(error)} ({file}, line {last.lineno})"
+
+
+def ended(error: BaseException) -> str:
+    """Return an error in one line; a call of `sys.exit` as that."""
+    if isinstance(error, SystemExit):
+        return f"it called sys.exit({quoted(error.code) if error.code is not None else ''})"
+    return " ".join(repr(error).split())

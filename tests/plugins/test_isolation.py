@@ -62,7 +62,7 @@ def out(name):
 
 
 BROKEN = {
-    "p_exits": ("import sys; sys.exit(5)", (), "(p_exits of p_exits 1) could not be imported: SystemExit(5)"),
+    "p_exits": ("import sys; sys.exit(5)", (), "(p_exits of p_exits 1) could not be imported: it called sys.exit(5)"),
     "p_failing": (
         offering("raise KeyError('rows')"),
         (),

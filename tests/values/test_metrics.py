@@ -136,3 +136,11 @@ def test_what_a_metric_prints_is_not_on_stdout(capsys):
     Metric("chatty", lambda *_: sys.stdout.write("so far\n") / 14)(np.arange(2), np.arange(2))
 
     assert ("", "so far\n") == capsys.readouterr()
+
+
+@pytest.mark.parametrize("code, told", [(0, "sys.exit(0)"), (None, "sys.exit()"), ("bye", "sys.exit('bye')")])
+def test_a_metric_that_calls_sys_exit_is_told_as_that(code, told):
+    metric = Metric("share", lambda *_: sys.exit(code))
+
+    with pytest.raises(PluginError, match=rf"^metric 'share' failed: it called {re.escape(told)} \(test_metrics\.py, "):
+        metric(np.array([0, 1]), np.array([0, 1]))

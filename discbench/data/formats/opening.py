@@ -33,9 +33,16 @@ OPENERS: dict[str, Callable[..., Any]] = {
 
 
 def cache_directory() -> Path:
-    """Return the directory of downloads and prepared rows."""
-    default = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "discbench"
-    return Path(os.environ.get("DISCBENCH_CACHE") or default)
+    """Return the directory of downloads and prepared rows.
+
+    Raises:
+        DataError: Nobody says where it is, and the user has no home directory.
+    """
+    given, shared = os.environ.get("DISCBENCH_CACHE"), os.environ.get("XDG_CACHE_HOME")
+    try:
+        return Path(given) if given else Path(shared or Path.home() / ".cache") / "discbench"
+    except RuntimeError as error:
+        raise DataError("no home directory is known, so none for the cache; set DISCBENCH_CACHE to a folder") from error
 
 
 @contextmanager
