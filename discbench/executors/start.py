@@ -8,6 +8,7 @@ import multiprocessing
 import os
 import signal
 import sys
+import tempfile
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -21,6 +22,8 @@ QUIET = {"OPENBLAS_NUM_THREADS": "1", "JE_ARROW_MALLOC_CONF": "background_thread
 """Keeps threads out of the process that is copied: a copy would have none of them, and their locks as they were."""
 WANTED_BY, SOCKETS = "DISCBENCH_PARENT", "DISCBENCH_SOCKETS"
 """Tell the process that is copied (`warm`) whose it is, and which folder to remove when it is the last to go."""
+MOST_PATH = 72
+"""Bytes of the temporary folder's path with which the fork server's socket, 33 longer, has a name that Linux takes."""
 READ_EARLY = (
     "ACCELERATE_",
     "CUDA_",
@@ -92,6 +95,8 @@ def prepare(environment: dict[str, str], threads: int) -> None:
 
 def _method() -> str:
     if not sys.platform.startswith("linux"):
+        return "spawn"
+    if len(os.fsencode(tempfile.gettempdir())) > MOST_PATH:
         return "spawn"
     return "forkserver" if _at_start() == _read_early() else "spawn"
 

@@ -1,14 +1,19 @@
 """Sweeps that are interrupted: one line, an exit code, nothing left running and nothing half written."""
 
+import atexit
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
 import pytest
+
+from discbench.executors import start
 
 pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="/proc tells which processes are left")
 GONE = 60
@@ -37,6 +42,13 @@ def waited(what, seconds=300):
     return found
 
 
+def reached(process, what):
+    """See that a process comes to where a function returns something, and say what it says if it ends before."""
+    if not waited(lambda: what() or process.poll() is not None) or process.poll() is not None:
+        process.kill()
+        pytest.fail("\n".join(process.communicate()))
+
+
 def all_gone(tag):
     """Whether every process of that tag ends."""
     return waited(lambda: not running(tag), GONE)
@@ -44,13 +56,15 @@ def all_gone(tag):
 
 def started(tmp_path, *command):
     """Start a program in a group of its own, with a folder for its temporary files."""
-    (tmp_path / "temporary").mkdir()
+    short = tempfile.mkdtemp(prefix="d")  # a fork server's socket has a short name
+    atexit.register(shutil.rmtree, short, ignore_errors=True)
+    (tmp_path / "temporary").symlink_to(short)
     return subprocess.Popen(
         [sys.executable, *map(str, command)],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        env={**os.environ, "DISCBENCH_TEST": str(tmp_path), "TMPDIR": str(tmp_path / "temporary")},
+        env={**os.environ, "DISCBENCH_TEST": str(tmp_path), "TMPDIR": short},
         start_new_session=True,
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),  # noqa: PLW1509 - no threads here
     )
@@ -74,7 +88,7 @@ def left(tmp_path):
 
 def test_ctrl_c_while_cells_are_trained(checkpoint_directory, tmp_path):
     process = started(tmp_path, "-m", "discbench", *sweep(checkpoint_directory, tmp_path))
-    assert waited(lambda: under_way(tmp_path))
+    reached(process, lambda: under_way(tmp_path))
     os.killpg(process.pid, signal.SIGINT)
     output, errors = process.communicate(timeout=GONE)
 
@@ -87,7 +101,7 @@ def test_ctrl_c_while_cells_are_trained(checkpoint_directory, tmp_path):
 
 def test_sigterm_while_the_processes_that_train_are_still_importing(checkpoint_directory, tmp_path):
     process = started(tmp_path, "-m", "discbench", *sweep(checkpoint_directory, tmp_path))
-    assert waited(lambda: any("forkserver" in line for line in running(tmp_path).values()))
+    reached(process, lambda: any("forkserver" in line for line in running(tmp_path).values()))
     process.terminate()
     output, errors = process.communicate(timeout=GONE)
 
@@ -100,7 +114,7 @@ def test_sigterm_while_the_processes_that_train_are_still_importing(checkpoint_d
 
 def test_when_the_sweep_is_killed_its_workers_end_in_the_middle_of_their_cells(checkpoint_directory, tmp_path):
     process = started(tmp_path, "-m", "discbench", *sweep(checkpoint_directory, tmp_path))
-    assert waited(lambda: under_way(tmp_path))
+    reached(process, lambda: under_way(tmp_path))
     process.kill()
     process.communicate(timeout=GONE)
 
@@ -119,7 +133,7 @@ except KeyboardInterrupt:
     print("raised", multiprocessing.active_children())
 """)
     process = started(tmp_path, script)
-    assert waited(lambda: under_way(tmp_path))
+    reached(process, lambda: under_way(tmp_path))
     process.send_signal(signal.SIGINT)
     output, errors = process.communicate(timeout=GONE)
 
@@ -171,3 +185,10 @@ def test_the_next_sweep_removes_what_a_killed_one_has_left(checkpoint_directory,
     process.communicate(timeout=300)
 
     assert [] == left(tmp_path)
+
+
+@pytest.mark.parametrize(("length", "method"), [(40, "forkserver"), (90, "spawn")])
+def test_where_the_temporary_folders_path_is_too_long_for_a_socket_workers_start_anew(monkeypatch, length, method):
+    monkeypatch.setattr(tempfile, "tempdir", "/" + "t" * (length - 1))
+
+    assert method == start._method()
