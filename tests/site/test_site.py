@@ -296,7 +296,7 @@ def test_a_store_and_its_leaderboard_give_the_same_site(tmp_path):
     ("content", "message"),
     [
         (None, "holds no results; give a store, or a directory with leaderboard.json"),
-        ("{", "cannot be read"),
+        ("{", "is no JSON"),
         (json.dumps({"format": "discbench-leaderboard", "version": "9"}), "is no discbench leaderboard of version 1.0"),
     ],
 )
