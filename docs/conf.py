@@ -27,7 +27,7 @@ myst_heading_anchors = 3
 nitpicky = True
 # Types of other projects: their inventories lie on a network, which a build must not need.
 OTHERS = (
-    r"(collections|enum|io|jaxtyping|ndarray|np|numpy|pathlib|pd|Path|Tensor|torch|types|typing"
+    r"(collections|enum|io|jaxtyping|ndarray|np|numpy|os|pathlib|pd|Path|Tensor|torch|types|typing"
     r"|discbench\.data\.relatives\.splits\.T)\b.*"
 )
 nitpick_ignore_regex = [("py:.*", OTHERS)]
