@@ -64,9 +64,10 @@ def _parts(asked: Evaluation, manager: Any) -> list[Evaluation]:  # noqa: ANN401
         return [asked]
     suite = registry.suite(asked.suite, registry.suites(manager))
     own = {f.name: f.default for f in fields(Evaluation)}
-    said = [name for name in SAID if _plain(getattr(asked, name)) != _plain(own[name])]
     some = None if isinstance(asked.seeds, int) else set(asked.seeds)
-    said = [name for name in said if name != "seeds" or some is None]
+    said = [name for name in SAID if _plain(getattr(asked, name)) != _plain(own[name])]
+    if some is not None:  # some of the suite's seeds, as hosts ask for them
+        said.remove("seeds")
     if said:
         raise UserError(f"--suite {suite.name} says {', '.join(said)} itself; leave them out, or leave out --suite")
     known = {name: task for name, task in registry.tasks(manager).items() if task.id in suite.tasks}
@@ -93,8 +94,8 @@ def _parts(asked: Evaluation, manager: Any) -> list[Evaluation]:  # noqa: ANN401
 
 
 def _plain(given: object) -> object:
-    """Return a list as the text that gives it."""
-    return ",".join(map(str, given)) if isinstance(given, list | tuple) else given
+    """Return a list as the text that gives it, and nothing given as None."""
+    return (",".join(map(str, given)) if isinstance(given, list | tuple) else given) or None
 
 
 SAID = (
@@ -227,5 +228,5 @@ def run(asked: Evaluation) -> Board:
     if asked.suite is None:
         return made
     suite = registry.suite(asked.suite, registry.suites(manager))
-    whole = Store(asked.store, registry.named_rows([], manager)).results()
+    whole = Store(absolute(asked.store), registry.named_rows([], manager), PassedOver()).results()
     return replace(made, record={**made.record, "suites": tables([suite], whole)})

@@ -200,7 +200,7 @@ def offer(ours: Ours) -> Callable[..., Task]:
         count = options.pop("seeds")
         if options.get("suite"):
             suites = registry.suites(registry.plugins())
-            count = _or_tell(lambda: registry.suite(options["suite"], suites)).seeds_of(ours.id)
+            count = _or_tell(lambda: registry.suite(options["suite"], suites).seeds_of(ours.id))
         return Task(
             dataset=MemoryDataset([_sample(ours, seed) for seed in range(count)], name=ours.name),
             solver=finetuned(Sweeps(ours.name, options)),

@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from discbench.errors import PluginError
+from discbench.errors import NoSuchName, PluginError
 from discbench.values.cells import INITS
 from discbench.values.mapping import KINDS
-from discbench.values.recipes import RECIPES
+from discbench.values.recipes import RECIPES, changes
 from discbench.values.types import NAME, WORD
 
 Record = dict[str, Any]
@@ -51,7 +51,7 @@ class Part:
             and cell["mapping_seed"] == cell["seed"]
             and (cell["mapping"], cell["map_specials"]) == (self.mapping, self.map_specials)
             and cell["recipe"]["name"] == self.recipe
-            and not cell["changed"]
+            and not changes(cell)
         )
         return same and (own or named)
 
@@ -89,8 +89,15 @@ class Suite:
         return tuple(task for part in self.parts for task in part.tasks)
 
     def seeds_of(self, task: str) -> int:
-        """Return how many seeds a task has, 0 for one that the suite has not; by its id."""
-        return next((part.seeds for part in self.parts if task in part.tasks), 0)
+        """Return how many seeds a task has, by its id.
+
+        Raises:
+            NoSuchName: The suite has no such task.
+        """
+        for part in self.parts:
+            if task in part.tasks:
+                return part.seeds
+        raise NoSuchName(f"suite {self.id} has no task {task}; it has {', '.join(self.tasks)}")
 
     def holds(self, result: Record) -> bool:
         """Tell whether a stored result is one of its runs, finished and without marks."""

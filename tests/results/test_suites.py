@@ -11,7 +11,7 @@ from discbench import Part, Splits, Suite, evaluate
 from discbench.cli import cli
 from discbench.data import rowcache
 from discbench.data.rows import SPLITS
-from discbench.errors import PluginError, UserError
+from discbench.errors import NoSuchName, PluginError, UserError
 from discbench.plugins import registry
 from discbench.results import board
 from discbench.results.store import Store
@@ -23,6 +23,7 @@ from discbench.values.checkpoints import locate
 
 TASKS = ("formal.factor@1", "formal.markov@1")
 SUITE = Suite(name="two", version=1, parts=(Part(tasks=TASKS, seeds=3, recipe="quick"),))
+QUICK = {"name": "quick", "lr": 1e-3, "targets": "standardised"}
 COUNTS = {"train": 1024, "validation": 256, "test": 512}
 
 
@@ -32,7 +33,7 @@ def result(score, checkpoint="m", task=TASKS[0], init="pretrained", seed=0, **ot
     cell = Cell(**{
         "checkpoint": checkpoint, "revision": "r", "task": task, "rows": "0" * 64, "mapping": "random", "mapping_seed": seed,
         "map_specials": False, "init": init, "seed": seed, "fraction": 1.0, "subset": "drawn", "limit": None,
-        "recipe": {"name": "quick", "lr": 1e-3}, "changed": {}, "specials": {}, **other,
+        "recipe": QUICK, "changed": {}, "specials": {}, **other,
     })  # fmt: skip
     name = task.split("@", maxsplit=1)[0]
     about = {
@@ -79,6 +80,7 @@ def test_a_checkpoint_that_lacks_one_seed_of_one_init_is_incomplete_and_that_is_
         {"mapping": "unused"},
         {"recipe": {"name": "paper", "lr": 1e-5}},
         {"changed": {"lr": 0.5}},
+        {"recipe": {**QUICK, "targets": "raw"}},
         {"fraction": 0.5},
         {"limit": 10},
         {"marks": ["unverified"]},
@@ -267,3 +269,6 @@ def test_both_hosts_have_a_document_for_each_of_a_suites_seeds(tmp_path):
     docs = lm_eval.SeedTask({"task": "formal.factor", "metadata": given}).test_docs()
     assert [0, 1, 2, 3, 4] == [doc["seed"] for doc in docs]
     assert 5 == len(inspect.TASKS["formal.factor"](**given).dataset)
+    told = "suite formal@1 has no task formal.other@1; it has formal.brackets@1, "
+    with pytest.raises(NoSuchName, match=told):
+        registry.suites(registry.plugins())["formal"].seeds_of("formal.other@1")
