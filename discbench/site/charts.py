@@ -128,6 +128,107 @@ def ranks(rows: list[Record]) -> str | None:
     )
 
 
+MOST_AT_A_GLANCE = 30
+"""So many checkpoints of a suite are drawn, the best first; its table has all."""
+
+
+def glance(suites: list[Record]) -> str | None:
+    """Return all suites in one figure: rank with its interval, and the gain in each discipline beside it."""
+    blocks = [_suite_block(suite) for suite in suites]
+    if not blocks:
+        return None
+    spec = {"vconcat": blocks, "spacing": 30, "padding": {"left": 60, "right": 5, "top": 5, "bottom": 5}}
+    return svg(spec, f"Ranks and gains by discipline of suites {', '.join(suite['id'] for suite in suites)}")
+
+
+def _suite_block(suite: Record) -> Record:
+    rows = suite["rows"][:MOST_AT_A_GLANCE]
+    names = [_named(row) for row in rows]
+    ranked = [row for row in rows if row["rank"]]
+    places = [
+        {"name": _named(r), "mean": r["rank"]["place"], "low": r["rank"]["low"], "high": r["rank"]["high"]}
+        for r in ranked
+    ]
+    gains_of = [
+        {"name": _named(row), "discipline": name, "gain": gain}
+        for row in rows
+        for name, gain in zip(suite["disciplines"], row["by"], strict=True)
+        if gain is not None
+    ]
+    means = [
+        {"name": _named(row), "gain": row["adaptability"], **(row["both"] or {"low": row["low"], "high": row["high"]})}
+        for row in rows
+        if row["adaptability"] is not None
+    ]
+    panels = [_place_panel(places, names)] if places else []
+    panels.append(_gain_panel(means, "adaptability", names, labels=not panels, width=150))
+    panels += [
+        _gain_panel([g for g in gains_of if g["discipline"] == name], f"{name}, gain", names)
+        for name in suite["disciplines"]
+    ]
+    return {
+        "title": {"text": suite["id"], "color": "currentColor", "anchor": "start"},
+        "hconcat": panels,
+        "spacing": 14,
+    }
+
+
+def _named(row: Record) -> str:
+    return str(row["checkpoint"]) + ("" if row["complete"] else " (incomplete)")
+
+
+def _rows_of(names: list[str], *, labels: bool) -> Record:
+    axis = {"labels": labels, "ticks": labels, "domain": labels, "title": None}
+    return {"field": "name", "type": "nominal", "sort": names, "axis": axis, "scale": {"domain": names}}
+
+
+def _place_panel(places: list[Record], names: list[str]) -> Record:
+    most = max(row["high"] for row in places)
+    x = {
+        "field": "mean",
+        "type": "quantitative",
+        "title": "rank",
+        "scale": {"domain": [0.5, most + 0.5], "nice": False},
+        "axis": {"format": "d", "values": list(range(1, most + 1, max(1, most // 6))), "grid": True},
+    }
+    y = _rows_of(names, labels=True)
+    return {
+        "data": {"values": places},
+        "width": 150,
+        "height": {"step": 20},
+        "layer": [
+            {
+                "mark": {"type": "rule", "color": BLUE, "strokeWidth": 2},
+                "encoding": {"y": y, "x": {**x, "field": "low"}, "x2": {"field": "high"}},
+            },
+            {
+                "mark": {"type": "point", "filled": True, "size": 60, "color": BLUE, "opacity": 1},
+                "encoding": {"y": y, "x": x},
+            },
+        ],
+    }
+
+
+def _gain_panel(
+    values: list[Record], title: str, names: list[str], *, labels: bool = False, width: int = 100
+) -> Record:
+    y = _rows_of(names, labels=labels)
+    x = {"field": "gain", "type": "quantitative", "title": title, "axis": {"tickCount": 3}}
+    zero = {"mark": {"type": "rule", "color": "currentColor", "opacity": 0.6}, "encoding": {"x": {"datum": 0}}}
+    spans = [row for row in values if row.get("low") is not None]
+    bars = {
+        "data": {"values": spans},
+        "mark": {"type": "rule", "color": ORANGE, "strokeWidth": 2},
+        "encoding": {"y": y, "x": {**x, "field": "low"}, "x2": {"field": "high"}},
+    }
+    dots = {
+        "mark": {"type": "point", "filled": True, "size": 60, "color": ORANGE, "opacity": 1},
+        "encoding": {"y": y, "x": x},
+    }
+    layers = [zero, bars, dots] if spans else [zero, dots]
+    return {"data": {"values": values}, "width": width, "height": {"step": 20}, "layer": layers}
+
+
 def curves(entry: Record) -> str | None:
     """Return the training loss of pretrained and scratch (Kao & Lee 2021, figures 3 and 4)."""
     values = [

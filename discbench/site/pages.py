@@ -15,7 +15,7 @@ from discbench.results import board as boards
 from discbench.results import published
 from discbench.results.forms.records import PassedOver, Unreadable, read_json
 from discbench.results.store import Store, write_whole
-from discbench.site import picture, views
+from discbench.site import beside, picture, views
 from discbench.words.names import printable
 
 Record = dict[str, Any]
@@ -114,7 +114,10 @@ def render(board: Record, *, figures: bool | None = None) -> dict[str, bytes]:
         (p["probe"]["model"]["checkpoint"], p["probe"]["model"]["revision"]) for p in shown["probes"]
     }
     drawn = len(names) <= FIGURES_UP_TO if figures is None else figures
-    pages = {"index.html": ("index.html", views.index(shown))}
+    pages = {
+        "index.html": ("index.html", views.index(shown, figures=drawn)),
+        "compare.html": ("compare.html", {"title": "Two checkpoints", "sides": beside.sides(shown)}),
+    }
     for checkpoint, revision in sorted(names):
         view = views.checkpoint(shown, checkpoint, revision, figures=drawn)
         pages[views.checkpoint_file(checkpoint, revision)] = ("checkpoint.html", view)

@@ -9,7 +9,7 @@ from discbench.results.board import init_order
 from discbench.results.boardtext import lacking, way_of
 from discbench.results.headline import WAY, adaptability, counted
 from discbench.results.leaktext import notes, with_sign
-from discbench.site import charts, facts
+from discbench.site import again, beside, charts, facts
 
 Record = dict[str, Any]
 NONE = "\N{EN DASH}"
@@ -73,8 +73,9 @@ def family(checkpoint: str) -> str:
     return next((f for f in FAMILIES if f in name), "bert" if "bert" in name else "other")
 
 
-def index(board: Record) -> Record:
+def index(board: Record, *, figures: bool) -> Record:
     """Return the board's page: a row for each checkpoint and way of running it."""
+    suites = [_suite(table) for table in board.get("suites", [])]
     disciplines = sorted({name for row in board["checkpoints"] for name in row["disciplines"]})
     rows = [_row(row, board, disciplines) for row in board["checkpoints"]]
     rows.sort(key=lambda row: (row["value"] is None, -(row["value"] or 0.0), row["checkpoint"], row["way"]))
@@ -88,7 +89,8 @@ def index(board: Record) -> Record:
         "ways": sorted({row["way"] for row in rows}),
         "tasks": [{"name": t, "file": task_file(t)} for t in sorted({e["task"] for e in board["entries"]})],
         "baselines": sorted({(e["checkpoint"], checkpoint_file(e["checkpoint"], e["revision"])) for e in baselines}),
-        "suites": [_suite(table) for table in board.get("suites", [])],
+        "suites": suites,
+        "glance": charts.glance(suites) if figures else None,
         "ranks": charts.ranks(rows) if any(row["rank"] for row in rows) and len(rows) <= FIRST_ROWS else None,
     }
 
@@ -177,12 +179,24 @@ def _block(way: str, entries: list[Record], heads: list[Record], *, figures: boo
         "head": next((h for h in heads if _way(h) == way), None),
         "inits": inits,
         "entries": [{**e, "file": task_file(e["task"]), "told": with_sign(e)} for e in entries],
+        "made": [_made(e, init) for e in entries for init in inits if init in e["inits"]],
+        "elsewhere": any("=DIRECTORY" in again.command(e, "none", [0]) for e in entries),
+        "key": next(
+            (beside.mark(e) for e in entries if e["about"] and not e["checkpoint"].startswith("baseline:")), None
+        ),
         "leaks": notes(entries),
         "unused": any(e["unused"] for e in entries),
         "gains": charts.gains([(e["task"], e["gain"]) for e in entries if e["gain"]]) if figures else None,
         "curves": [{"task": e["task"], "svg": svg} for e, svg in curves if svg],
         "low": [e for e in entries if e["fraction"] < 1],
     }
+
+
+def _made(entry: Record, init: str) -> Record:
+    """Return the command that makes an entry's cells of one init again, and their ids by seed."""
+    cells = entry["inits"][init]["cells"]
+    told = again.command(entry, init, [int(seed) for seed in cells])
+    return {"task": entry["task"], "init": init, "cells": cells, "command": told}
 
 
 def _way(entry: Record) -> str:

@@ -3,6 +3,7 @@
 import importlib.util
 import json
 import os
+import shlex
 import shutil
 from pathlib import Path
 
@@ -12,10 +13,11 @@ from click.testing import CliRunner
 from stores import by_id, write
 
 from discbench.cli import cli
+from discbench.plugins.suites import Part, Suite
 from discbench.results import board
 from discbench.results.store import Store
+from discbench.site import again, views
 from discbench.site import pages as site
-from discbench.site import views
 from discbench.values.cells import all_said, cell_id
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
@@ -131,6 +133,68 @@ def test_search_family_and_discipline_filter_the_board(page, folder):
     assert "12 of 14 rows" == page.locator("#count").inner_text()
 
 
+def test_the_address_of_a_view_holds_its_filters_and_its_order(page, folder):
+    page.goto(index(folder))
+    page.get_by_label("Family").select_option("albert")
+    page.get_by_label("Search").fill("000")
+    page.get_by_role("button", name="seeds").click()
+    link = page.get_by_role("link", name="Link to this view").get_attribute("href")
+
+    assert "#search=000&family=albert&sort=-n" == link == page.evaluate("location.hash")
+    page.goto("about:blank")
+    page.goto(index(folder) + link)
+    assert {"org/albert-0002", "org/albert-0008"} == set(names(page))
+    assert "descending" == page.locator("#board th", has_text="seeds").nth(1).get_attribute("aria-sort")
+    page.goto(index(folder) + "#family=nobody&sort=nothing")
+    assert 14 == len(names(page))
+
+
+def test_two_checkpoints_stand_side_by_side_at_an_address_of_their_own(page, folder, made):
+    page.goto(f"file://{folder}/{views.checkpoint_file('org/bert-0000', '0' * 40)}")
+    page.get_by_role("link", name="Beside another checkpoint").first.click()
+    page.get_by_label("Other").select_option(label="org/roberta-0001 (mapping random, recipe paper)")
+    gains = [
+        {e["task"]: e["gain"]["mean"] for e in made["entries"] if e["checkpoint"] == name}
+        for name in ("org/bert-0000", "org/roberta-0001")
+    ]
+    task = min(gains[0])
+    told = page.locator("#beside tbody tr", has_text=task).locator("td").all_inner_texts()
+
+    assert [views.signed(g[task]) for g in gains] == [told[0], told[2]]
+    assert gains[0][task] - gains[1][task] == pytest.approx(float(told[4].replace("\N{MINUS SIGN}", "-")), abs=2e-3)
+    link = page.get_by_role("link", name="Link to this pair").get_attribute("href")
+    page.goto("about:blank")
+    page.goto(f"file://{folder}/compare.html{link}")
+    assert told == page.locator("#beside tbody tr", has_text=task).locator("td").all_inner_texts()
+
+
+def test_every_published_number_names_the_command_whose_plan_holds_its_cells():
+    published = json.loads((Path(__file__).parents[2] / "leaderboard" / "leaderboard.json").read_text())
+    wanted, planned = set(), set()
+    for entry in published["entries"]:
+        for init, column in entry["inits"].items():
+            words = shlex.split(again.command(entry, init, [int(seed) for seed in column["cells"]]))
+            done = CliRunner().invoke(cli, ["plan", *words[2:], "--json"])
+            assert 0 == done.exit_code, done.output
+            wanted |= set(column["cells"].values())
+            planned |= {cell["id"] for cell in json.loads(done.stdout)}
+
+    assert set() == wanted - planned
+
+
+def test_suites_stand_above_their_tables_in_one_figure(page, tmp_path):
+    runs = [*pairs([0.1, 0.2, 0.3], checkpoint="one"), *pairs([0.3, 0.4, 0.5], checkpoint="other")]
+    task = runs[0]["cell"]["task"]
+    suite = Suite(
+        name="two", version=1, parts=(Part(tasks=(task,), seeds=3, recipe=runs[0]["cell"]["recipe"]["name"]),)
+    )
+    site.build(board.build(runs, suites=[suite]), tmp_path)
+    page.goto(index(tmp_path))
+    figure = page.get_by_role("img", name="Ranks and gains by discipline of suites two@1")
+
+    assert ["other", "one"] == [t for t in figure.locator("text").all_text_contents() if t in {"one", "other"}]
+
+
 def test_a_checkpoint_and_a_task_open_and_lead_back(page, folder):
     page.goto(index(folder))
     page.get_by_role("link", name="org/bert-0000").click()
@@ -227,7 +291,8 @@ def test_the_keyboard_reaches_the_table(page, folder):
 def test_axe_finds_no_serious_fault_and_nothing_is_wider_than_the_screen(page, folder):
     from axe_playwright_python.sync_playwright import Axe
 
-    for name in ("index.html", views.checkpoint_file("org/bert-0000", "0" * 40), views.task_file("dna.made-up-1@1")):
+    checkpoint, task = views.checkpoint_file("org/bert-0000", "0" * 40), views.task_file("dna.made-up-1@1")
+    for name in ("index.html", "compare.html", checkpoint, task):
         page.goto(f"file://{folder}/{name}")
         found = Axe().run(page).response["violations"]
 

@@ -76,7 +76,37 @@
     return tr;
   };
 
+  const FILTERS = ["search", "discipline", "init", "family", "way"];
+  const START = { init: "pretrained" };
+  const remember = () => {
+    const state = new URLSearchParams();
+    for (const id of FILTERS) if ($(id).value !== (START[id] || "")) state.set(id, $(id).value);
+    if ($("whole").checked) state.set("whole", "1");
+    if (key !== "value" || !down) state.set("sort", (down ? "-" : "") + key);
+    const text = state.toString();
+    $("permalink").href = `#${text}`;
+    if (text || location.hash.includes("=")) history.replaceState(null, "", `#${text}`);
+  };
+  const recall = () => {
+    if (location.hash && !location.hash.includes("=")) return;
+    const state = new URLSearchParams(location.hash.slice(1));
+    for (const id of FILTERS) {
+      $(id).value = state.get(id) || START[id] || "";
+      if ($(id).selectedIndex === -1) $(id).value = START[id] || "";
+    }
+    $("whole").checked = state.get("whole") === "1";
+    const sort = state.get("sort") || "-value";
+    const wanted = sort.replace(/^-/, "");
+    if ([...document.querySelectorAll("#board thead button")].some((b) => b.dataset.key === wanted)) {
+      key = wanted;
+      down = sort.startsWith("-");
+    }
+    shown = Math.max(first, STEP);
+    show();
+  };
+
   const show = () => {
+    remember();
     const list = sorted(chosen());
     body.replaceChildren(...list.slice(0, shown).map(line));
     $("more").hidden = list.length <= shown;
@@ -124,4 +154,72 @@
       document.documentElement.dataset.copied = text;
     });
   }
+  window.addEventListener("hashchange", recall);
+  if (location.hash.includes("=")) recall();
+})();
+
+(() => {
+  const source = document.getElementById("pairs");
+  if (!source) return;
+  const sides = JSON.parse(source.textContent);
+  const $ = (id) => document.getElementById(id);
+  const NONE = "\u2013";
+  const number = (v, sign) => {
+    if (v === null || v === undefined) return NONE;
+    const text = Math.abs(v) < 1e6 ? Math.abs(v).toFixed(3) : Math.abs(v).toPrecision(3);
+    return (v < 0 ? "\u2212" : sign ? "+" : "") + text;
+  };
+  const span = (t) => (!t || t[3] === null ? NONE : `${number(t[3], true)} to ${number(t[4], true)}`);
+  for (const select of [$("one"), $("other")]) {
+    for (const side of sides) {
+      const option = document.createElement("option");
+      option.value = side.key;
+      option.textContent = `${side.name} (${side.way})`;
+      select.append(option);
+    }
+  }
+  const cell = (tag, text) => {
+    const made = document.createElement(tag);
+    made.textContent = text;
+    if (tag === "td") made.className = "n";
+    else made.scope = "row";
+    return made;
+  };
+  const show = () => {
+    const [a, b] = [$("one").value, $("other").value].map((key) => sides.find((side) => side.key === key));
+    if (!a || !b) return;
+    const tasks = [...new Set([...Object.keys(a.tasks), ...Object.keys(b.tasks)])].sort();
+    $("beside").tBodies[0].replaceChildren(...tasks.map((task) => {
+      const [x, y] = [a.tasks[task], b.tasks[task]];
+      const both = x && y && x[2] !== null && y[2] !== null;
+      const tr = document.createElement("tr");
+      tr.append(cell("th", task), cell("td", number(x && x[2], true)), cell("td", span(x)), cell("td", number(y && y[2], true)), cell("td", span(y)),
+        cell("td", both ? number(x[2] - y[2], true) : NONE), cell("td", number(x && x[0])), cell("td", number(y && y[0])));
+      return tr;
+    }));
+    const shared = tasks.filter((task) => a.tasks[task] && b.tasks[task]).length;
+    $("alike").textContent = `${shared} of ${tasks.length} tasks on both sides; ` +
+      (a.way === b.way ? "run in the same way" : `run in different ways: ${a.way}; ${b.way}`);
+    const state = new URLSearchParams({ one: a.key, other: b.key });
+    $("permalink").href = `#${state}`;
+    history.replaceState(null, "", `#${state}`);
+  };
+  const recall = () => {
+    const state = new URLSearchParams(location.hash.slice(1));
+    const known = (key) => sides.some((side) => side.key === key);
+    const one = known(state.get("one")) ? state.get("one") : sides[0] && sides[0].key;
+    const like = sides.find((side) => side.key === one);
+    const rival = sides.find((side) => side.key !== one && like && side.way === like.way) || sides.find((side) => side.key !== one) || like;
+    $("one").value = one || "";
+    $("other").value = known(state.get("other")) ? state.get("other") : rival ? rival.key : "";
+    show();
+  };
+  $("sides").addEventListener("input", show);
+  $("sides").addEventListener("submit", (event) => event.preventDefault());
+  $("swap").addEventListener("click", () => {
+    [$("one").value, $("other").value] = [$("other").value, $("one").value];
+    show();
+  });
+  window.addEventListener("hashchange", recall);
+  recall();
 })();
