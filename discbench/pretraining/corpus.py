@@ -5,20 +5,20 @@ Every batch is a function of (seed, step).
 
 import hashlib
 import lzma
-from collections.abc import Iterable, Iterator
+import shlex
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
+from tokenizers import Tokenizer
 
 from discbench.errors import DataError
+from discbench.pretraining.vocabulary import CLS, MASK, SEP, SPECIALS
 from discbench.values.recipes import PretrainRecipe
 
-SPECIALS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
-PAD, UNK, CLS, SEP, MASK = range(5)
 TO_MASK, TO_RANDOM = 0.8, 0.1
 """Of the tokens to predict (Devlin et al. 2019, §3.1); the rest stay as they are."""
 LINES_AT_ONCE = 10_000
@@ -48,7 +48,10 @@ class Text:
     @property
     def command(self) -> str:
         """What `discbench pretrain` is to be told."""
-        return self.name or f"{self.learnt.name} --held-out {self.held_out.name}"
+        if self.name:
+            return self.name
+        about = f" --about {shlex.quote(self.about)}" if self.about else ""
+        return f"{shlex.quote(self.learnt.name)} --held-out {shlex.quote(self.held_out.name)}{about}"
 
 
 def read_lines(path: Path) -> Iterator[str]:
@@ -68,34 +71,6 @@ def sha256_of_lines(path: Path) -> str:
     for line in read_lines(path):
         digest.update(line.encode())
     return digest.hexdigest()
-
-
-def train_tokenizer(lines: Iterator[str], size: int) -> Tokenizer:
-    """Learn a lower-cased WordPiece vocabulary of `size` entries, the five BERT specials first."""
-    tokenizer = _as_bert(models.WordPiece(unk_token="[UNK]"))  # noqa: S106 - a token of text
-    trainer = trainers.WordPieceTrainer(
-        vocab_size=size, special_tokens=list(SPECIALS), limit_alphabet=400, show_progress=False
-    )
-    tokenizer.train_from_iterator(lines, trainer)
-    tokenizer.post_processor = processors.BertProcessing(("[SEP]", SEP), ("[CLS]", CLS))
-    return tokenizer
-
-
-def word_tokenizer(words: Iterable[str]) -> Tokenizer:
-    """Make every word a token, after the five BERT specials."""
-    vocabulary = {token: number for number, token in enumerate((*SPECIALS, *words))}
-    tokenizer = _as_bert(models.WordPiece(vocabulary, unk_token="[UNK]"))  # noqa: S106 - a token of text
-    tokenizer.add_special_tokens(list(SPECIALS))
-    tokenizer.post_processor = processors.BertProcessing(("[SEP]", SEP), ("[CLS]", CLS))
-    return tokenizer
-
-
-def _as_bert(model: models.WordPiece) -> Tokenizer:
-    tokenizer = Tokenizer(model)
-    tokenizer.normalizer = normalizers.BertNormalizer(lowercase=True)
-    tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
-    tokenizer.decoder = decoders.WordPiece()
-    return tokenizer
 
 
 def tokenize(lines: Iterator[str], tokenizer: Tokenizer) -> Tokens:

@@ -19,19 +19,9 @@ from tokenizers import Tokenizer
 from transformers import BertConfig, BertForMaskedLM, BertTokenizer
 
 from discbench.errors import DataError, UserError
-from discbench.pretraining.corpus import (
-    FEWEST_TOKENS,
-    MASK,
-    PAD,
-    Text,
-    Tokens,
-    batch,
-    read_lines,
-    sha256_of_lines,
-    tokenize,
-    train_tokenizer,
-    word_tokenizer,
-)
+from discbench.pretraining import vocabulary
+from discbench.pretraining.corpus import FEWEST_TOKENS, Text, Tokens, batch, read_lines, sha256_of_lines, tokenize
+from discbench.pretraining.vocabulary import MASK, PAD
 from discbench.values.recipes import PretrainRecipe
 from discbench.words import interruption
 
@@ -156,19 +146,22 @@ def add_unused(model: BertForMaskedLM, count: int, recipe: PretrainRecipe) -> No
         model.cls.predictions.bias[len(old) :] = lowest
 
 
-def save_checkpoint(model: BertForMaskedLM, tokenizer: Tokenizer, out: Path) -> None:
+def save_checkpoint(model: BertForMaskedLM, tokenizer: Tokenizer, recipe: PretrainRecipe, out: Path) -> None:
     """Write config, 16-bit safetensors and tokenizer files that Auto classes load."""
     model.config.architectures = ["BertForMaskedLM"]
     model.config.save_pretrained(out)
     tied = {"cls.predictions.decoder.weight", "cls.predictions.decoder.bias"}
     weights = {k: v.half().contiguous() for k, v in model.state_dict().items() if k not in tied}
     save_file(weights, out / "model.safetensors", metadata={"format": "pt"})
-    vocabulary = sorted(tokenizer.get_vocab().items(), key=lambda pair: pair[1])
-    unused = model.config.vocab_size - len(vocabulary)
-    tokens = [token for token, _ in vocabulary] + [f"[unused{i}]" for i in range(unused)]
+    entries = sorted(tokenizer.get_vocab().items(), key=lambda pair: pair[1])
+    unused = model.config.vocab_size - len(entries)
+    tokens = [token for token, _ in entries] + [f"[unused{i}]" for i in range(unused)]
     (out / "vocab.txt").write_text("".join(f"{token}\n" for token in tokens), encoding="utf-8")
     BertTokenizer(
-        str(out / "vocab.txt"), do_lower_case=True, model_max_length=model.config.max_position_embeddings
+        str(out / "vocab.txt"),
+        do_lower_case=True,
+        strip_accents=vocabulary.STRIPS[recipe.accents],
+        model_max_length=recipe.positions,
     ).save_pretrained(out)
 
 
@@ -205,10 +198,10 @@ def _stream(path: Path, tokenizer: Tokenizer) -> Tokens:
 
 def _tokenizer(text: Text, recipe: PretrainRecipe, say: Say) -> Tokenizer:
     if text.words:
-        tokenizer = word_tokenizer(text.words)
+        tokenizer = vocabulary.of_words(text.words, recipe)
     else:
         say(f"learning {recipe.vocabulary} WordPiece entries from {text}")
-        tokenizer = train_tokenizer(read_lines(text.learnt), recipe.vocabulary)
+        tokenizer = vocabulary.learn(lambda: read_lines(text.learnt), recipe)
     size = tokenizer.get_vocab_size()
     if size != recipe.vocabulary:
         raise UserError(
@@ -238,7 +231,7 @@ def pretrain(text: Text, out: Path, recipe: PretrainRecipe, say: Say, *, threads
     model = new_model(recipe)
     log = train(model, stream, held, recipe, out, say)
     add_unused(model, recipe.unused, recipe)
-    save_checkpoint(model, tokenizer, out)
+    save_checkpoint(model, tokenizer, recipe, out)
     record = {
         "about": text.about,
         "command": text.command,
@@ -268,12 +261,6 @@ def card(record: dict[str, Any]) -> str:
     fills = "".join(f"- {gap} {', '.join(found)}\n" for gap, found in record["fills"].items())
     gap = f"What it puts into a gap, most probable first:\n\n{fills}\n" if fills else ""
     entries = "WordPiece entries" if fills else "tokens, each a word"
-    ties = (
-        """ The WordPiece trainer of `tokenizers` settles ties differently from run to run, so that a new
-vocabulary may differ in a few entries."""
-        if fills
-        else ""
-    )
     return f"""# A small BERT, pre-trained on text
 
 BERT of {recipe["layers"]} layers x {recipe["hidden"]} with {record["parameters"]:,} parameters
@@ -292,10 +279,10 @@ held out: {record["held_out"]["tokens"]:,} tokens, `{record["held_out"]["sha256"
 |---|---|---|
 {steps}
 
-{gap}Made, and made again, by the command below. Each batch follows from seed and step, and a run that was cut off goes
-on where it was.{ties}
+{gap}Made, and made again, by the command below: the same vocabulary anywhere, the same weights on a machine of the same
+kind with the same torch. Each batch follows from seed and step, and a run that was cut off goes on where it was.
 
-    discbench pretrain {record["command"]} --out DIRECTORY{again}
+    discbench pretrain {record["command"]} --out DIRECTORY --threads {record["threads"]}{again}
 
 All fields: `{json.dumps(recipe)}`
 """

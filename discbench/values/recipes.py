@@ -178,6 +178,10 @@ class PretrainRecipe:
     vocabulary: int = 6000
     unused: int = 256
     """Further ids, `[unused0]` and so on, added to the finished model: never met in training, for mapping `unused`."""
+    alphabet: int = 400
+    """Letters of a learnt vocabulary, the most frequent; a word with another one is unknown. Chinese has thousands."""
+    accents: Literal["stripped", "kept"] = "stripped"
+    """Marks above and below letters; Kannada and others write vowels with them."""
     layers: int = 2
     hidden: int = 128
     heads: int = 2
@@ -202,6 +206,7 @@ class PretrainRecipe:
 PRETRAIN_BOUNDS = {
     "vocabulary": (6, 2**16),
     "unused": (0, 2**16),
+    "alphabet": (1, 2**16),
     "layers": (1, 1000),
     "hidden": (1, 2**16),
     "heads": (1, 1000),

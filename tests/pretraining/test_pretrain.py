@@ -12,7 +12,8 @@ from safetensors.torch import load_file
 from discbench.errors import DataError, UserError
 from discbench.models import building as models
 from discbench.models.building import vocabulary_of
-from discbench.pretraining.corpus import MASK, Text, mask, read_lines, tokenize, train_tokenizer
+from discbench.pretraining import vocabulary
+from discbench.pretraining.corpus import MASK, Text, mask, read_lines, tokenize
 from discbench.pretraining.pretrain import lr_at, pretrain
 from discbench.values.checkpoints import locate
 from discbench.values.recipes import PretrainRecipe, pretrain_recipe
@@ -120,7 +121,7 @@ def test_a_truncated_corpus_is_named(tmp_path):
 
 
 def test_a_blank_line_ends_a_document():
-    tokenizer = train_tokenizer(iter(["ab ab", "cd"]), 12)
+    tokenizer = vocabulary.learn(lambda: ["ab ab", "cd"], PretrainRecipe(vocabulary=12))
 
     assert 3 in tokenize(iter(["ab\n", "\n", "cd\n"]), tokenizer).tolist()
 
@@ -152,7 +153,7 @@ def test_the_shipped_checkpoint_has_ids_that_training_never_met():
         ("lr=-1", "--set lr=-1: lr is from 1e-12 to 1,000.0"),
         ("precision=fp8", "--set precision=fp8: 'fp8' is no value for precision, which is bf16 or fp32"),
         ("heads=3", "hidden=128 is not a multiple of heads=3; change one of them by --set"),
-        ("layer=3", "--set layer=3: no field 'layer'; did you mean 'layers'? there are vocabulary, unused, layers, hidden, heads, positions, steps, batch_tokens, length, long_every, masked, lr, warmup, decay, beta2, clip, init_std, precision, seed"),
+        ("layer=3", "--set layer=3: no field 'layer'; did you mean 'layers'? there are vocabulary, unused, alphabet, accents, layers, hidden, heads, positions, steps, batch_tokens, length, long_every, masked, lr, warmup, decay, beta2, clip, init_std, precision, seed"),
     ],
 )  # fmt: skip
 def test_a_recipe_that_cannot_be_is_one_line(change, told):
