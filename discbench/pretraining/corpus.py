@@ -3,74 +3,21 @@
 Every batch is a function of (seed, step).
 """
 
-import hashlib
-import lzma
-import shlex
 from collections.abc import Iterator
-from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
-from discbench.errors import DataError
 from discbench.pretraining.vocabulary import CLS, MASK, SEP, SPECIALS
-from discbench.values.recipes import PretrainRecipe
+from discbench.values.recipes import TO_MASK, TO_RANDOM, PretrainRecipe
 
-TO_MASK, TO_RANDOM = 0.8, 0.1
-"""Of the tokens to predict (Devlin et al. 2019, §3.1); the rest stay as they are."""
 LINES_AT_ONCE = 10_000
 
 Tokens = NDArray[np.uint16]
 FEWEST_TOKENS = 16
 """Of a text: less cannot be cut into blocks."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Text:
-    """What a model learns from, and what is kept from it; both a paragraph a line, a blank line between documents."""
-
-    learnt: Path
-    """Plain or .xz."""
-    held_out: Path
-    words: tuple[str, ...] = ()
-    """All words, each a token; without them a WordPiece vocabulary is learnt."""
-    about: str = ""
-    """What it is and under which licence, for the card."""
-    name: str = ""
-    """Of a corpus that a plugin offers."""
-
-    def __str__(self) -> str:
-        return self.name or self.learnt.name
-
-    @property
-    def command(self) -> str:
-        """What `discbench pretrain` is to be told."""
-        if self.name:
-            return self.name
-        about = f" --about {shlex.quote(self.about)}" if self.about else ""
-        return f"{shlex.quote(self.learnt.name)} --held-out {shlex.quote(self.held_out.name)}{about}"
-
-
-def read_lines(path: Path) -> Iterator[str]:
-    """Yield the lines of a text file, plain or .xz; raise DataError when it is missing or truncated."""
-    try:
-        with lzma.open(path, "rt", encoding="utf-8") if path.suffix == ".xz" else path.open(encoding="utf-8") as file:
-            yield from file
-    except (OSError, EOFError, lzma.LZMAError, UnicodeDecodeError) as error:
-        raise DataError(
-            f"corpus {str(path)!r} cannot be read: {error!r}; give a UTF-8 text file, plain or .xz"
-        ) from error
-
-
-def sha256_of_lines(path: Path) -> str:
-    """Return the SHA-256 of the uncompressed text."""
-    digest = hashlib.sha256()
-    for line in read_lines(path):
-        digest.update(line.encode())
-    return digest.hexdigest()
 
 
 def tokenize(lines: Iterator[str], tokenizer: Tokenizer) -> Tokens:
