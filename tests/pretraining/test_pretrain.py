@@ -13,8 +13,11 @@ from discbench.errors import DataError, UserError
 from discbench.models import building as models
 from discbench.models.building import vocabulary_of
 from discbench.pretraining import vocabulary
-from discbench.pretraining.corpus import MASK, Text, mask, read_lines, tokenize
-from discbench.pretraining.pretrain import lr_at, pretrain
+from discbench.pretraining.corpus import mask, tokenize
+from discbench.pretraining.loop import lr_at
+from discbench.pretraining.pretrain import pretrain
+from discbench.pretraining.text import Text, read_lines
+from discbench.pretraining.vocabulary import MASK
 from discbench.values.checkpoints import locate
 from discbench.values.recipes import PretrainRecipe, pretrain_recipe
 
@@ -63,7 +66,7 @@ def test_the_held_out_loss_falls_and_the_card_states_it(text, tmp_path):
 
 def test_a_run_that_was_cut_off_ends_with_the_same_weights(text, tmp_path, monkeypatch):
     make(text, tmp_path / "whole")
-    monkeypatch.setattr("discbench.pretraining.pretrain.SAVE_EVERY", 20)
+    monkeypatch.setattr("discbench.pretraining.loop.SAVE_EVERY", 20)
     calls = iter(range(100))
 
     def cut(line):
