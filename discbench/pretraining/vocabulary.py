@@ -1,8 +1,8 @@
 """Vocabularies of BERT's kind, the same in every process: learnt from text (WordPiece), or all words of a corpus.
 
 The trainer of `tokenizers` 0.23 numbers the `##` forms of letters in an order that differs from process to process, and
-settles ties between pairs by these numbers; ties at the end of the alphabet likewise. Here both are named to it in an
-order of their own, so that it has nothing to settle by chance: a text has one vocabulary.
+settles ties between pairs by these numbers (huggingface/tokenizers issue 1794); ties at the end of the alphabet by
+chance too. Here both are named to it in an order of their own: a text has one vocabulary.
 """
 
 from collections import Counter

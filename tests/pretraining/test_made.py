@@ -120,7 +120,7 @@ def test_an_evaluation_makes_it_and_a_probe_finds_it(name, tmp_path):
     board = discbench.evaluate(
         f"mine={name}", "formal.factor", recipe="quick", seeds=1, limit=16, set={"epochs": 1}, workers=0, **where
     )
-    measured = discbench.probe(f"mine={name}", "formal.factor", probes="hidden", rows=8, **where)
+    measured = discbench.probe(f"mine={name}", "formal.factor", probes="attention", rows=8, **where)
 
     assert ([], {"mine"}) == (board.failed, {result["cell"]["checkpoint"] for result in board.results})
     assert 1 == where["stream"].getvalue().count("mine: 12 steps of 256 tokens")
@@ -134,12 +134,17 @@ def test_what_is_wrong_with_the_cells_is_told_before_anything_is_made(name, cach
 
 
 def test_making_leaves_torch_as_it_was(name):
+    own = torch.get_num_threads()
     torch.manual_seed(5)
-    before, threads = torch.random.get_rng_state(), torch.get_num_threads()
-    made.ready(made.locate(name), lambda _: None, threads=threads + 1)
+    before = torch.random.get_rng_state()
+    torch.set_num_threads(own + 1)
+    try:
+        made.ready(made.locate(name), lambda _: None, threads=1)
 
-    assert torch.equal(before, torch.random.get_rng_state())
-    assert threads == torch.get_num_threads()
+        assert own + 1 == torch.get_num_threads()
+        assert torch.equal(before, torch.random.get_rng_state())
+    finally:
+        torch.set_num_threads(own)
 
 
 def test_what_was_altered_is_refused(name):
