@@ -101,7 +101,7 @@ def written(source: Corpus | Path, folder: Path, about: str = "") -> Text:
         words=loading.vocabulary(source),
         about=about or f"corpus {source.id}, {source.about}; {source.license}; {source.cite}",
         name=source.name,
-        floor=source.floor,
+        floor=partial(loading.floor, source),
     )
 
 

@@ -143,6 +143,7 @@ def pretrain(text: Text, out: Path, recipe: PretrainRecipe, say: Say, *, threads
 
 
 def _pretrain(text: Text, out: Path, recipe: PretrainRecipe, say: Say) -> dict[str, Any]:
+    floor = text.lowest(recipe)
     tokenizer, stream, held = prepare(text, recipe, out, say)
     model = new_model(recipe)
     log = train(model, stream, held, recipe, out, say)
@@ -157,7 +158,7 @@ def _pretrain(text: Text, out: Path, recipe: PretrainRecipe, say: Say) -> dict[s
         "tokens_seen": recipe.steps * recipe.batch_tokens,
         "parameters": sum(p.numel() for p in model.parameters()),
         "held_out_loss": log,
-        "floor": text.lowest(recipe),
+        "floor": floor,
         "fills": {} if text.words else {gap: fill(model, tokenizer, gap) for gap in GAPS},
         "threads": torch.get_num_threads(),
         "torch": torch.__version__,

@@ -3,14 +3,13 @@
 import hashlib
 import lzma
 import shlex
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from discbench.errors import DataError
 from discbench.values.pretrained.names import TEXT
 from discbench.values.recipes import PretrainRecipe
-from discbench.values.types import Floor
 
 STATE = "state"
 """The folder within a checkpoint's that holds what a run goes on from; nothing in it is part of the checkpoint."""
@@ -33,7 +32,7 @@ class Text:
     """What it is and under which licence, for the card."""
     name: str = ""
     """Of a corpus that has one: what `discbench pretrain` is told instead of two files."""
-    floor: Floor | None = None
+    floor: Callable[[PretrainRecipe], float | None] | None = None
     """The held-out loss that no model can be below, in nats, where the corpus knows it."""
 
     def __str__(self) -> str:
@@ -48,7 +47,7 @@ class Text:
 
     def lowest(self, recipe: PretrainRecipe) -> float | None:
         """Return the held-out loss that no model of this recipe can be below, in nats; None if nobody knows it."""
-        return None if self.floor is None else float(self.floor(recipe))
+        return None if self.floor is None else self.floor(recipe)
 
 
 def read_lines(path: Path) -> Iterator[str]:

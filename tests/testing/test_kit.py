@@ -25,6 +25,7 @@ from discbench.pretraining import artificial
 from discbench.testing import check_corpus, check_executor, overfits
 from discbench.values.jobs import Event, Executor
 from discbench.values.types import Corpus
+from discbench.words.foreign import quoted
 
 MANAGER = registry.plugins()
 
@@ -178,6 +179,13 @@ def test_a_corpus_that_cannot_be_read_is_told_by_the_kit_and_by_the_command(read
     assert f"small: {part}() {told}" == LINE.sub("line LINE", broken(check_corpus, odd))
     assert (3, f"error: small: {part}() {told}\n") == (done.exit_code, LINE.sub("line LINE", done.stderr))
     assert not list(tmp_path.glob("model/state/*.txt" if part == "lines" else "model/state/*held-out.txt"))
+
+
+@pytest.mark.parametrize("floor", [-1, float("nan"), "low", True])
+def test_a_floor_that_is_no_loss_is_told(floor):
+    odd = corpus(["a b", "c d"], floor=lambda _: floor)
+
+    assert f"small: floor() is a number of nats from 0, but it is {quoted(floor)}" == broken(check_corpus, odd)
 
 
 def test_a_corpus_that_changes_is_told_where():
