@@ -105,6 +105,7 @@ SAID = (
 
 
 def _prepare(asked: Evaluation, manager: Any, *, load: bool) -> sweep.Sweep:  # noqa: ANN401 - pluggy's manager
+    stream = (asked.stream or sys.stderr) if ranks.first() else io.StringIO()
     return sweep.prepare(
         manager,
         asked.models,
@@ -115,6 +116,7 @@ def _prepare(asked: Evaluation, manager: Any, *, load: bool) -> sweep.Sweep:  # 
         load=load,
         unverified=asked.unverified,
         trust_remote_code=asked.trust_remote_code,
+        say=lambda line: print(line, file=stream, flush=True),
     )
 
 

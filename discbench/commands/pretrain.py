@@ -2,23 +2,20 @@
 
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
 from discbench.commands.options import DIRECTORY
-from discbench.data import loading
-from discbench.errors import NoSuchName, UserError, did_you_mean
+from discbench.errors import UserError
 from discbench.plugins import registry
-from discbench.values.recipes import pretrain_recipe
-from discbench.values.types import Corpus
-
-if TYPE_CHECKING:
-    from discbench.pretraining.corpus import Text
+from discbench.pretraining import corpora, made
+from discbench.pretraining.text import STATE, Text
+from discbench.values.pretrained import names
+from discbench.values.recipes import PretrainRecipe, pretrain_recipe
 
 
 @click.command(name="pretrain")
-@click.argument("corpus")
+@click.argument("corpus", metavar="CORPUS[@SHAPE]")
 @click.option(
     "--held-out", type=click.Path(path_type=Path), help="Text that is never trained on; a named corpus has its own."
 )
@@ -35,56 +32,30 @@ def pretrain_(
 ) -> None:
     """Pre-train a small masked language model on CORPUS.
 
-    CORPUS is a text file with a paragraph a line (.txt or .txt.xz), or the name of a corpus: the artificial languages
-    uniform, unigram, flat and nesting, or what a plugin offers.
+    CORPUS is a text file with a paragraph a line (.txt or .txt.xz); text:FILE, of which a part is held out; or the name
+    of a corpus: the artificial languages uniform, unigram, flat and nesting, or what a plugin offers. SHAPE is tiny,
+    mini, small, base, or HxLxA: hidden size, layers, heads.
     """
-    recipe = pretrain_recipe(changes)
-    named = _named(corpus, held_out)
-    from discbench.pretraining.corpus import SPECIALS, Text
+    text, recipe = _asked(corpus, held_out, out, changes, about)
     from discbench.pretraining.pretrain import pretrain
 
-    text = (
-        _written(named, out, about) if named else Text(learnt=Path(corpus), held_out=Path(str(held_out)), about=about)
-    )
-    if text.words and not any(change.startswith("vocabulary=") for change in changes):
-        recipe = replace(recipe, vocabulary=len(SPECIALS) + len(text.words))
-    made = pretrain(text, out, recipe, lambda line: click.echo(line, err=True), threads=threads)
-    losses = made["held_out_loss"]
-    click.echo(f"{out}: held-out loss {losses[0]['loss']:.2f} -> {losses[-1]['loss']:.2f} nats")
+    done = pretrain(text, out, recipe, lambda line: click.echo(line, err=True), threads=threads)
+    click.echo(f"{out}: {made.closing(done)}")
 
 
-def _named(corpus: str, held_out: Path | None) -> Corpus | None:
-    """Return the corpus of that name, or None if it is a file."""
-    if Path(corpus).exists():
-        if held_out is None:
-            raise UserError(f"--held-out is missing: give text that is never trained on, beside {corpus!r}")
-        return None
-    known = registry.corpora(registry.plugins())
-    if corpus not in known:
-        near = did_you_mean(corpus, known, f"corpora are {', '.join(known)}")
-        raise NoSuchName(f"{corpus!r} is neither a file nor a corpus{near}")
+def _asked(
+    corpus: str, held_out: Path | None, out: Path, changes: tuple[str, ...], about: str
+) -> tuple[Text, PretrainRecipe]:
+    """Return the text, and how it is learnt; what is wrong is told before anything is written."""
+    made_of = names.MadeOf(corpus=corpus) if Path(corpus).exists() else names.read(corpus)
+    fields = [*made_of.sizes, *made_of.changes, *changes]
+    recipe = pretrain_recipe(fields)
+    if Path(made_of.corpus).exists():
+        return corpora.two_files(Path(made_of.corpus), held_out, about), recipe
+    source = corpora.named(made_of, registry.plugins())
     if held_out is not None:
-        raise UserError(f"corpus {corpus!r} has held-out text of its own; leave --held-out away")
-    return known[corpus]
-
-
-def _written(corpus: Corpus, out: Path, about: str) -> "Text":
-    """Write the text of a corpus beside the state, once."""
-    from discbench.pretraining.corpus import Text
-
-    out.mkdir(parents=True, exist_ok=True)
-    learnt, kept = out / f"{corpus.id}.txt", out / f"{corpus.id}.held-out.txt"
-    words = loading.vocabulary(corpus)
-    for path, part_of in ((learnt, "lines"), (kept, "held_out")):
-        if not path.exists():
-            part = path.with_suffix(".part")
-            with part.open("w", encoding="utf-8") as file:
-                file.writelines(f"{line}\n" for line in loading.lines(corpus, part_of))
-            part.replace(path)
-    return Text(
-        learnt=learnt,
-        held_out=kept,
-        words=words,
-        about=about or f"corpus {corpus.id}, {corpus.about}; {corpus.license}; {corpus.cite}",
-        name=corpus.name,
-    )
+        raise UserError(f"corpus {made_of.corpus!r} has held-out text of its own; leave --held-out away")
+    text = corpora.written(source, out / STATE, about)
+    if text.words and not any(field.startswith("vocabulary=") for field in fields):
+        recipe = replace(recipe, vocabulary=made.SPECIALS + len(text.words))
+    return text, recipe

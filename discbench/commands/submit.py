@@ -8,8 +8,9 @@ import click
 from discbench.commands.options import DIRECTORY, own_option
 from discbench.errors import ExitCode, UserError
 from discbench.plugins import registry
+from discbench.pretraining import made
 from discbench.submissions.findings import Finding
-from discbench.values.checkpoints import locate
+from discbench.values.checkpoints import Checkpoint
 from discbench.values.given import data_directory
 
 MOST_LINES = 1000
@@ -80,7 +81,7 @@ def verify_(
         tasks={task.id: task for task in registry.tasks(registry.plugins()).values()},
         directory=data_directory(data_dir),
         download=fetch,
-        tables=Tables([locate(name) for name in models]),
+        tables=Tables([_there(name) for name in models]),
         allow_marked=allow_marked,
         need_predictions=not no_predictions,
     ).verify(path)
@@ -95,6 +96,13 @@ def verify_(
         )
     wrong = len(verdict.findings) if strict else verdict.errors
     ctx.exit(ExitCode.CELL_FAILED if wrong else ExitCode.OK)
+
+
+def _there(name: str) -> Checkpoint:
+    found = made.locate(name)
+    if made.unmade(found):
+        raise UserError(f"--model {name}: {made.told(found)}; give a checkpoint that is there")
+    return found
 
 
 def _print(findings: list[Finding]) -> None:

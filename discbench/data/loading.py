@@ -1,5 +1,6 @@
 """A task's `load()` and a corpus's lines, called and checked: foreign code that may raise or print."""
 
+import math
 import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
@@ -10,8 +11,9 @@ from discbench.data.classes import check_words
 from discbench.data.identity import GIVEN, SPLITS, identified
 from discbench.errors import DataError, DiscbenchError, PluginError
 from discbench.values.mapping import TextTable
+from discbench.values.recipes import PretrainRecipe
 from discbench.values.types import Corpus, Row, Splits, Task
-from discbench.words.foreign import apart, quoted, raised
+from discbench.words.foreign import apart, plain, quoted, raised
 from discbench.words.forms import Text, fault
 
 WHOLE = re.compile(r"[a-z0-9]+")
@@ -70,6 +72,21 @@ def vocabulary(corpus: Corpus) -> tuple[str, ...]:
                 f"{corpus.name}: a word stands in vocabulary() once, but {word!r} stands there {count} times"
             )
     return words
+
+
+def floor(corpus: Corpus, recipe: PretrainRecipe) -> float | None:
+    """Return the held-out loss in nats that no model can be below, as the corpus knows it; None if it knows none.
+
+    Raises:
+        PluginError: It failed, or gave anything but a finite number from 0.
+    """
+    function = corpus.floor
+    if function is None:
+        return None
+    found = plain(_called(f"{corpus.name}: floor()", lambda: function(recipe)))
+    if isinstance(found, bool) or not isinstance(found, int | float) or not 0 <= found < math.inf:
+        raise PluginError(f"{corpus.name}: floor() is a number of nats from 0, but it is {quoted(found)}")
+    return float(found)
 
 
 def _called(whose: str, call: Callable[[], Any]) -> Any:  # noqa: ANN401 - what a plugin gives

@@ -1,4 +1,4 @@
 """Hosts: other harnesses that ask for our cells. Each is a view over the same store; none runs anything itself.
 
-Others take nothing but `stubs`. Uses `data`, `plugins`, `results`, `values`, and the front door.
+Others take nothing but `stubs`. Uses `data`, `plugins`, `pretraining`, `results`, `values`, and the front door.
 """

@@ -31,9 +31,9 @@ from discbench.errors import CellError, DiscbenchError
 from discbench.hosts import seeds
 from discbench.hosts.arguments import asked_for, keywords
 from discbench.plugins import registry
+from discbench.pretraining import made
 from discbench.results import stats
 from discbench.results.boardview import Board
-from discbench.values.checkpoints import locate
 from discbench.values.types import Task as Ours
 
 LOG = logging.getLogger(__name__)
@@ -65,7 +65,7 @@ class Checkpoint(ModelAPI):
             PrerequisiteError: It is not; the message is discbench's.
         """
         super().__init__(model_name, base_url, api_key, [], config or GenerateConfig())
-        _or_tell(lambda: locate(model_name.removeprefix(PREFIX), {}, trust_remote_code=True))
+        _or_tell(lambda: made.locate(model_name.removeprefix(PREFIX), {}, trust_remote_code=True))
 
     def max_connections(self) -> int:
         """Return how many samples may be under way: all seeds, so that they share a sweep."""

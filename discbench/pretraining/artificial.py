@@ -21,6 +21,8 @@ from random import Random
 import numpy as np
 
 from discbench.plugins.hookspecs import hookimpl
+from discbench.pretraining import floors
+from discbench.values.recipes import PretrainRecipe
 from discbench.values.types import Corpus
 
 KINDS = 29_995
@@ -90,6 +92,19 @@ LANGUAGES = {
 """Name -> how a token is drawn, how a line is made of tokens, what it is in words."""
 
 
+def floor(name: str, recipe: PretrainRecipe) -> float:
+    """Return the held-out loss in nats that no model of a language can be below: see `floors`."""
+    kind, make, _ = LANGUAGES[name]
+    shares = np.full(KINDS, 1 / KINDS) if kind is even else np.diff(english(), prepend=0) / english()[-1]
+    if make is single:
+        return floors.by_itself(shares)
+    near = {
+        length: floors.nested(OPENS, length) if make is nesting else floors.anywhere_in_line(range(100, 124, 2), length)
+        for length in floors.stretches(recipe)
+    }
+    return floors.in_pairs(shares, near, recipe)
+
+
 def text(name: str, part: str, lines: int) -> Iterator[str]:
     """Yield lines of a language; a blank line parts those that have nothing to do with each other."""
     kind, make, _ = LANGUAGES[name]
@@ -110,6 +125,7 @@ def discbench_corpora() -> list[Corpus]:
             lines=partial(text, name, "learnt", LINES),
             held_out=partial(text, name, "held out", HELD_OUT),
             vocabulary=partial(map, str, range(KINDS)),
+            floor=partial(floor, name),
             license="CC0-1.0 (made by this program)",
             cite="arXiv:2103.07162, Table 2; arXiv:2012.11995",
             about=about,

@@ -3,99 +3,21 @@
 Every batch is a function of (seed, step).
 """
 
-import hashlib
-import lzma
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Iterator
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
+from tokenizers import Tokenizer
 
-from discbench.errors import DataError
-from discbench.values.recipes import PretrainRecipe
+from discbench.pretraining.vocabulary import CLS, MASK, SEP, SPECIALS
+from discbench.values.recipes import TO_MASK, TO_RANDOM, PretrainRecipe
 
-SPECIALS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
-PAD, UNK, CLS, SEP, MASK = range(5)
-TO_MASK, TO_RANDOM = 0.8, 0.1
-"""Of the tokens to predict (Devlin et al. 2019, §3.1); the rest stay as they are."""
 LINES_AT_ONCE = 10_000
 
 Tokens = NDArray[np.uint16]
 FEWEST_TOKENS = 16
 """Of a text: less cannot be cut into blocks."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Text:
-    """What a model learns from, and what is kept from it; both a paragraph a line, a blank line between documents."""
-
-    learnt: Path
-    """Plain or .xz."""
-    held_out: Path
-    words: tuple[str, ...] = ()
-    """All words, each a token; without them a WordPiece vocabulary is learnt."""
-    about: str = ""
-    """What it is and under which licence, for the card."""
-    name: str = ""
-    """Of a corpus that a plugin offers."""
-
-    def __str__(self) -> str:
-        return self.name or self.learnt.name
-
-    @property
-    def command(self) -> str:
-        """What `discbench pretrain` is to be told."""
-        return self.name or f"{self.learnt.name} --held-out {self.held_out.name}"
-
-
-def read_lines(path: Path) -> Iterator[str]:
-    """Yield the lines of a text file, plain or .xz; raise DataError when it is missing or truncated."""
-    try:
-        with lzma.open(path, "rt", encoding="utf-8") if path.suffix == ".xz" else path.open(encoding="utf-8") as file:
-            yield from file
-    except (OSError, EOFError, lzma.LZMAError, UnicodeDecodeError) as error:
-        raise DataError(
-            f"corpus {str(path)!r} cannot be read: {error!r}; give a UTF-8 text file, plain or .xz"
-        ) from error
-
-
-def sha256_of_lines(path: Path) -> str:
-    """Return the SHA-256 of the uncompressed text."""
-    digest = hashlib.sha256()
-    for line in read_lines(path):
-        digest.update(line.encode())
-    return digest.hexdigest()
-
-
-def train_tokenizer(lines: Iterator[str], size: int) -> Tokenizer:
-    """Learn a lower-cased WordPiece vocabulary of `size` entries, the five BERT specials first."""
-    tokenizer = _as_bert(models.WordPiece(unk_token="[UNK]"))  # noqa: S106 - a token of text
-    trainer = trainers.WordPieceTrainer(
-        vocab_size=size, special_tokens=list(SPECIALS), limit_alphabet=400, show_progress=False
-    )
-    tokenizer.train_from_iterator(lines, trainer)
-    tokenizer.post_processor = processors.BertProcessing(("[SEP]", SEP), ("[CLS]", CLS))
-    return tokenizer
-
-
-def word_tokenizer(words: Iterable[str]) -> Tokenizer:
-    """Make every word a token, after the five BERT specials."""
-    vocabulary = {token: number for number, token in enumerate((*SPECIALS, *words))}
-    tokenizer = _as_bert(models.WordPiece(vocabulary, unk_token="[UNK]"))  # noqa: S106 - a token of text
-    tokenizer.add_special_tokens(list(SPECIALS))
-    tokenizer.post_processor = processors.BertProcessing(("[SEP]", SEP), ("[CLS]", CLS))
-    return tokenizer
-
-
-def _as_bert(model: models.WordPiece) -> Tokenizer:
-    tokenizer = Tokenizer(model)
-    tokenizer.normalizer = normalizers.BertNormalizer(lowercase=True)
-    tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
-    tokenizer.decoder = decoders.WordPiece()
-    return tokenizer
 
 
 def tokenize(lines: Iterator[str], tokenizer: Tokenizer) -> Tokens:

@@ -2,5 +2,5 @@
 
 Others take `api.probe`, and what a probe is given (`measuring.Subject`, `Given`). The probes themselves are plugins, in
 `probes/`.
-Uses `data`, `models`, `plugins`, `results`, `training`, `values`, `words`.
+Uses `data`, `models`, `plugins`, `pretraining`, `results`, `training`, `values`, `words`.
 """

@@ -9,12 +9,13 @@ from typing import IO, Any
 from discbench.data import rowcache
 from discbench.errors import NoSuchName, StoreError, UserError, did_you_mean
 from discbench.plugins import registry
+from discbench.pretraining import made
 from discbench.results.notebook import without_widgets
 from discbench.results.probeview import Measurements
 from discbench.results.store import Result, Store
 from discbench.values.asked import Probing, asking, model_name
 from discbench.values.cells import INITS
-from discbench.values.checkpoints import Checkpoint, locate, parse_specials
+from discbench.values.checkpoints import Checkpoint, parse_specials
 from discbench.values.given import absolute, device_of
 from discbench.values.measurement import Measurement, Probe, Side
 from discbench.values.place import Place
@@ -118,11 +119,12 @@ def _checkpoints(asked: Probing) -> list[Checkpoint]:
     specials = parse_specials(tuple(asked.specials))
     own = asked.against is None or asked.against in INITS
     names = [model_name(asked.model), model_name(asked.model) if own else str(asked.against)]
-    found = [locate(n, specials, trust_remote_code=asked.trust_remote_code) for n in names]
+    found = [made.locate(n, specials, trust_remote_code=asked.trust_remote_code) for n in names]
     for checkpoint in found:
         if checkpoint.baseline:
             raise UserError(f"{checkpoint.name!r} has no weights to measure; give a checkpoint")
-    return found
+    stream = asked.stream or sys.stderr
+    return [made.ready(checkpoint, lambda line: print(line, file=stream, flush=True)) for checkpoint in found]
 
 
 def _sides(asked: Probing, checkpoints: list[Checkpoint], seed: int) -> tuple[Side, Side]:

@@ -11,13 +11,14 @@ from discbench.data.rows import numbers_of
 from discbench.errors import DiscbenchError, PluginError
 from discbench.executors.builtin import INPROCESS, LOCAL
 from discbench.plugins import registry
+from discbench.pretraining import made
 from discbench.results.forms.records import Result, failed
 from discbench.results.store import Store
 from discbench.sweeps import plan, reach
 from discbench.sweeps.progress import Progress
 from discbench.training import ranks
 from discbench.values.cells import Cell, Request, definition, words_of
-from discbench.values.checkpoints import Checkpoint, locate, told_apart
+from discbench.values.checkpoints import Checkpoint, told_apart
 from discbench.values.jobs import Event, Executor, Job
 from discbench.values.place import Place
 from discbench.values.types import Task
@@ -59,6 +60,7 @@ def prepare(
     load: bool,
     unverified: bool = False,
     trust_remote_code: bool = False,
+    say: made.Say = lambda _: None,
 ) -> Sweep:
     """Resolve names to cells.
 
@@ -72,26 +74,31 @@ def prepare(
         load: Whether to read (and download) the rows now, so that whatever is wrong with them is told before training.
         unverified: Accept rows that differ from those that a task names.
         trust_remote_code: Allow code of the checkpoint's own.
+        say: Told of checkpoints that are made first, if `load`; a line at a time.
     """
     tasks = registry.select(patterns, registry.tasks(manager))
-    found = [locate(name, specials, trust_remote_code=trust_remote_code) for name in models]
+    found = [made.locate(name, specials, trust_remote_code=trust_remote_code) for name in models]
     said = list(dict.fromkeys(checkpoint.note for checkpoint in found if checkpoint.note))
-    found, notes = _known_apart(found)
-    notes = [*said, *notes]
-    rows, counted = {}, {}
+    rows, counted, notes = {}, {}, list[str]()
     for task in tasks:
         sha256, sizes = _rows(task, directory, load=load, unverified=unverified)
         rows[task.name], counted[task.name] = sha256, sizes
         if load and request.subset == "first" and request.fraction < 1:
             numbers_of(task, rowcache.load(task, directory, unverified=unverified).train)
         notes += _limit_note(task, sizes, request)
-    made = Sweep(
+    if any(map(made.unmade, found)):
+        plan.cells(found, tasks, rows, request, counted)  # what is wrong with them is told before hours of making
+        found = [made.ready(checkpoint, say) for checkpoint in found] if load else found
+        said += [made.told(checkpoint) for checkpoint in found if made.unmade(checkpoint)]
+    found, apart = _known_apart(found)
+    notes = [*said, *apart, *notes]
+    whole = Sweep(
         checkpoints={c.id: c for c in found},
         tasks={task.id: task for task in tasks},
         cells=plan.cells(found, tasks, rows, request, counted),
         notes=tuple(notes),
     )
-    return replace(made, notes=(*notes, *_reach_notes(made, directory, unverified=unverified))) if load else made
+    return replace(whole, notes=(*notes, *_reach_notes(whole, directory, unverified=unverified))) if load else whole
 
 
 def joined(sweeps: Sequence[Sweep]) -> Sweep:

@@ -6,6 +6,7 @@ from itertools import islice
 
 from discbench.data import loading
 from discbench.testing.promises import as_promised, promise
+from discbench.values.recipes import PretrainRecipe
 from discbench.values.types import Corpus
 
 LINES = 20_000
@@ -30,6 +31,7 @@ def check_corpus(corpus: Corpus) -> None:
     promise(corpus.name, "no held-out paragraph is learnt", not shared, f"{min(shared, default='')!r:.60} is")
     with as_promised(corpus.name):
         known = set(loading.vocabulary(corpus))
+        loading.floor(corpus, PretrainRecipe())
     others = {word for line in (*learnt, *kept) for word in line.split()} - known if known else set()
     promise(
         corpus.name, "every word of a line is in vocabulary()", not others, f"{min(others, default='')!r:.60} is not"

@@ -74,10 +74,11 @@ class Evaluation(Surroundings):
 
     model: str | Path | Sequence[str | Path] = _asked(
         (),
-        "Hugging Face id[@revision], directory, NAME=DIRECTORY or builtin:tiny. Repeatable.",
+        "Hugging Face id[@revision], directory, NAME=DIRECTORY, builtin:tiny, pretrain:CORPUS[@SHAPE]. Repeatable.",
         "words",
         required=True,
-        python="Hugging Face id[@revision], directory, NAME=DIRECTORY or builtin:tiny; several in a list.",
+        python="Hugging Face id[@revision], directory, NAME=DIRECTORY, builtin:tiny or pretrain:CORPUS[@SHAPE];"
+        " several in a list.",
     )
     tasks: str | Task | Sequence[str | Task] = _asked(
         (),

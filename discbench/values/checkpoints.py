@@ -16,6 +16,7 @@ from typing import Any
 from discbench.errors import CheckpointError, NoSuchName, did_you_mean
 from discbench.values.content import check_merged, check_weights, content_sha256
 from discbench.values.hub import client, commits, snapshot
+from discbench.values.pretrained import names
 
 BUILTIN = Path(__file__).parents[1] / "builtin"
 MAJORITY, KMER = "baseline:majority", "baseline:kmer"
@@ -95,6 +96,7 @@ def _bare(revision: str) -> str:
 
 def is_called(name: str, revision: str, given: str) -> bool:
     """Tell whether a user's NAME or NAME@REVISION, which may be cut short, means this (name, revision)."""
+    given = names.spelt(given)
     digits = given.removeprefix(f"{name}@")
     cut = digits not in {"", given}
     return given == name or (cut and (revision.startswith(digits) or _bare(revision).startswith(digits)))

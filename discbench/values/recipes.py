@@ -178,6 +178,10 @@ class PretrainRecipe:
     vocabulary: int = 6000
     unused: int = 256
     """Further ids, `[unused0]` and so on, added to the finished model: never met in training, for mapping `unused`."""
+    alphabet: int = 400
+    """Letters of a learnt vocabulary, the most frequent; a word with another one is unknown. Chinese has thousands."""
+    accents: Literal["stripped", "kept"] = "stripped"
+    """Marks above and below letters; Kannada and others write vowels with them."""
     layers: int = 2
     hidden: int = 128
     heads: int = 2
@@ -199,9 +203,14 @@ class PretrainRecipe:
     seed: int = 0
 
 
+TO_MASK, TO_RANDOM = 0.8, 0.1
+"""Of the tokens to predict (Devlin et al. 2019, §3.1); the rest stay as they are."""
+HELD_OUT_BATCHES = 40
+"""Of held-out text, over which the held-out loss is the mean."""
 PRETRAIN_BOUNDS = {
     "vocabulary": (6, 2**16),
     "unused": (0, 2**16),
+    "alphabet": (1, 2**16),
     "layers": (1, 1000),
     "hidden": (1, 2**16),
     "heads": (1, 1000),
@@ -222,8 +231,12 @@ PRETRAIN_BOUNDS = {
 """Least and greatest value of each number; a token's id has 16 bits."""
 
 
-def pretrain_recipe(changes: Sequence[str]) -> PretrainRecipe:
-    """Return the default recipe with `field=value` changes.
+def pretrain_recipe(changes: Sequence[str], *, by: str = "--set ") -> PretrainRecipe:
+    """Return the default recipe with `field=value` changes, of which a later one counts.
+
+    Args:
+        changes: What differs from the default.
+        by: Where they were given, for messages.
 
     Raises:
         UserError: No such field, or a value that it cannot have.
@@ -234,18 +247,18 @@ def pretrain_recipe(changes: Sequence[str]) -> PretrainRecipe:
         name, _, text = change.partition("=")
         if name not in kinds:
             raise UserError(
-                f"--set {change}: no field {name!r}{did_you_mean(name, kinds, 'there are ' + ', '.join(kinds))}"
+                f"{by}{change}: no field {name!r}{did_you_mean(name, kinds, 'there are ' + ', '.join(kinds))}"
             )
         try:
             found[name] = _read(kinds[name], text)
         except ValueError:
-            raise UserError(
-                f"--set {change}: {text!r} is no value for {name}, which is {_spell(kinds[name])}"
-            ) from None
+            raise UserError(f"{by}{change}: {text!r} is no value for {name}, which is {_spell(kinds[name])}") from None
         low, high = PRETRAIN_BOUNDS.get(name, (None, None))
         if low is not None and high is not None and not low <= found[name] <= high:
-            raise UserError(f"--set {change}: {name} is from {low:,} to {high:,}")
+            raise UserError(f"{by}{change}: {name} is from {low:,} to {high:,}")
     made = PretrainRecipe(**found)
     if made.hidden % made.heads:
-        raise UserError(f"hidden={made.hidden} is not a multiple of heads={made.heads}; change one of them by --set")
+        before, after = ("", " by --set") if by == "--set " else (by, "")
+        what = f"hidden={made.hidden} is not a multiple of heads={made.heads}"
+        raise UserError(f"{before}{what}; change one of them{after}")
     return made

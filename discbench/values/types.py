@@ -10,12 +10,15 @@ from typing import Any
 from discbench.errors import PluginError
 from discbench.values.mapping import RandomTable, TextTable
 from discbench.values.metrics import Metric
+from discbench.values.recipes import PretrainRecipe
 from discbench.words.foreign import plain, quoted
 from discbench.words.forms import Text, fault
 
 NAME = re.compile(r"[a-z0-9]+(?:[-_][a-z0-9]+)*\.[a-z0-9]+(?:[-_.][a-z0-9]+)*")
 WORD = re.compile(r"[a-z0-9]+(?:[-_][a-z0-9]+)*")
 SHA256 = re.compile(r"[0-9a-f]{64}")
+Floor = Callable[[PretrainRecipe], float]
+"""What a corpus knows of its masked language modelling: see `Corpus.floor`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -295,6 +298,9 @@ class Corpus:
     vocabulary: Callable[[], Iterable[str]] | None = None
     """All words of an artificial language, lower-case letters and digits: each is a token then. Without it a WordPiece
     vocabulary is learnt from the text."""
+    floor: Floor | None = None
+    """Return the held-out loss in nats that no model can be below under a recipe, where it can be derived: told beside
+    the loss that was reached."""
     license: str
     cite: str
     about: str = ""

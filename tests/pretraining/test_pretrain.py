@@ -12,8 +12,12 @@ from safetensors.torch import load_file
 from discbench.errors import DataError, UserError
 from discbench.models import building as models
 from discbench.models.building import vocabulary_of
-from discbench.pretraining.corpus import MASK, Text, mask, read_lines, tokenize, train_tokenizer
-from discbench.pretraining.pretrain import lr_at, pretrain
+from discbench.pretraining import vocabulary
+from discbench.pretraining.corpus import mask, tokenize
+from discbench.pretraining.loop import lr_at
+from discbench.pretraining.pretrain import pretrain
+from discbench.pretraining.text import Text, read_lines
+from discbench.pretraining.vocabulary import MASK
 from discbench.values.checkpoints import locate
 from discbench.values.recipes import PretrainRecipe, pretrain_recipe
 
@@ -62,7 +66,7 @@ def test_the_held_out_loss_falls_and_the_card_states_it(text, tmp_path):
 
 def test_a_run_that_was_cut_off_ends_with_the_same_weights(text, tmp_path, monkeypatch):
     make(text, tmp_path / "whole")
-    monkeypatch.setattr("discbench.pretraining.pretrain.SAVE_EVERY", 20)
+    monkeypatch.setattr("discbench.pretraining.loop.SAVE_EVERY", 20)
     calls = iter(range(100))
 
     def cut(line):
@@ -120,7 +124,7 @@ def test_a_truncated_corpus_is_named(tmp_path):
 
 
 def test_a_blank_line_ends_a_document():
-    tokenizer = train_tokenizer(iter(["ab ab", "cd"]), 12)
+    tokenizer = vocabulary.learn(lambda: ["ab ab", "cd"], PretrainRecipe(vocabulary=12))
 
     assert 3 in tokenize(iter(["ab\n", "\n", "cd\n"]), tokenizer).tolist()
 
@@ -152,7 +156,7 @@ def test_the_shipped_checkpoint_has_ids_that_training_never_met():
         ("lr=-1", "--set lr=-1: lr is from 1e-12 to 1,000.0"),
         ("precision=fp8", "--set precision=fp8: 'fp8' is no value for precision, which is bf16 or fp32"),
         ("heads=3", "hidden=128 is not a multiple of heads=3; change one of them by --set"),
-        ("layer=3", "--set layer=3: no field 'layer'; did you mean 'layers'? there are vocabulary, unused, layers, hidden, heads, positions, steps, batch_tokens, length, long_every, masked, lr, warmup, decay, beta2, clip, init_std, precision, seed"),
+        ("layer=3", "--set layer=3: no field 'layer'; did you mean 'layers'? there are vocabulary, unused, alphabet, accents, layers, hidden, heads, positions, steps, batch_tokens, length, long_every, masked, lr, warmup, decay, beta2, clip, init_std, precision, seed"),
     ],
 )  # fmt: skip
 def test_a_recipe_that_cannot_be_is_one_line(change, told):

@@ -168,7 +168,7 @@ if __name__ == "__main__":
 @pytest.mark.slow
 def test_pretraining_says_which_step_it_goes_on_from(tmp_path):
     process = started(tmp_path, "-m", "discbench", "pretrain", "unigram", "--out", tmp_path / "out")
-    assert waited(lambda: (tmp_path / "out" / "held_out.npy").exists() or process.poll())
+    assert waited(lambda: (tmp_path / "out" / "state" / "held_out.npy").exists() or process.poll())
     process.send_signal(signal.SIGINT)
     _, errors = process.communicate(timeout=GONE)
 

@@ -25,6 +25,7 @@ from discbench.pretraining import artificial
 from discbench.testing import check_corpus, check_executor, overfits
 from discbench.values.jobs import Event, Executor
 from discbench.values.types import Corpus
+from discbench.words.foreign import quoted
 
 MANAGER = registry.plugins()
 
@@ -177,7 +178,14 @@ def test_a_corpus_that_cannot_be_read_is_told_by_the_kit_and_by_the_command(read
 
     assert f"small: {part}() {told}" == LINE.sub("line LINE", broken(check_corpus, odd))
     assert (3, f"error: small: {part}() {told}\n") == (done.exit_code, LINE.sub("line LINE", done.stderr))
-    assert not list(tmp_path.glob("model/*.txt" if part == "lines" else "model/*held-out.txt"))
+    assert not list(tmp_path.glob("model/state/*.txt" if part == "lines" else "model/state/*held-out.txt"))
+
+
+@pytest.mark.parametrize("floor", [-1, float("nan"), "low", True])
+def test_a_floor_that_is_no_loss_is_told(floor):
+    odd = corpus(["a b", "c d"], floor=lambda _: floor)
+
+    assert f"small: floor() is a number of nats from 0, but it is {quoted(floor)}" == broken(check_corpus, odd)
 
 
 def test_a_corpus_that_changes_is_told_where():
@@ -204,7 +212,7 @@ def test_pretraining_on_a_named_corpus_makes_a_checkpoint_that_can_be_evaluated(
     card, vocabulary = ((tmp_path / "model" / name).read_text() for name in ("README.md", "vocab.txt"))
     assert "and 30,000 tokens, each a word: masked" in card
     assert "corpus nesting@1, pairs of words, nested like brackets" in card
-    assert "\n    discbench pretrain nesting --out DIRECTORY --set vocabulary=30000 " in card
+    assert "\n    discbench pretrain nesting --out DIRECTORY --threads 1 --set vocabulary=30000 " in card
     assert ["[MASK]", "0", "1"] == vocabulary.split("\n")[4:7]
     board = discbench.evaluate(
         tmp_path / "model", "formal.factor", recipe="quick", seeds=1, limit=16, set={"epochs": 1}, results=tmp_path / "r",
@@ -228,7 +236,7 @@ def test_a_vocabulary_of_another_size_than_asked_for_is_told(tmp_path, monkeypat
     [
         (
             ["nestng"],
-            "error: 'nestng' is neither a file nor a corpus; did you mean 'nesting'? corpora are flat, nesting, uniform, unigram",
+            "error: 'nestng' is neither a file nor a corpus; did you mean 'nesting'? corpora are flat, nesting, uniform, unigram, or text:FILE",
         ),
         (
             ["flat", "--held-out", "x.txt"],
@@ -236,7 +244,7 @@ def test_a_vocabulary_of_another_size_than_asked_for_is_told(tmp_path, monkeypat
         ),
         (
             [__file__],
-            f"error: --held-out is missing: give text that is never trained on, beside {__file__!r}",
+            f"error: --held-out is missing: give text that is never trained on, beside {__file__!r}, or text:{__file__} to hold a part of it out",
         ),
     ],
 )
