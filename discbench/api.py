@@ -115,6 +115,7 @@ def _prepare(asked: Evaluation, manager: Any, *, load: bool) -> sweep.Sweep:  # 
         load=load,
         unverified=asked.unverified,
         trust_remote_code=asked.trust_remote_code,
+        vocab=asked.tokens,
     )
 
 

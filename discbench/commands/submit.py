@@ -47,6 +47,7 @@ def submit_(results: Path, out: Path, *, allow_marked: bool) -> None:
     multiple=True,
     help="A checkpoint whose vocabulary to draw mapping tables of, named as for eval. Repeatable.",
 )
+@own_option("vocab")
 @marked_option
 @click.option(
     "--no-predictions", is_flag=True, help="Cells without their predictions are not wrong; their scores go unchecked."
@@ -60,6 +61,7 @@ def verify_(
     path: Path,
     data_dir: Path | None,
     models: tuple[str, ...],
+    vocab: str | None,
     *,
     fetch: bool,
     allow_marked: bool,
@@ -80,7 +82,7 @@ def verify_(
         tasks={task.id: task for task in registry.tasks(registry.plugins()).values()},
         directory=data_directory(data_dir),
         download=fetch,
-        tables=Tables([locate(name) for name in models]),
+        tables=Tables([locate(name, vocab=Path(vocab) if vocab else None) for name in models]),
         allow_marked=allow_marked,
         need_predictions=not no_predictions,
     ).verify(path)
