@@ -1,5 +1,6 @@
 """Which architecture a checkpoint is of, where its config.json does not say: old ones name no model_type."""
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -18,31 +19,36 @@ def untyped(place: str) -> dict[str, Any] | None:
 
 
 def config_of(checkpoint: Checkpoint, said: dict[str, Any]) -> Any:  # noqa: ANN401 - transformers' config classes
-    """Return the configuration of a checkpoint whose config.json names no model_type, by the names of its weights.
+    """Return the configuration of a checkpoint whose config.json names no model_type.
 
-    Weights of a classifier or language model are called by its architecture: `bert.encoder...`. Whether all weights of
-    that architecture are there is seen when they are loaded, as always.
+    The class that it names tells its architecture, or else the names of its weights: `bert.encoder...`. Whether all
+    weights of that architecture are there is seen when they are loaded, as always.
 
     Args:
         checkpoint: Whose.
         said: What config.json says.
 
     Raises:
-        CheckpointError: The names tell no architecture; it says what to add.
+        CheckpointError: Neither tells an architecture; the message says what to add.
     """
     from transformers import CONFIG_MAPPING, MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING, AutoConfig
 
     names = weight_names(Path(directory_of(checkpoint, weights=True)))
-    for start in dict.fromkeys(name.partition(".")[0] for name in names):
-        if start in CONFIG_MAPPING:
-            of_text = MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING.get(CONFIG_MAPPING[start], None)
-            if of_text is not None and of_text.base_model_prefix == start:
-                return AutoConfig.for_model(start, **said)
-    first = f", the first of them is {names[0]!r}" if names else ""
+    kinds = {_plain(kind): kind for kind in CONFIG_MAPPING}
+    classes = [re.split(r"(?:For[A-Z]|Model$|LMHead)", str(name))[0] for name in said.get("architectures") or []]
+    for kind in map(kinds.get, map(_plain, (*classes, *dict.fromkeys(name.partition(".")[0] for name in names)))):
+        of_text = MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING.get(CONFIG_MAPPING[kind], None) if kind else None
+        if of_text is not None:
+            return AutoConfig.for_model(kind, **said)
+    first = f" (the first is {min(names)!r})" if names else ""
     raise CheckpointError(
-        f"model {checkpoint.name!r}: its config.json names no model_type, and the names of its weights tell no"
-        f' architecture{first}; add it to config.json, for example "model_type": "bert"'
+        f"model {checkpoint.name!r}: its config.json names no model_type, and neither its architectures nor the names"
+        f' of its weights{first} tell it; add it to config.json, for example "model_type": "bert"'
     )
+
+
+def _plain(name: str) -> str:
+    return re.sub("[^a-z0-9]", "", name.lower())
 
 
 def weight_names(place: Path) -> list[str]:

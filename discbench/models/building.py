@@ -125,6 +125,11 @@ def vocabulary_of(checkpoint: Checkpoint) -> Vocabulary:
     if tokenizer is None:
         return _vocabulary_without_tokenizer(checkpoint, config, size)
     tokens: dict[str, int] = tokenizer.get_vocab()
+    if checkpoint.vocab and max(tokens.values()) >= size:
+        raise CheckpointError(
+            f"--vocab {checkpoint.vocab!r} has the id {max(tokens.values())}, but model {checkpoint.name!r} has {size}"
+            " word embeddings; give the vocabulary that it was trained with"
+        )
     specials = set(tokenizer.all_special_ids) | {i for i, t in tokenizer.added_tokens_decoder.items() if t.special}
     unused = {i for token, i in tokens.items() if UNUSED.fullmatch(token) and i < size}
     unused |= set(range(size)) - set(tokens.values())

@@ -106,7 +106,7 @@ def reading_of(reader: Reader, train: Encoded) -> Reading:
     sound = [trial for trial in tried if trial.wrong is None]
     best = min(sound or tried, key=lambda trial: trial.unknown)
     if best.unknown > MOST_UNKNOWN or best.wrong is not None:
-        likeliest = min(tried, key=lambda trial: trial.unknown)
+        likeliest = min(tried, key=lambda trial: (trial.unknown, trial.wrong is not None))
         raise _refused(reader, likeliest, sample[likeliest.wrong or 0])
     return _whole(reader, best.spelling, train)
 
