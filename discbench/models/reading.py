@@ -14,7 +14,7 @@ import numpy as np
 from discbench.data.rows import Encoded
 from discbench.errors import CheckpointError
 from discbench.models.inputs import Inputs
-from discbench.models.spelling import Spelling, read, spellings, turns_back, unknown
+from discbench.models.spelling import AS_GIVEN, Spelling, read, spellings, turns_back, unknown
 from discbench.models.tokenizing import native_table
 from discbench.values.checkpoints import Checkpoint
 from discbench.values.mapping import RandomTable, Vocabulary
@@ -106,7 +106,8 @@ def reading_of(reader: Reader, train: Encoded) -> Reading:
     sound = [trial for trial in tried if trial.wrong is None]
     best = min(sound or tried, key=lambda trial: trial.unknown)
     if best.unknown > MOST_UNKNOWN or best.wrong is not None:
-        likeliest = min(tried, key=lambda trial: (trial.unknown, trial.wrong is not None))
+        plain = [trial for trial in tried if trial.wrong is None or trial.spelling.width < 2]  # noqa: PLR2004 - no words
+        likeliest = min(plain, key=lambda trial: (trial.unknown, trial.wrong is not None))
         raise _refused(reader, likeliest, sample[likeliest.wrong or 0])
     return _whole(reader, best.spelling, train)
 
@@ -173,6 +174,31 @@ def _refused(reader: Reader, trial: Trial, symbols: list[str]) -> CheckpointErro
     why = ", which does not turn back into the row" if lost else f": {how}"
     other = "" if reader.checkpoint.vocab else ", or give --vocab FILE if its tokens are in a file"
     return CheckpointError(f"{start}{why}; native is for checkpoints of the task's discipline, take 'random'{other}")
+
+
+def reading_of_text(checkpoint: Checkpoint, tokenizer: Any, train: Encoded, task: str) -> Reading:  # noqa: ANN401
+    """Return how a checkpoint's tokenizer reads a task of text: as it is given, both texts of a pair.
+
+    Raises:
+        CheckpointError: More than 1 % of the tokens of the train rows are unknown.
+    """
+    texts = [text for pair in train.texts or () for text in pair if text]
+    missing = tokens = 0
+    worst: tuple[float, str] = (0.0, "")
+    for start in range(0, len(texts), BATCH):
+        for text, ids in zip(texts[start : start + BATCH], read(tokenizer, texts[start : start + BATCH]), strict=True):
+            share = unknown(tokenizer, [ids])
+            missing, tokens = missing + round(share * max(1, len(ids))), tokens + max(1, len(ids))
+            worst = max(worst, (share, text), key=lambda found: found[0])
+    share = missing / max(1, tokens)
+    if share > MOST_UNKNOWN:
+        shown = worst[1][: SHOWN[1]]
+        made = " ".join(tokenizer.convert_ids_to_tokens(read(tokenizer, [shown])[0])) or "nothing"
+        raise CheckpointError(
+            f"mapping 'native': model {checkpoint.name!r} reads {shown!r} of {task} as {made!r}: {share:.1%} of the"
+            " tokens of its train rows are unknown, at most 1 % may be; take a checkpoint of text, or 'shift'"
+        )
+    return Reading(AS_GIVEN, share, (), by_symbol=False)
 
 
 def read_rows(reader: Reader, spelling: Spelling, split: Encoded, max_tokens: int | None) -> Inputs:

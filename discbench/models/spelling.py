@@ -25,7 +25,7 @@ class Spelling:
     """One way of writing rows as text."""
 
     width: int
-    """Symbols of a word; 0 where the whole row is one."""
+    """Symbols of a word; 0 where the whole row is one, -1 of a text."""
     overlapping: bool = False
     """Whether a word begins at each symbol, not where the last one ended."""
     change: str = ""
@@ -34,7 +34,7 @@ class Spelling:
     @property
     def name(self) -> str:
         """What a result calls it."""
-        ways = {0: "joined", 1: "spaced"}
+        ways = {-1: "as given", 0: "joined", 1: "spaced"}
         way = ways.get(self.width, f"{self.width}-mers{' overlapping' if self.overlapping else ''}")
         return f"{way}, {self.change}" if self.change else way
 
@@ -57,6 +57,10 @@ class Spelling:
             return ["".join(letters[at : at + width]) for at in range(max(1, count - width + 1))]
         whole = count - count % width if width else 0
         return ["".join(letters[at : at + width]) for at in range(0, whole, max(1, width))] + list(letters[whole:])
+
+
+AS_GIVEN = Spelling(-1)
+"""A text, which has a spelling already."""
 
 
 def named(name: str) -> Spelling:

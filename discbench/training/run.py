@@ -127,12 +127,19 @@ class Bench:
         assert not isinstance(task.mapping, TextTable)
         return reading.Reader(checkpoint, tokenizing.needed(tokenizer, checkpoint), vocabulary, task.mapping, task.name)
 
-    def reading(self, checkpoint: Checkpoint, task: Task) -> reading.Reading:
+    def reads(self, checkpoint: Checkpoint, task: Task) -> reading.Reading:
         """Return how a checkpoint reads a task's rows under mapping `native`, tried once."""
         if (checkpoint, task.id) not in self._readings:
-            found = reading.reading_of(self.reader(checkpoint, task), self.rows_of(task).train)
+            found = self._tried(checkpoint, task)
             self._readings[checkpoint, task.id] = found
         return self._readings[checkpoint, task.id]
+
+    def _tried(self, checkpoint: Checkpoint, task: Task) -> reading.Reading:
+        train = self.rows_of(task).train
+        if not isinstance(task.mapping, TextTable):
+            return reading.reading_of(self.reader(checkpoint, task), train)
+        tokenizer = tokenizing.needed(models.load_tokenizer(checkpoint), checkpoint)
+        return reading.reading_of_text(checkpoint, tokenizer, train, task.name)
 
     @look
     def check(self, checkpoint: Checkpoint, cells: list[Cell], tasks: dict[str, Task]) -> None:
@@ -260,8 +267,7 @@ class Bench:
 
     def _read(self, cell: Cell, task: Task, checkpoint: Checkpoint) -> dict[str, Any]:
         """Return what a result says of how its rows were read."""
-        native = cell.mapping == "native" and not isinstance(task.mapping, TextTable)
-        return {"reading": self.reading(checkpoint, task).record} if native else {}
+        return {"reading": self.reads(checkpoint, task).record} if cell.mapping == "native" else {}
 
     def _rehearse(self, task: Task, targets: Any) -> None:  # noqa: ANN401
         """Try a task's metrics on the test rows of its cells, once for each number of rows."""
@@ -316,7 +322,7 @@ class Bench:
         if isinstance(task.mapping, TextTable):
             return around + 1, min(task.mapping.max_tokens, most or task.mapping.max_tokens)
         splits = [getattr(self.rows_of(task), name) for name in rows.SPLITS]
-        if cell.mapping == "native" and not self.reading(checkpoint, task).by_symbol:
+        if cell.mapping == "native" and not self.reads(checkpoint, task).by_symbol:
             made = [self.inputs_of(checkpoint, task, cell, split, (), vocabulary, most) for split in splits]
             found = np.concatenate([inputs.lengths for inputs in made])
         else:
@@ -332,7 +338,7 @@ class Bench:
             table = draw_text_map(replace(task.mapping, map_specials=cell.map_specials), kind, vocabulary, seed)
             return table, replace(vocabulary, pad=table[vocabulary.pad])
         if kind == "native":
-            return self.reading(checkpoint, task).table, vocabulary
+            return self.reads(checkpoint, task).table, vocabulary
         moved = move_specials(task.mapping, kind, vocabulary, seed) if cell.map_specials else vocabulary
         return draw_table(task.mapping, kind, vocabulary, seed), moved
 
@@ -340,6 +346,8 @@ class Bench:
         """Raise a CheckpointError where an id of a row has no embedding, or under `native` rows cannot be read."""
         table, vocabulary = self.mapped(task, cell, checkpoint)
         loaded = self.rows_of(task)
+        if cell.mapping == "native":
+            self.reads(checkpoint, task)
         if isinstance(task.mapping, TextTable) and models.has_more_tokens(checkpoint, vocabulary.size):
             for name in rows.SPLITS:
                 self.inputs_of(checkpoint, task, cell, getattr(loaded, name), table, vocabulary, None)
@@ -360,7 +368,7 @@ class Bench:
             CheckpointError: The task is text, and the checkpoint has no tokenizer to read it.
         """
         if not isinstance(task.mapping, TextTable):
-            if cell.mapping == "native" and not (known := self.reading(checkpoint, task)).by_symbol:
+            if cell.mapping == "native" and not (known := self.reads(checkpoint, task)).by_symbol:
                 return reading.read_rows(self.reader(checkpoint, task), known.spelling, split, max_tokens)
             return to_inputs(split, table, vocabulary, max_tokens)
         tokenizer = models.load_tokenizer(checkpoint)

@@ -118,7 +118,7 @@ DATASET = Fields(
 )
 READING = Fields(
     {
-        "spelling": Text(40, "(joined|spaced|[2-8]-mers( overlapping)?)(, (U for T|upper case|lower case))?"),
+        "spelling": Text(40, "(as given|joined|spaced|[2-8]-mers( overlapping)?)(, (U for T|upper case|lower case))?"),
         "unknown": Decimal(0.0, 1.0),
         "by_symbol": Truth(),
     },
@@ -183,7 +183,7 @@ FINISHED = Fields(
         "collapsed": "Whether the model answers (nearly) the same to everything, as far as the primary metric can see.",
         "counts": "Rows of each split as used, optimiser steps, parameters.",
         "chosen": "What a baseline chose on validation.",
-        "reading": "Under mapping `native` on symbols: how the checkpoint's own tokenizer read the rows. Results made"
+        "reading": "Under mapping `native`: how the checkpoint's own tokenizer read the rows. Results made"
         " before it was recorded have none, and were read symbol by symbol.",
         "mapping_sha256": "Of the mapping table's ids in decimal with commas between; null for baselines.",
     },
