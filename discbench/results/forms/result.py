@@ -119,7 +119,7 @@ DATASET = Fields(
 READING = Fields(
     {
         "spelling": Text(40, "(as given|joined|spaced|[2-8]-mers( overlapping)?)(, (U for T|upper case|lower case))?"),
-        "unknown": Decimal(0.0, 1.0),
+        "unknown": Decimal(0.0, 0.01),
         "by_symbol": Truth(),
     },
     about={
