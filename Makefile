@@ -6,7 +6,7 @@ DISCBENCH_DATA ?= $(if $(wildcard ../shared/data),$(abspath ../shared/data))
 export DISCBENCH_DATA
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-slow hub lint bench docs plugins check leaderboard families clean
+.PHONY: help demo test test-slow hub specialists lint bench docs plugins check leaderboard families clean
 
 help: ## print this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
@@ -23,6 +23,9 @@ test-slow: $(VENV)/test.stamp ## the tests that take minutes each
 
 hub: $(VENV)/hub.stamp ## the tests of the model hub once more, with olah on the loopback address (three minutes)
 	$(BIN)/python -m pytest -rs -m slow tests/hub
+
+specialists: $(VENV)/specialists.stamp ## two chemistry models from their wheels (78 MB to download), and the tests of them
+	$(BIN)/python -m pytest -rs tests/models/test_specialists.py
 
 lint: $(VENV)/test.stamp ## style and types
 	$(BIN)/ruff check .
@@ -66,6 +69,11 @@ $(VENV)/test.stamp: pyproject.toml constraints.txt | $(VENV)/bin/python
 $(VENV)/hub.stamp: tests/hub/requirements.txt $(VENV)/test.stamp # apart: it wants an older psutil than the tests
 	$(PYTHON) -m venv $(VENV)/hub
 	$(VENV)/hub/bin/python -m pip install --quiet --disable-pip-version-check -r tests/hub/requirements.txt
+	@touch $@
+
+$(VENV)/specialists.stamp: $(VENV)/test.stamp # their files alone: what their code needs is years old
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --target $(VENV)/specialists \
+	    rxnfp==0.1.0 rxnmapper==0.4.3
 	@touch $@
 
 $(VENV)/docs.stamp: pyproject.toml constraints.txt | $(VENV)/bin/python

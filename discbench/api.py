@@ -117,6 +117,7 @@ def _prepare(asked: Evaluation, manager: Any, *, load: bool) -> sweep.Sweep:  # 
         unverified=asked.unverified,
         trust_remote_code=asked.trust_remote_code,
         say=lambda line: print(line, file=stream, flush=True),
+        vocab=asked.tokens,
     )
 
 

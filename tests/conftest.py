@@ -1,6 +1,7 @@
 """What tests share: real data where it is at hand, a cache of their own, tiny real checkpoints."""
 
 import os
+import sys
 from pathlib import Path
 
 import pytest
@@ -28,6 +29,15 @@ def real_data():
     if not given:
         pytest.skip("no real data: set DISCBENCH_DATA to a directory of the upstream files")
     return Path(given)
+
+
+@pytest.fixture(scope="session")
+def specialists():
+    """Where the wheels of rxnfp and rxnmapper were unpacked, or a skip that says how to have them."""
+    found = Path(os.environ.get("DISCBENCH_SPECIALISTS", Path(sys.prefix) / "specialists"))
+    if not (found / "rxnfp").is_dir() or not (found / "rxnmapper").is_dir():
+        pytest.skip("no specialists: `make specialists` unpacks the wheels of rxnfp and rxnmapper")
+    return found
 
 
 @pytest.fixture(scope="session")

@@ -100,6 +100,14 @@ def test_a_model_that_does_not_exist():
         (["--data-dir", "/nowhere"], "data directory '/nowhere' does not exist; correct --data-dir or DISCBENCH_DATA"),
         (["--device", "tpu"], "--device 'tpu': cpu or cuda was expected"),
         (["--special", "x=1"], "--special 'x=1': cls=ID, sep=ID or pad=ID was expected, with a token id"),
+        (
+            ["--vocab", "/nowhere/vocab.txt"],
+            "--vocab '/nowhere/vocab.txt' cannot be read: No such file or directory; give a file with a token a line",
+        ),
+        (
+            ["--vocab", "vocab.txt", "--model", "builtin:tiny"],
+            "--vocab is of one checkpoint, but 2 were asked for; run each with its own",
+        ),
     ],
 )
 def test_an_option_that_makes_no_sense(model, tmp_path, words, line):

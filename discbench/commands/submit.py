@@ -48,6 +48,7 @@ def submit_(results: Path, out: Path, *, allow_marked: bool) -> None:
     multiple=True,
     help="A checkpoint whose vocabulary to draw mapping tables of, named as for eval. Repeatable.",
 )
+@own_option("vocab")
 @marked_option
 @click.option(
     "--no-predictions", is_flag=True, help="Cells without their predictions are not wrong; their scores go unchecked."
@@ -61,6 +62,7 @@ def verify_(
     path: Path,
     data_dir: Path | None,
     models: tuple[str, ...],
+    vocab: str | None,
     *,
     fetch: bool,
     allow_marked: bool,
@@ -81,7 +83,7 @@ def verify_(
         tasks={task.id: task for task in registry.tasks(registry.plugins()).values()},
         directory=data_directory(data_dir),
         download=fetch,
-        tables=Tables([_there(name) for name in models]),
+        tables=Tables([_there(name, Path(vocab) if vocab else None) for name in models]),
         allow_marked=allow_marked,
         need_predictions=not no_predictions,
     ).verify(path)
@@ -98,8 +100,8 @@ def verify_(
     ctx.exit(ExitCode.CELL_FAILED if wrong else ExitCode.OK)
 
 
-def _there(name: str) -> Checkpoint:
-    found = made.locate(name)
+def _there(name: str, vocab: Path | None) -> Checkpoint:
+    found = made.locate(name, vocab=vocab)
     if made.unmade(found):
         raise UserError(f"--model {name}: {made.told(found)}; give a checkpoint that is there")
     return found

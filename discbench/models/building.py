@@ -9,14 +9,17 @@ import os
 import re
 import warnings
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any, Literal, get_args
 
 import torch
 
 from discbench.errors import CheckpointError
+from discbench.models import greedy
+from discbench.models.architecture import config_of, untyped
 from discbench.models.families import check_ends, head_of, padding_of, set_padding
 from discbench.models.tables import token_tables
-from discbench.models.tokenizing import around, check_ids, reads, unread
+from discbench.models.tokenizing import around, check_ids, check_read, reads
 from discbench.values.checkpoints import Checkpoint, directory_of
 from discbench.values.content import check_all_used
 from discbench.values.mapping import Vocabulary
@@ -54,8 +57,15 @@ def load_config(checkpoint: Checkpoint) -> Any:  # noqa: ANN401 - transformers' 
     from transformers import AutoConfig, AutoModelForSequenceClassification
 
     place = directory_of(checkpoint)
+    said = untyped(place)
     try:
-        config = AutoConfig.from_pretrained(place, trust_remote_code=checkpoint.trust_remote_code)
+        config = (
+            AutoConfig.from_pretrained(place, trust_remote_code=checkpoint.trust_remote_code)
+            if said is None
+            else config_of(checkpoint, said)
+        )
+    except CheckpointError:
+        raise
     except Exception as error:
         raise _unreadable(checkpoint, error) from error
     if type(config) not in AutoModelForSequenceClassification._model_mapping and not checkpoint.trust_remote_code:  # noqa: SLF001
@@ -76,15 +86,22 @@ def _unreadable(checkpoint: Checkpoint, error: BaseException) -> CheckpointError
 
 
 def load_tokenizer(checkpoint: Checkpoint) -> Any | None:  # noqa: ANN401 - transformers' tokenizer classes
-    """Return the checkpoint's tokenizer, or None if it has no usable one."""
+    """Return the checkpoint's tokenizer, or the one of the vocabulary given for it; None if it has no usable one."""
+    if checkpoint.vocab:
+        return greedy.tokenizer_of(checkpoint.vocab)
+    tokenizer = _own_tokenizer(checkpoint)
+    return tokenizer if tokenizer is not None and reads(tokenizer) else None
+
+
+def _own_tokenizer(checkpoint: Checkpoint) -> Any | None:  # noqa: ANN401
     from transformers import AutoTokenizer
 
     place = directory_of(checkpoint)
+    known = {} if untyped(place) is None else {"config": load_config(checkpoint)}
     try:
-        tokenizer = AutoTokenizer.from_pretrained(place, trust_remote_code=checkpoint.trust_remote_code)
+        return AutoTokenizer.from_pretrained(place, trust_remote_code=checkpoint.trust_remote_code, **known)
     except Exception:  # noqa: BLE001 - tokenizers raises it bare for an unusable vocabulary
         return None
-    return tokenizer if reads(tokenizer) else None
 
 
 def has_more_tokens(checkpoint: Checkpoint, size: int) -> bool:
@@ -102,9 +119,17 @@ def vocabulary_of(checkpoint: Checkpoint) -> Vocabulary:
     config = load_config(checkpoint)
     size = _vocabulary_size(checkpoint, config)
     tokenizer = None if checkpoint.specials else load_tokenizer(checkpoint)
+    if tokenizer is None and not checkpoint.specials:
+        own = _own_tokenizer(checkpoint)
+        check_read(checkpoint, Path(directory_of(checkpoint)), 0 if own is None else len(own.get_vocab()))
     if tokenizer is None:
         return _vocabulary_without_tokenizer(checkpoint, config, size)
     tokens: dict[str, int] = tokenizer.get_vocab()
+    if checkpoint.vocab and max(tokens.values()) >= size:
+        raise CheckpointError(
+            f"--vocab {checkpoint.vocab!r} has the id {max(tokens.values())}, but model {checkpoint.name!r} has {size}"
+            " word embeddings; give the vocabulary that it was trained with"
+        )
     specials = set(tokenizer.all_special_ids) | {i for i, t in tokenizer.added_tokens_decoder.items() if t.special}
     unused = {i for token, i in tokens.items() if UNUSED.fullmatch(token) and i < size}
     unused |= set(range(size)) - set(tokens.values())
@@ -147,7 +172,7 @@ def _vocabulary_without_tokenizer(checkpoint: Checkpoint, config: Any, size: int
     pad = given.get("pad", first("pad_token_id", "eos_token_id"))
     if cls is None or sep is None or pad is None:
         raise CheckpointError(
-            f"model {checkpoint.name!r} has no usable tokenizer{unread(checkpoint)}, and its config does not name the"
+            f"model {checkpoint.name!r} has no usable tokenizer, and its config does not name the"
             " ids of cls, sep and pad; give them with --special cls=ID --special sep=ID --special pad=ID"
         )
     outside = [i for i in (cls, sep, pad) if not 0 <= i < size]

@@ -17,7 +17,7 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from discbench.data.formats.opening import cache_directory
-from discbench.errors import CheckpointError, NoSuchName
+from discbench.errors import CheckpointError, NoSuchName, UserError
 from discbench.plugins import registry
 from discbench.pretraining import corpora
 from discbench.pretraining.text import STATE
@@ -67,7 +67,13 @@ class Making:
         return f"{recipe.steps:,} steps of {recipe.batch_tokens:,} tokens, {shape}, kept in {self.folder}"
 
 
-def locate(name: str, specials: dict[str, int] | None = None, *, trust_remote_code: bool = False) -> Checkpoint:
+def locate(
+    name: str,
+    specials: dict[str, int] | None = None,
+    *,
+    trust_remote_code: bool = False,
+    vocab: Path | None = None,
+) -> Checkpoint:
     """Find a checkpoint by what the user wrote; of one that is still to be made, say what it will be.
 
     Returns:
@@ -75,11 +81,13 @@ def locate(name: str, specials: dict[str, int] | None = None, *, trust_remote_co
 
     Raises:
         CheckpointError: Nothing of that name, a directory that holds no checkpoint, or one that was changed.
-        UserError: A name of no corpus, no shape, or no field.
+        UserError: A name of no corpus, no shape, or no field; a file of tokens for one that has its own.
     """
     making = asked(name)
     if making is None:
-        return checkpoints.locate(name, specials, trust_remote_code=trust_remote_code)
+        return checkpoints.locate(name, specials, trust_remote_code=trust_remote_code, vocab=vocab)
+    if vocab is not None:
+        raise UserError(f"--vocab {vocab}: {making.name} has the vocabulary that it is made with; leave it out")
     given = tuple(sorted((specials or {}).items()))
     found = _kept(making)
     if found is not None:

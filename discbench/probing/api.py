@@ -119,7 +119,9 @@ def _checkpoints(asked: Probing) -> list[Checkpoint]:
     specials = parse_specials(tuple(asked.specials))
     own = asked.against is None or asked.against in INITS
     names = [model_name(asked.model), model_name(asked.model) if own else str(asked.against)]
-    found = [made.locate(n, specials, trust_remote_code=asked.trust_remote_code) for n in names]
+    if asked.tokens is not None and names[0] != names[1]:
+        raise UserError("--vocab is of one checkpoint, but two were asked for; leave --against out, or name an init")
+    found = [made.locate(n, specials, trust_remote_code=asked.trust_remote_code, vocab=asked.tokens) for n in names]
     for checkpoint in found:
         if checkpoint.baseline:
             raise UserError(f"{checkpoint.name!r} has no weights to measure; give a checkpoint")

@@ -227,7 +227,7 @@ def _given(checkpoint: Checkpoint, measurement: Measurement, task: Task, bench: 
     test, seed = bench.rows_of(task).test, measurement.mapping_seed
     numbers = test.numbers if measurement.draw == "first" else None
     split = test.take(rows.chosen(len(test), measurement.limit, 1.0, seed, numbers=numbers))
-    inputs = bench.inputs_of(checkpoint, task, split, table, vocabulary, measurement.max_tokens)
+    inputs = bench.inputs_of(checkpoint, task, measurement, split, table, vocabulary, measurement.max_tokens)
     around = (0, 0) if isinstance(task.mapping, TextTable) else (len(vocabulary.prefix), len(vocabulary.suffix))
     return Given(inputs, around), vocabulary
 

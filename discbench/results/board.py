@@ -13,7 +13,7 @@ import numpy as np
 
 from discbench.errors import StoreError
 from discbench.plugins.suites import Suite
-from discbench.results import curves, headline, probetext, stats, taskcards
+from discbench.results import curves, headline, probetext, references, stats, taskcards
 from discbench.results.headline import Record
 from discbench.values.cells import Cell
 from discbench.values.checkpoints import told_apart
@@ -47,6 +47,7 @@ def build(
     ]
     entries = sorted(found, key=_place)
     _cross_reference(entries)
+    references.refer(entries, headline.WAY)
     return {
         "format": "discbench-leaderboard",
         "version": VERSION,
@@ -84,9 +85,13 @@ def shown(board: Record) -> Record:
     def named(rows: list[Record]) -> list[Record]:
         return [{**row, "checkpoint": names[row["checkpoint"], row["revision"]]} for row in rows]
 
+    def referred(entries: list[Record]) -> list[Record]:
+        return [{**e, "reference": named([e["reference"]])[0]} if e.get("reference") else e for e in entries]
+
     return {
         **board,
-        **{part: named(board[part]) for part in ("entries", "checkpoints", "variance")},
+        **{part: named(board[part]) for part in ("checkpoints", "variance")},
+        "entries": referred(named(board["entries"])),
         "suites": [{**suite, "checkpoints": named(suite["checkpoints"])} for suite in board.get("suites", [])],
         "probes": probetext.renamed(board["probes"], names),
     }

@@ -7,7 +7,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from discbench.results import leaktext, probetext, published
+from discbench.results import leaktext, probetext, published, references
 from discbench.results.board import init_order, shown
 
 Record = dict[str, Any]
@@ -29,6 +29,8 @@ def board(record: Record, out: Console, *, paper: bool = False) -> None:
         out.print(f"\n{title}", style="bold")
         out.print(_means(entries, inits))
         leaktext.leaks(entries, out)
+        for note in references.notes(entries):
+            out.print(note, highlight=False)
         out.print(_scores(entries, inits))
         _table_if_any(_speed(entries), out)
         _table_if_any(_low_data(entries), out)

@@ -4,7 +4,7 @@ import hashlib
 import re
 from typing import Any
 
-from discbench.results import published
+from discbench.results import published, references
 from discbench.results.board import init_order
 from discbench.results.boardtext import lacking, way_of
 from discbench.results.headline import WAY, adaptability, counted
@@ -185,6 +185,7 @@ def _block(way: str, entries: list[Record], heads: list[Record], *, figures: boo
             (beside.mark(e) for e in entries if e["about"] and not e["checkpoint"].startswith("baseline:")), None
         ),
         "leaks": notes(entries),
+        "references": references.notes(entries),
         "unused": any(e["unused"] for e in entries),
         "gains": charts.gains([(e["task"], e["gain"]) for e in entries if e["gain"]]) if figures else None,
         "curves": [{"task": e["task"], "svg": svg} for e, svg in curves if svg],
@@ -218,6 +219,7 @@ def task(board: Record, name: str, *, figures: bool) -> Record:
         for e in entries
     ]
     rows.sort(key=lambda e: -(e["gain"]["mean"] if e["gain"] else float("-inf")))
+    recovered = any(e["gain"] and e["gain"].get("recovery") is not None for e in entries)
     paper = [
         r
         for mapping in sorted({e["mapping"] for e in entries})
@@ -231,6 +233,10 @@ def task(board: Record, name: str, *, figures: bool) -> Record:
         "inits": sorted({i for e in entries for i in e["inits"]}, key=init_order),
         "gains": charts.gains([(e["label"], e["gain"]) for e in rows if e["gain"]]) if figures else None,
         "leaks": notes(entries),
+        "recovered": recovered,
+        "specialists": list(
+            {(of["checkpoint"], of["score"]): of for e in entries if (of := e.get("reference"))}.values()
+        ),
         "told": facts.task(next((t for t in board.get("tasks", []) if t["task"] == name), None)),
         "published": list({(r["model"], r["table"], r["mapping"]): r for r in paper}.values()),
     }

@@ -8,7 +8,7 @@ from typing import Any
 
 from discbench.results.forms.result import ID
 from discbench.values.cells import NOTHING, SHA256
-from discbench.values.checkpoints import told_apart
+from discbench.values.checkpoints import VOCAB, told_apart
 from discbench.values.recipes import changes
 from discbench.values.version import __version__
 from discbench.words.forms import Fields, OneOf, Schema, Several, Table, Text
@@ -110,11 +110,13 @@ def commands(cells: Iterable[Record]) -> list[str]:
 def _command(cells: list[Record], mapping_seed: int | None, names: dict[tuple[str, str], str]) -> str:
     cell = cells[0]
     name, revision = cell["checkpoint"], cell["revision"]
-    if len(revision) == len("0" * 40):
-        name = f"{name}@{revision}"
+    commit, _, vocab = revision.partition(VOCAB)
+    if len(commit) == len("0" * 40):
+        name = f"{name}@{commit}"
     elif not name.startswith(("builtin:", "baseline:")):
         name = f"{name}=DIRECTORY{names[name, revision].removeprefix(name)}"  # of one name: DIRECTORY@1f2e3d4
     words = ["discbench", "eval", "--model", name, "--tasks", _listed(c["task"].split("@")[0] for c in cells)]
+    words += ["--vocab", "FILE"] if vocab else []
     words += ["--seeds", str(max(c["seed"] for c in cells) + 1)]
     if cell["init"] != NOTHING:
         words += ["--inits", _listed(c["init"] for c in cells), "--recipe", cell["recipe"]["name"]]

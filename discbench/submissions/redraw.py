@@ -13,7 +13,7 @@ from typing import Any
 from discbench.errors import CheckpointError, NotAtHand
 from discbench.values import checkpoints
 from discbench.values.checkpoints import Checkpoint
-from discbench.values.mapping import table_sha256
+from discbench.values.mapping import RandomTable, table_sha256
 from discbench.values.types import Task
 
 Record = dict[str, Any]
@@ -39,10 +39,10 @@ class Tables:
         """
         cell = result["cell"]
         checkpoint = self._find(cell)
-        key = repr([checkpoint, task.id, *(cell.get(name) for name in TABLE)])
+        key = repr([checkpoint, task.id, result.get("reading"), *(cell.get(name) for name in TABLE)])
         if key not in self._drawn:
             try:
-                self._drawn[key] = self._draw(cell, task, checkpoint)
+                self._drawn[key] = self._draw(result, task, checkpoint)
             except CheckpointError as error:
                 self._drawn[key] = error
         found = self._drawn[key]
@@ -50,15 +50,34 @@ class Tables:
             raise found
         return found
 
-    def _draw(self, cell: Record, task: Task, checkpoint: Checkpoint) -> str:
+    def _draw(self, result: Record, task: Task, checkpoint: Checkpoint) -> str:
         from discbench.models import building as models
         from discbench.training import run
         from discbench.values.place import Place
 
         self._bench = self._bench or run.Bench(Place(results=Path()))
+        cell = result["cell"]
         asked: Any = SimpleNamespace(**{"map_specials": False, **cell})
         with models.quietly():
+            if cell["mapping"] == "native" and isinstance(task.mapping, RandomTable):
+                return table_sha256(self._read(result.get("reading"), task, checkpoint))
             return table_sha256(self._bench.mapped(task, asked, checkpoint)[0])
+
+    def _read(self, said: Record | None, task: Task, checkpoint: Checkpoint) -> Sequence[int]:
+        """Return the table of rows that a checkpoint reads itself, as a result says that it does.
+
+        Results made before that was recorded were read symbol by symbol, as the letters are.
+        """
+        from discbench.models import building as models
+        from discbench.models import spelling, tokenizing
+
+        vocabulary = self._bench.vocabulary(checkpoint)
+        if said and not said["by_symbol"]:
+            return range(vocabulary.size)
+        spelt = spelling.named(said["spelling"]) if said else spelling.Spelling(0)
+        letters = [spelt.letter(str(symbol)) for symbol in task.mapping.alphabet]  # type: ignore[union-attr] # a table
+        tokenizer = tokenizing.needed(models.load_tokenizer(checkpoint), checkpoint)
+        return tokenizing.native_table(checkpoint, tokenizer, letters, vocabulary)
 
     def _find(self, cell: Record) -> Checkpoint:
         if self._shipped is None:

@@ -8,7 +8,7 @@ import pluggy
 
 from discbench.data import rowcache
 from discbench.data.rows import numbers_of
-from discbench.errors import DiscbenchError, PluginError
+from discbench.errors import DiscbenchError, PluginError, UserError
 from discbench.executors.builtin import INPROCESS, LOCAL
 from discbench.plugins import registry
 from discbench.pretraining import made
@@ -61,6 +61,7 @@ def prepare(
     unverified: bool = False,
     trust_remote_code: bool = False,
     say: made.Say = lambda _: None,
+    vocab: Path | None = None,
 ) -> Sweep:
     """Resolve names to cells.
 
@@ -75,9 +76,16 @@ def prepare(
         unverified: Accept rows that differ from those that a task names.
         trust_remote_code: Allow code of the checkpoint's own.
         say: Told of checkpoints that are made first, if `load`; a line at a time.
+        vocab: File of tokens to read instead of the checkpoint's tokenizer.
+
+    Raises:
+        UserError: A file of tokens for several checkpoints.
     """
+    own = [name for name in models if not name.startswith("baseline:")]
+    if vocab is not None and len(own) > 1:
+        raise UserError(f"--vocab is of one checkpoint, but {len(own)} were asked for; run each with its own")
     tasks = registry.select(patterns, registry.tasks(manager))
-    found = [made.locate(name, specials, trust_remote_code=trust_remote_code) for name in models]
+    found = [made.locate(name, specials, trust_remote_code=trust_remote_code, vocab=vocab) for name in models]
     said = list(dict.fromkeys(checkpoint.note for checkpoint in found if checkpoint.note))
     rows, counted, notes = {}, {}, list[str]()
     for task in tasks:

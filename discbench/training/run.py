@@ -10,7 +10,7 @@ import numpy as np
 from discbench.data import rowcache, rows
 from discbench.errors import CheckpointError, DiscbenchError, PluginError, UserError
 from discbench.models import building as models
-from discbench.models import families, soundness, tokenizing
+from discbench.models import families, reading, soundness, tokenizing
 from discbench.models.inputs import Inputs, to_inputs, to_text_inputs
 from discbench.results.store import Result, Store, pack_predictions
 from discbench.training import baselines, dynamics, finetune, optimizers, ranks, record, score, steady, trying
@@ -36,6 +36,8 @@ class Known:
 
     vocabulary: Vocabulary | None
     plan: savings.Plan | None
+    readings: dict[str, reading.Reading] = field(default_factory=dict)
+    """Under mapping `native`, by task id."""
 
 
 @dataclass
@@ -64,6 +66,7 @@ class Bench:
     _rows: dict[str, rows.Loaded] = field(default_factory=dict)
     _vocabularies: dict[Checkpoint, Vocabulary] = field(default_factory=dict)
     _plans: dict[Checkpoint, savings.Plan] = field(default_factory=dict)
+    _readings: dict[tuple[Checkpoint, str], reading.Reading] = field(default_factory=dict)
     _rehearsed: set[tuple[str, int]] = field(default_factory=set)
 
     def rows_of(self, task: Task) -> rows.Loaded:
@@ -103,7 +106,8 @@ class Bench:
 
     def known(self, checkpoint: Checkpoint) -> Known:
         """Return what has been found out about a checkpoint."""
-        return Known(self._vocabularies.get(checkpoint), self._plans.get(checkpoint))
+        readings = {task: found for (of, task), found in self._readings.items() if of == checkpoint}
+        return Known(self._vocabularies.get(checkpoint), self._plans.get(checkpoint), readings)
 
     def learn(self, checkpoint: Checkpoint, known: Known) -> None:
         """Take what another bench has found out about a checkpoint."""
@@ -111,6 +115,31 @@ class Bench:
             self._vocabularies[checkpoint] = known.vocabulary
         if known.plan is not None:
             self._plans[checkpoint] = known.plan
+        self._readings |= {(checkpoint, task): found for task, found in known.readings.items()}
+
+    def reader(self, checkpoint: Checkpoint, task: Task) -> reading.Reader:
+        """Return who reads a task's rows under mapping `native`.
+
+        Raises:
+            CheckpointError: The checkpoint has no usable tokenizer.
+        """
+        tokenizer, vocabulary = models.load_tokenizer(checkpoint), self.vocabulary(checkpoint)
+        assert not isinstance(task.mapping, TextTable)
+        return reading.Reader(checkpoint, tokenizing.needed(tokenizer, checkpoint), vocabulary, task.mapping, task.name)
+
+    def reads(self, checkpoint: Checkpoint, task: Task) -> reading.Reading:
+        """Return how a checkpoint reads a task's rows under mapping `native`, tried once."""
+        if (checkpoint, task.id) not in self._readings:
+            found = self._tried(checkpoint, task)
+            self._readings[checkpoint, task.id] = found
+        return self._readings[checkpoint, task.id]
+
+    def _tried(self, checkpoint: Checkpoint, task: Task) -> reading.Reading:
+        train = self.rows_of(task).train
+        if not isinstance(task.mapping, TextTable):
+            return reading.reading_of(self.reader(checkpoint, task), train)
+        tokenizer = tokenizing.needed(models.load_tokenizer(checkpoint), checkpoint)
+        return reading.reading_of_text(checkpoint, tokenizer, train, task.name)
 
     @look
     def check(self, checkpoint: Checkpoint, cells: list[Cell], tasks: dict[str, Task]) -> None:
@@ -131,7 +160,7 @@ class Bench:
         model = models.build(checkpoint, tried, 2, 0, vocabulary)
         check_unchanged(checkpoint)
         each = {c.task: c for c in cells}.values()
-        lengths = {c.task: self._lengths(tasks[c.task], vocabulary, c.recipe["max_tokens"]) for c in each}
+        lengths = {c.task: self._lengths(tasks[c.task], c, checkpoint, vocabulary) for c in each}
         for cell in sorted(each, key=lambda c: -lengths[c.task][1]):
             task, (shortest, longest) = tasks[cell.task], lengths[cell.task]
             self.check_reading(task, cell, checkpoint)
@@ -185,7 +214,7 @@ class Bench:
         splits = {name: getattr(loaded, name).take(chosen) for name, chosen in kept.items()}
         self._rehearse(task, splits["test"].targets)
         inputs = {
-            n: self.inputs_of(checkpoint, task, split, table, vocabulary, recipe.max_tokens)
+            n: self.inputs_of(checkpoint, task, cell, split, table, vocabulary, recipe.max_tokens)
             for n, split in splits.items()
         }
         model = models.build(checkpoint, cell.init, task.target.outputs, cell.seed, vocabulary)  # type: ignore[arg-type]
@@ -229,11 +258,16 @@ class Bench:
                 "trained_parameters": sum(p.numel() for p in model.parameters() if p.requires_grad),
             },
             "mapping_sha256": table_sha256(table),
+            **self._read(cell, task, checkpoint),
             "dataset": record.dataset(task, loaded),
             "marks": record.marks(cell, loaded),
             "run": {"engine": record.engine(plan)},
         }
         return result, pack_predictions(kept["test"], unit.answered(trained.test), splits["test"].targets)
+
+    def _read(self, cell: Cell, task: Task, checkpoint: Checkpoint) -> dict[str, Any]:
+        """Return what a result says of how its rows were read."""
+        return {"reading": self.reads(checkpoint, task).record} if cell.mapping == "native" else {}
 
     def _rehearse(self, task: Task, targets: Any) -> None:  # noqa: ANN401
         """Try a task's metrics on the test rows of its cells, once for each number of rows."""
@@ -282,14 +316,19 @@ class Bench:
         }
         return result, pack_predictions(kept["test"], given.test, test.targets)
 
-    def _lengths(self, task: Task, vocabulary: Vocabulary, max_tokens: int | None) -> tuple[int, int]:
+    def _lengths(self, task: Task, cell: Cell, checkpoint: Checkpoint, vocabulary: Vocabulary) -> tuple[int, int]:
         """Return the tokens of the shortest and of the longest row."""
-        around = len(vocabulary.prefix) + len(vocabulary.suffix)
+        around, most = len(vocabulary.prefix) + len(vocabulary.suffix), cell.recipe["max_tokens"]
         if isinstance(task.mapping, TextTable):
-            return around + 1, min(task.mapping.max_tokens, max_tokens or task.mapping.max_tokens)
-        lengths = np.concatenate([getattr(self.rows_of(task), name).lengths for name in rows.SPLITS]) + around
-        shortest, longest = int(lengths.min()), int(lengths.max())
-        return min(shortest, max_tokens or shortest), min(longest, max_tokens or longest)
+            return around + 1, min(task.mapping.max_tokens, most or task.mapping.max_tokens)
+        splits = [getattr(self.rows_of(task), name) for name in rows.SPLITS]
+        if cell.mapping == "native" and not self.reads(checkpoint, task).by_symbol:
+            made = [self.inputs_of(checkpoint, task, cell, split, (), vocabulary, most) for split in splits]
+            found = np.concatenate([inputs.lengths for inputs in made])
+        else:
+            found = np.concatenate([split.lengths for split in splits]) + around
+        shortest, longest = int(found.min()), int(found.max())
+        return min(shortest, most or shortest), min(longest, most or longest)
 
     def mapped(self, task: Task, cell: Cell | Measurement, checkpoint: Checkpoint) -> tuple[Sequence[int], Vocabulary]:
         """Return the cell's mapping table, and the special ids to put around its rows."""
@@ -299,27 +338,25 @@ class Bench:
             table = draw_text_map(replace(task.mapping, map_specials=cell.map_specials), kind, vocabulary, seed)
             return table, replace(vocabulary, pad=table[vocabulary.pad])
         if kind == "native":
-            tokenizer = models.load_tokenizer(checkpoint)
-            return tokenizing.native_table(checkpoint, tokenizer, task.mapping.alphabet, vocabulary), vocabulary
+            return self.reads(checkpoint, task).table, vocabulary
         moved = move_specials(task.mapping, kind, vocabulary, seed) if cell.map_specials else vocabulary
         return draw_table(task.mapping, kind, vocabulary, seed), moved
 
     def check_reading(self, task: Task, cell: Cell | Measurement, checkpoint: Checkpoint) -> None:
-        """Raise a CheckpointError where an id of a row has no embedding, or `native` is not the tokenizer's reading."""
+        """Raise a CheckpointError where an id of a row has no embedding, or under `native` rows cannot be read."""
         table, vocabulary = self.mapped(task, cell, checkpoint)
         loaded = self.rows_of(task)
-        if not isinstance(task.mapping, TextTable):
-            if cell.mapping == "native":
-                reader = models.load_tokenizer(checkpoint)
-                tokenizing.check_reading(checkpoint, reader, task.mapping.alphabet, table, loaded.train, task.name)
-        elif models.has_more_tokens(checkpoint, vocabulary.size):
+        if cell.mapping == "native":
+            self.reads(checkpoint, task)
+        if isinstance(task.mapping, TextTable) and models.has_more_tokens(checkpoint, vocabulary.size):
             for name in rows.SPLITS:
-                self.inputs_of(checkpoint, task, getattr(loaded, name), table, vocabulary, None)
+                self.inputs_of(checkpoint, task, cell, getattr(loaded, name), table, vocabulary, None)
 
     def inputs_of(
         self,
         checkpoint: Checkpoint,
         task: Task,
+        cell: Cell | Measurement,
         split: rows.Encoded,
         table: Sequence[int],
         vocabulary: Vocabulary,
@@ -331,6 +368,8 @@ class Bench:
             CheckpointError: The task is text, and the checkpoint has no tokenizer to read it.
         """
         if not isinstance(task.mapping, TextTable):
+            if cell.mapping == "native" and not (known := self.reads(checkpoint, task)).by_symbol:
+                return reading.read_rows(self.reader(checkpoint, task), known.spelling, split, max_tokens)
             return to_inputs(split, table, vocabulary, max_tokens)
         tokenizer = models.load_tokenizer(checkpoint)
         if tokenizer is None:

@@ -48,6 +48,13 @@ class Surroundings:
         flag="--special",
         metavar="cls|sep|pad=ID",
     )
+    vocab: str | Path | None = _asked(
+        None,
+        "Tokens of a checkpoint whose tokenizer transformers lacks, one a line: read by greedy longest match.",
+        "text",
+        metavar="FILE",
+        python="File of tokens, one a line, read by greedy longest match instead of the checkpoint's tokenizer.",
+    )
     trust_remote_code: bool = _asked(default=False, about="Run code that comes with a checkpoint.", kind="yes")
     device: str | None = _asked(None, "cpu or cuda; by default what is there.", "text")
     verbose: bool = _asked(default=False, about="Let the libraries' own bars and warnings through.", kind="yes")
@@ -57,6 +64,11 @@ class Surroundings:
     def store(self) -> Path:
         """The store's directory."""
         return Path(self.results)
+
+    @property
+    def tokens(self) -> Path | None:
+        """The file of tokens, if one is given."""
+        return Path(self.vocab) if self.vocab else None
 
     @property
     def directory(self) -> Path | None:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from discbench.errors import CheckpointError, NoSuchName, did_you_mean
-from discbench.values.content import check_merged, check_weights, content_sha256
+from discbench.values.content import check_merged, check_weights, content_sha256, tokens_sha256
 from discbench.values.hub import client, commits, snapshot
 from discbench.values.pretrained import names
 
@@ -26,6 +26,8 @@ BASELINE_REVISION = "1"
 HUB_ID = re.compile(r"[\w.-]+(/[\w.-]+)?")
 LOCAL = "sha256-"
 """How the revision of a directory begins."""
+VOCAB = "+vocab-"
+"""What stands in a revision before 12 digits of the tokens that `--vocab` gave."""
 FEWEST_DIGITS = 7
 SPECIALS = ("cls", "sep", "pad")
 
@@ -39,11 +41,14 @@ class Checkpoint:
     location: str
     """A directory, or a Hugging Face id."""
     revision: str
-    """The commit of a Hugging Face id; `sha256-` and 12 digits of the content of a directory."""
+    """The commit of a Hugging Face id; `sha256-` and 12 digits of the content of a directory. `+vocab-` and 12 digits
+    of the tokens follow where a vocabulary was given."""
     local: bool
     specials: tuple[tuple[str, int], ...] = ()
     """Special ids given by the user for a checkpoint without a tokenizer: cls, sep, pad."""
     trust_remote_code: bool = False
+    vocab: str = ""
+    """File of tokens, read instead of the checkpoint's own tokenizer by greedy longest match; "" for its own."""
     alike: bool = False
     """Whether another one of the same call has its name, so that what is said of it must say where it is."""
     unreached: str = field(default="", compare=False)
@@ -55,11 +60,16 @@ class Checkpoint:
         return self.name in BASELINES
 
     @property
+    def commit(self) -> str:
+        """The revision of the checkpoint's own files."""
+        return self.revision.partition(VOCAB)[0]
+
+    @property
     def note(self) -> str:
         """What the user should know of how it was found: it may be behind the hub, and nobody asked for that."""
         if not self.unreached or client.offline():
             return ""
-        taken = f"commit {self.revision[: client.DIGITS]} is taken, the last that the hub cache saw"
+        taken = f"commit {self.commit[: client.DIGITS]} is taken, the last that the hub cache saw"
         return f"{self.name}: {self.unreached}, so {taken}"
 
     @property
@@ -102,11 +112,19 @@ def is_called(name: str, revision: str, given: str) -> bool:
     return given == name or (cut and (revision.startswith(digits) or _bare(revision).startswith(digits)))
 
 
-def locate(name: str, specials: dict[str, int] | None = None, *, trust_remote_code: bool = False) -> Checkpoint:
+def locate(
+    name: str, specials: dict[str, int] | None = None, *, trust_remote_code: bool = False, vocab: Path | None = None
+) -> Checkpoint:
     """Find a checkpoint by what the user wrote.
 
+    Args:
+        name: What names it.
+        specials: Special ids given by the user.
+        trust_remote_code: Allow code of the checkpoint's own.
+        vocab: File of tokens to read instead of its own tokenizer; baselines have no use for it.
+
     Raises:
-        CheckpointError: Nothing of that name, or a directory that holds no checkpoint.
+        CheckpointError: Nothing of that name, a directory that holds no checkpoint, or a file that holds no tokens.
     """
     given = tuple(sorted((specials or {}).items()))
     if name.startswith("baseline:"):
@@ -118,10 +136,12 @@ def locate(name: str, specials: dict[str, int] | None = None, *, trust_remote_co
         found = _directory(alias or folder.name, folder)
     else:
         found = _hub(name)
+    read = vocab.expanduser().absolute() if vocab is not None and not name.startswith("baseline:") else None
     return Checkpoint(
         name=found[0],
         location=found[1],
-        revision=found[2],
+        revision=found[2] + (f"{VOCAB}{tokens_sha256(read)[:12]}" if read else ""),
+        vocab=str(read or ""),
         local=found[3],
         unreached=found[4],
         specials=given,
@@ -205,12 +225,7 @@ def read_config(folder: Path) -> dict[str, Any]:
 
 def _directory(name: str, folder: Path) -> tuple[str, str, str, bool, str]:
     check_merged({path.name for path in folder.iterdir()}, str(folder))
-    config = read_config(folder)
-    if "model_type" not in config and "AutoConfig" not in (config.get("auto_map") or {}):
-        raise CheckpointError(
-            f"model {str(folder)!r}: its config.json names no model_type, so nobody knows its architecture; add it, for"
-            ' example "model_type": "bert"'
-        )
+    read_config(folder)
     check_weights(folder)
     return name, str(folder), revision_of(folder), True, ""
 
@@ -230,9 +245,10 @@ def check_unchanged(checkpoint: Checkpoint) -> None:
     Raises:
         CheckpointError: Its content is another by now, so that a result would stand under a revision that it is not of.
     """
-    if not checkpoint.local or checkpoint.baseline:
+    if checkpoint.baseline or not (checkpoint.local or checkpoint.vocab):
         return
-    now = revision_of(Path(checkpoint.location))
+    now = revision_of(Path(checkpoint.location)) if checkpoint.local else checkpoint.commit
+    now += f"{VOCAB}{tokens_sha256(Path(checkpoint.vocab))[:12]}" if checkpoint.vocab else ""
     if now != checkpoint.revision:
         raise CheckpointError(
             f"model {checkpoint.name!r} at {checkpoint.location!r} has changed since it was looked up"
@@ -248,7 +264,7 @@ def directory_of(checkpoint: Checkpoint, *, weights: bool = False) -> str:
     """
     if checkpoint.local:
         return checkpoint.location
-    identity, commit = checkpoint.location, checkpoint.revision
+    identity, commit = checkpoint.location, checkpoint.commit
     return str(snapshot.fetch(identity, commit, weights=weights, unreached=checkpoint.unreached))
 
 

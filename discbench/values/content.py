@@ -10,8 +10,10 @@ import hashlib
 import json
 import os
 import re
+from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 from discbench.errors import CheckpointError
 
@@ -154,3 +156,58 @@ def check_all_used(unused: Iterable[str], model: str) -> None:
             f"model {model!r} holds {len(left)} weights of an adapter that would be left out, the first is {left[0]!r};"
             " merge it first (peft: merge_and_unload, then save_pretrained) and give what that writes"
         )
+
+
+def read_tokens(path: Path) -> dict[str, int]:
+    """Return the tokens of a vocabulary file with their ids: one a line from 0, or a JSON object of them.
+
+    Blank lines have a number and no token. Lines end as they do on any system.
+
+    Raises:
+        CheckpointError: It cannot be read as one, or holds a token twice, or pieces of words as WordPiece marks them.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+        made = json.loads(text) if text.lstrip().startswith("{") else None
+    except (OSError, ValueError, RecursionError) as error:
+        cause = getattr(error, "strerror", None) or f"it is no UTF-8 text or no JSON ({type(error).__name__})"
+        raise CheckpointError(
+            f"--vocab {str(path)!r} cannot be read: {cause}; give a file with a token a line"
+        ) from None
+    if made is None:
+        lines = text.removesuffix("\n").split("\n")
+        pairs = [(line.removesuffix("\r"), at) for at, line in enumerate(lines)]
+        twice = sorted({t for t, n in Counter(t for t, _ in pairs if t).items() if n > 1})
+        made = {token: at for token, at in pairs if token}
+    else:
+        twice = []
+    wrong = _fault_of_tokens(made, twice)
+    if wrong:
+        raise CheckpointError(f"--vocab {str(path)!r}: {wrong}")
+    return made
+
+
+def _fault_of_tokens(tokens: dict[str, Any], twice: list[str]) -> str:
+    if twice:
+        return f"token {twice[0]!r} stands on two lines; each token needs one line, whose number is its id"
+    if any(isinstance(i, bool) or not isinstance(i, int) or i < 0 for i in tokens.values()):
+        return "a JSON vocabulary names a whole number from 0 for each token, but this one does not"
+    if len(set(tokens.values())) < len(tokens):
+        return "two tokens have one id; each needs its own"
+    pieces = [token for token in tokens if token.startswith("##") and token[2:].isalnum()]
+    if pieces:
+        return (
+            f"{len(pieces)} of its tokens are pieces within words, such as {pieces[0]!r}: a WordPiece vocabulary, which"
+            " transformers reads; leave --vocab out"
+        )
+    return "" if tokens else "it holds no token; give a file with a token a line"
+
+
+def tokens_sha256(path: Path) -> str:
+    """Return the SHA-256 of a vocabulary file's tokens and their ids, however its lines end.
+
+    Raises:
+        CheckpointError: As `read_tokens`.
+    """
+    tokens = sorted(read_tokens(path).items(), key=lambda pair: pair[1])
+    return hashlib.sha256(json.dumps(tokens).encode()).hexdigest()

@@ -30,7 +30,11 @@ class RandomTable:
     characters."""
     kind: Kind = "random"
     """How ids are drawn where `--mapping` asks for nothing else: `random` takes regular ones, `unused` those that
-    pre-training never met, `native` the tokenizer's own id of each symbol; the others are for text."""
+    pre-training never met, `native` reads rows with the checkpoint's own tokenizer; the others are for text."""
+    text: Literal["auto", "joined", "spaced"] = "auto"
+    """How a row is written where a tokenizer reads it: its symbols `joined` one after another, or `spaced`, with blanks
+    between. `auto`: joined where each symbol is one character. Tokenizers that want joined rows spelt otherwise (words
+    of k, blanks between residues) are found out."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "alphabet", plain(self.alphabet))
@@ -44,6 +48,8 @@ class RandomTable:
             raise PluginError(f"a symbol of an alphabet is a string or an integer, but {quoted(wrong[0])} was given")
         if len(set(self.alphabet)) != len(self.alphabet):
             raise PluginError(f"alphabet {self.alphabet!r} has a symbol twice; each symbol needs one place")
+        if self.text not in {"auto", "joined", "spaced"}:
+            raise PluginError(f"RandomTable(text={quoted(self.text)}): auto, joined or spaced was expected")
         if not 0 < len(self.alphabet) <= MOST_SYMBOLS:
             raise PluginError(f"an alphabet has 1 to {MOST_SYMBOLS} symbols, but this one has {len(self.alphabet)}")
 
@@ -51,6 +57,14 @@ class RandomTable:
     def symbols(self) -> int:
         """Size of the alphabet."""
         return len(self.alphabet)
+
+    @property
+    def written(self) -> str:
+        """How a row is written: joined or spaced."""
+        if self.text != "auto":
+            return self.text
+        characters = all(isinstance(symbol, str) and len(symbol) == 1 for symbol in self.alphabet)
+        return "joined" if characters else "spaced"
 
 
 @dataclass(frozen=True, slots=True)

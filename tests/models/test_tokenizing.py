@@ -15,11 +15,13 @@ from discbench import Classes, Dataset, RandomTable, Row, Splits, Task, TextTabl
 from discbench.errors import CheckpointError
 from discbench.models.building import build, load_tokenizer, vocabulary_of
 from discbench.models.tokenizing import around
+from discbench.submissions.redraw import Tables
 from discbench.sweeps.plan import cells
 from discbench.testing import tiny_checkpoint
 from discbench.training.run import Bench
 from discbench.values.asked import Evaluation
-from discbench.values.checkpoints import locate
+from discbench.values.checkpoints import check_unchanged, locate
+from discbench.values.content import tokens_sha256
 from discbench.values.place import Place
 
 SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
@@ -116,26 +118,44 @@ def test_native_is_what_the_tokenizer_makes_of_a_row_of_single_letters(tmp_path,
 
 
 @pytest.mark.parametrize("make", [kmers, bpe, words_of_three], ids=["3-mers", "byte pairs", "words of 3"])
-def test_native_is_refused_where_tokens_are_of_several_symbols(tmp_path, make):
+def test_native_takes_tokens_of_several_symbols_as_they_are(tmp_path, make):
     found = checkpoint(tmp_path / "own", make())
-    with pytest.raises(CheckpointError) as error:
-        look(found, dna(), tmp_path, mapping="native")
-    text = str(error.value).split("reads '")[1][:8]
-    read = " ".join(load_tokenizer(found).tokenize(text))
 
-    assert (
-        f"mapping 'native': model 'own' reads {text!r} of toy.dna as {read!r}, not symbol by symbol as"
-        f" {' '.join(text)!r}: its tokens are of several symbols, and native reads rows whole in a later version only;"
-        " take 'random'"
-    ) == str(error.value)
-    assert len(read.split()) < 8
+    assert tuple(range(len(load_tokenizer(found).get_vocab()))) == look(found, dna(), tmp_path, mapping="native")
+
+
+def test_positions_are_counted_in_tokens(tmp_path):
+    """30 bases are 10 tokens of three, and 12 with those around them."""
+    found = checkpoint(tmp_path / "own", kmers(), max_position_embeddings=12)
+
+    assert look(found, dna(), tmp_path, mapping="native")
+    with pytest.raises(CheckpointError, match=r"toy.dna has rows of 32 tokens, but 'own' numbers 12 positions"):
+        look(found, dna(), tmp_path)
+    short = checkpoint(tmp_path / "short", kmers(), max_position_embeddings=11)
+    with pytest.raises(CheckpointError, match=r"toy.dna has rows of 12 tokens, but 'short' numbers 11 positions"):
+        look(short, dna(), tmp_path, mapping="native")
+
+
+def test_a_cell_read_natively_says_how_and_is_the_same_in_a_process_that_was_told(tmp_path):
+    found, task = checkpoint(tmp_path / "own", kmers()), dna()
+    bench, other = Bench(Place(results=tmp_path / "one")), Bench(Place(results=tmp_path / "other"))
+    asked = {"inits": "pretrained", "seeds": 1, "recipe": "quick", "mapping": "native", "set": {"epochs": 1}}
+    (cell,) = cells([found], [task], {task.name: bench.rows_of(task).sha256}, Evaluation(**asked).request)
+    bench.check(found, [cell], {task.id: task})
+    other.learn(found, bench.known(found))
+    first = bench.run(cell, found, task, lambda *_: None)
+    second = other.run(cell, found, task, lambda *_: None)
+
+    assert {"spelling": "joined", "unknown": 0.0, "by_symbol": False} == first["reading"]
+    assert (first["scores"], first["curve"], first["mapping_sha256"]) == (
+        second["scores"], second["curve"], second["mapping_sha256"]
+    )  # fmt: skip
+    assert first["mapping_sha256"] == Tables([found]).sha256(first, task)
 
 
 def test_native_is_refused_where_the_tokenizer_knows_no_row(tmp_path):
     found = checkpoint(tmp_path / "own", lowering())
-    with pytest.raises(
-        CheckpointError, match=r"as '\[UNK\]', not symbol by symbol as '. .*': it does not know such rows"
-    ):
+    with pytest.raises(CheckpointError, match=r"as '\[UNK\]': 100\.0% of the tokens of its train rows \(joined\) are"):
         look(found, dna(), tmp_path, mapping="native")
 
 
@@ -152,7 +172,7 @@ def test_native_refuses_a_symbol_whose_token_has_no_embedding(tmp_path):
     folder = tiny_checkpoint(tmp_path / "own", words=9, tokenizer=False)
     tokenizer.save_pretrained(folder)
 
-    with pytest.raises(CheckpointError, match="'N' is no token of model 'own'"):
+    with pytest.raises(CheckpointError, match=r"makes 'N' with id 9 of a row of toy.dna, but there are 9 word"):
         look(locate(str(folder)), dna("ACGTN"), tmp_path, mapping="native")
 
 
@@ -243,14 +263,77 @@ def test_a_special_token_that_has_no_embedding_is_told_before_training(tmp_path,
     ) == str(error.value)
 
 
-def test_a_vocabulary_that_is_not_read_is_told(tmp_path):
-    folder = tiny_checkpoint(tmp_path / "own", model_type="roberta", tokenizer=False, bos_token_id=None)
+def test_a_vocabulary_that_transformers_does_not_read_is_told(tmp_path):
+    """As of an ALBERT of molecules, whose tokenizer knows five tokens beside a vocab.txt of 591, without an error."""
+    folder = tiny_checkpoint(tmp_path / "own", model_type="roberta", tokenizer=False)
     (folder / "vocab.txt").write_text("".join(f"{token}\n" for token in (*SPECIAL, *"ACGT")))
 
-    with pytest.raises(
-        CheckpointError, match=r"transformers reads no ordinary token of its vocab\.txt; is tokenizer_con"
-    ):
+    with pytest.raises(CheckpointError) as error:
         vocabulary_of(locate(str(folder)))
+    assert (
+        f"model 'own' has a vocab.txt of 9 tokens, of which transformers knows 5 tokens; give --vocab"
+        f" '{folder}/vocab.txt' to read it by greedy longest match, a tokenizer_config.json that names its tokenizer's"
+        " class, or --special cls=ID --special sep=ID --special pad=ID to do without"
+    ) == str(error.value)
+    found = vocabulary_of(locate(str(folder), vocab=folder / "vocab.txt"))
+    assert ((2,), (3,), 0, (5, 6, 7, 8)) == (found.prefix, found.suffix, found.pad, found.regular)
+
+
+def test_a_given_vocabulary_is_part_of_what_a_checkpoint_is(tmp_path):
+    folder = tiny_checkpoint(tmp_path / "own", words=9)
+    one, other = tmp_path / "one.txt", tmp_path / "other.txt"
+    one.write_bytes("\n".join([*SPECIAL, *"ACGT"]).encode())
+    other.write_bytes("\r\n".join([*SPECIAL, *"ACGT", ""]).encode())
+    plain, first, second = locate(str(folder)), locate(str(folder), vocab=one), locate(str(folder), vocab=other)
+
+    assert first.revision == second.revision == f"{plain.revision}+vocab-{tokens_sha256(one)[:12]}"
+    assert plain.revision == first.commit
+    one.write_text("\n".join([*SPECIAL, *"ACGU"]))
+    with pytest.raises(CheckpointError, match="has changed since it was looked up"):
+        check_unchanged(first)
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("A\nC\nA\n", "token 'A' stands on two lines; each token needs one line, whose number is its id"),
+        ("\n\n", "it holds no token; give a file with a token a line"),
+        ('{"A": 0, "C": "x"}', "a JSON vocabulary names a whole number from 0 for each token, but this one does not"),
+        ('{"A": 0, "C": 0}', "two tokens have one id; each needs its own"),
+        (
+            "the\n##ing\n",
+            (
+                "1 of its tokens are pieces within words, such as '##ing': a WordPiece vocabulary, which transformers"
+                " reads; leave --vocab out"
+            ),
+        ),
+    ],
+)
+def test_a_file_that_is_no_vocabulary_is_refused(tmp_path, text, why):
+    path = tmp_path / "vocab.txt"
+    path.write_text(text)
+    with pytest.raises(CheckpointError) as error:
+        tokens_sha256(path)
+
+    assert f"--vocab {str(path)!r}: {why}" == str(error.value)
+
+
+def test_a_vocabulary_that_is_not_there_is_told(tmp_path):
+    with pytest.raises(CheckpointError, match="cannot be read: No such file or directory; give a file with a token a"):
+        locate("builtin:tiny", vocab=tmp_path / "none.txt")
+
+
+def test_a_vocabulary_larger_than_the_embeddings_is_refused(tmp_path):
+    folder = tiny_checkpoint(tmp_path / "own", words=9)
+    path = tmp_path / "vocab.txt"
+    path.write_text("\n".join([*SPECIAL, *"ACGTN"]))
+    with pytest.raises(CheckpointError) as error:
+        vocabulary_of(locate(str(folder), vocab=path))
+
+    assert (
+        f"--vocab {str(path)!r} has the id 9, but model 'own' has 9 word embeddings; give the vocabulary that it was"
+        " trained with"
+    ) == str(error.value)
 
 
 @pytest.mark.parametrize("name", ["bert.encoder.layer.0.attention.self.query.lora_A.default.weight", "bert.adapters.0"])

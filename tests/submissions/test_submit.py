@@ -89,6 +89,21 @@ def test_the_derived_command_runs_the_same_cells(tmp_path):
     assert sorted(Cell(**cell).id for cell in cells) == sorted(row["id"] for row in json.loads(planned.stdout))
 
 
+@pytest.mark.parametrize(
+    ("revision", "model"), [("sha256-0123456789ab", "mine=DIRECTORY"), ("0" * 40, f"mine@{'0' * 40}")]
+)
+def test_the_derived_command_asks_for_a_vocabulary_where_one_was_given(tmp_path, revision, model):
+    cell = json.loads(write(tmp_path)[0].read_text())["cell"]
+    told = [
+        commands([{**cell, "checkpoint": "mine", "revision": r}])[0] for r in (revision, f"{revision}+vocab-{'a' * 12}")
+    ]
+
+    assert [f"discbench eval --model {model}", f"discbench eval --model {model}"] == [
+        t.split(" --tasks")[0] for t in told
+    ]
+    assert [False, True] == [" --vocab FILE " in line for line in told]
+
+
 def change(path, **fields):
     path.write_text(as_text({**json.loads(path.read_text()), **fields}))
 

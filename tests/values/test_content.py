@@ -4,8 +4,10 @@ import json
 import shutil
 
 import pytest
+from safetensors.torch import load_file, save_file
 
 from discbench.errors import CheckpointError
+from discbench.models.building import load_config
 from discbench.testing import tiny_checkpoint
 from discbench.values.checkpoints import builtins, check_unchanged, locate
 from discbench.values.content import deciding
@@ -142,15 +144,33 @@ def test_an_adapter_of_the_hub_is_to_be_merged_first(folder, tmp_path, monkeypat
         locate(f"org/lora@{commit}")
 
 
-def test_a_config_without_a_model_type_says_what_to_add(folder):
+def without(folder, *names):
+    """The checkpoint with these fields of its config.json left out."""
     config = json.loads((folder / "config.json").read_text())
-    (folder / "config.json").write_text(json.dumps({k: v for k, v in config.items() if k != "model_type"}))
+    (folder / "config.json").write_text(json.dumps({k: v for k, v in config.items() if k not in names}))
+    return locate(str(folder))
 
+
+@pytest.mark.parametrize("start", ["bert.", ""], ids=["by its weights", "by its class"])
+def test_a_config_without_a_model_type_is_known(folder, start):
+    expected = load_config(locate(str(folder))).to_dict()
+    weights = load_file(folder / "model.safetensors")
+    named = {f"{start}{name}": tensor for name, tensor in weights.items()}
+    save_file(named, folder / "model.safetensors", {"format": "pt"})
+    found = load_config(without(folder, "model_type", *(["architectures"] if start else [])))
+
+    told = {"architectures", "_name_or_path"}
+    assert {k: v for k, v in expected.items() if k not in told} == {
+        k: v for k, v in found.to_dict().items() if k not in told
+    }
+
+
+def test_a_config_without_a_model_type_says_what_to_add_where_nothing_tells_it(folder):
     with pytest.raises(CheckpointError) as error:
-        locate(str(folder))
+        load_config(without(folder, "model_type", "architectures"))
     assert (
-        f"model {str(folder)!r}: its config.json names no model_type, so nobody knows its architecture; add it, for"
-        ' example "model_type": "bert"'
+        "model 'mine': its config.json names no model_type, and neither its architectures nor the names of its weights"
+        ' (the first is \'embeddings.LayerNorm.bias\') tell it; add it to config.json, for example "model_type": "bert"'
     ) == str(error.value)
 
 

@@ -116,6 +116,18 @@ DATASET = Fields(
         "words": "What the source calls the classes, in their order, where its labels are words.",
     },
 )
+READING = Fields(
+    {
+        "spelling": Text(40, "(as given|joined|spaced|[2-8]-mers( overlapping)?)(, (U for T|upper case|lower case))?"),
+        "unknown": Decimal(0.0, 0.01),
+        "by_symbol": Truth(),
+    },
+    about={
+        "spelling": "How rows were written for the checkpoint's tokenizer.",
+        "unknown": "Share of unknown tokens in all train rows of the task.",
+        "by_symbol": "Whether each symbol is one token.",
+    },
+)
 HEAD: dict[str, Form] = {"format": OneOf((FORMAT,)), "id": ID, "cell": CELL, "task": TASK, "run": RUN}
 CURVE = Fields(
     {
@@ -163,7 +175,7 @@ FINISHED = Fields(
         "marks": Several(OneOf(MARKS), (0, len(MARKS)), unique=True),
         "predictions": Fields({"file": Text(pattern=r"[0-9a-f]{16}\.predictions\.parquet"), "sha256": SHA256}),
     },
-    {"chosen": Table(NUMBER, (0, 10))},
+    {"chosen": Table(NUMBER, (0, 10)), "reading": READING},
     about={
         "id": "The first 16 digits of the SHA-256 of the cell's canonical JSON (sorted keys, no spaces).",
         "scores": "Of the selected state, which boards are made of, and of the last one.",
@@ -171,6 +183,8 @@ FINISHED = Fields(
         "collapsed": "Whether the model answers (nearly) the same to everything, as far as the primary metric can see.",
         "counts": "Rows of each split as used, optimiser steps, parameters.",
         "chosen": "What a baseline chose on validation.",
+        "reading": "Under mapping `native`: how the checkpoint's own tokenizer read the rows. Results made"
+        " before it was recorded have none, and were read symbol by symbol.",
         "mapping_sha256": "Of the mapping table's ids in decimal with commas between; null for baselines.",
     },
 )
@@ -223,6 +237,8 @@ def _of_cell(record: Record) -> Iterator[str]:
         yield told("$.dataset.sha256", cell["rows"], record["dataset"]["sha256"])
     if (record["mapping_sha256"] is None) != trivial:
         yield told("$.mapping_sha256", "null for a baseline, and a hash for others", record["mapping_sha256"])
+    if "reading" in record and cell["mapping"] != "native":
+        yield "$.reading: mapping native has it, and nothing else"
     if ("chosen" in record) != trivial:
         yield "$.chosen: baselines have it, and nothing else"
     yield from _of_copies(record["dataset"].get("copies", []))
