@@ -11,9 +11,9 @@ SUITE = Suite(name="small", version=1, parts=(Part(tasks=TASKS, seeds=3),))
 STEPS = 60
 
 
-def run(score, name, task, init, seed, drop=0.0, parameters=1000):
-    """One run whose loss stays at 1 until its last steps before step 50, where it has dropped."""
-    bare = record(score, init, seed, task.split("@")[0], name, recipe={"name": "quick"})
+def run(score, name, task, init, seed, drop=0.0, parameters=1000, **fields):
+    """One run whose loss is 1 until step 40 and then lower by `drop`."""
+    bare = record(score, init, seed, task.split("@")[0], name, recipe={"name": "quick"}, **fields)
     whole = completed(bare)
     loss = [1.0] * 40 + [1.0 - drop] * 20
     return {

@@ -12,6 +12,7 @@ Record = dict[str, Any]
 WORDS = ["significant", "not significant"]
 COLUMNS = 3
 SIDE = 190
+GAIN = {"field": "gain", "type": "quantitative", "title": "gain", "scale": {"zero": False}}
 
 
 def correlations(found: Record, theme: str) -> str:
@@ -19,7 +20,7 @@ def correlations(found: Record, theme: str) -> str:
     rows = [{"name": row["name"], "rho": row["rho"], "low": row["low"], "high": row["high"],
              "needed": row["needed"], "least": row["needed"] and -row["needed"],
              "of": WORDS[not row["significant"]]} for row in found["predictors"]]  # fmt: skip
-    title = "rank correlation with the gain, 95 % interval; ticks: where it is significant, corrected"
+    title = "rank correlation with the gain, 95 % interval; ticks: from where significant"
     y = {"field": "name", "type": "nominal", "sort": [row["name"] for row in rows], "title": None}
     x = {**x_of("rho", title), "scale": {"domain": [-1, 1]}}
     colour = {"field": "of", "type": "nominal", "title": None,
@@ -47,7 +48,7 @@ def points(found: Record, theme: str) -> str:
          "data": {"values": [{"x": of["values"][row["name"]], "gain": of["gain"]} for of in found["checkpoints"]
                              if of["values"][row["name"]] is not None]},
          "mark": {"type": "point", "filled": True, "size": 45, "opacity": 0.8, "color": BLUE},
-         "encoding": {"x": _axis(row, found), "y": {"field": "gain", "type": "quantitative", "title": "gain"}}}
+         "encoding": {"x": _axis(row, found), "y": GAIN}}
         for row in found["predictors"]
     ]  # fmt: skip
     label = f"Gain over each of {len(panels)} predictors, a point a checkpoint"
@@ -57,9 +58,10 @@ def points(found: Record, theme: str) -> str:
 def _axis(row: Record, found: Record) -> Record:
     """Return an x axis that ends at the points; logarithmic where the line was drawn so."""
     values = [of["values"][row["name"]] for of in found["checkpoints"] if of["values"][row["name"]] is not None]
-    scale = {"type": "log", "nice": False} if row["log"] else {"zero": False}
-    spare = {"domain": [min(values) / 1.3, max(values) * 1.3]} if row["log"] else {}
-    return {**x_of("x", row["name"]), "scale": {**scale, **spare}, "axis": {"tickCount": 4, "format": "~s"}}
+    if not row["log"]:
+        return {**x_of("x", row["name"]), "scale": {"zero": False, "padding": 8}, "axis": {"tickCount": 5}}
+    scale = {"type": "log", "nice": False, "domain": [min(values) / 1.3, max(values) * 1.3]}
+    return {**x_of("x", row["name"]), "scale": scale, "axis": {"tickCount": 3, "format": "~s"}}
 
 
 def pictures(found: Record, out: Path) -> list[Path]:

@@ -130,10 +130,12 @@ def build(
     where = f"suite {suite.id}" + (f", {discipline}" if discipline else "")
     _check_enough(gains, lacking, where)
     held = [r for r in results if suite.holds(r) and r["cell"]["task"] in tasks and _key(r["cell"]) in gains]
-    probed = [m for m in measurements if m["probe"]["task"] in tasks and _key(m["probe"]["model"]) in gains]
+    taken = [m for m in measurements if _key(m["probe"]["model"]) in gains]
+    probed = [m for m in taken if m["probe"]["task"] in tasks]
     named = told_apart((row["checkpoint"], row["revision"]) for row in table["checkpoints"])
     found = {each.name: predictors.values(each, held, probed, known) for each in PREDICTORS}
     tried, untested = _judged(list(gains), [gains[key] for key in gains], found, named)
+    elsewhere = sorted({m["probe"]["task"] for m in taken} - tasks)
     return {
         "format": FORMAT,
         "version": VERSION,
@@ -148,6 +150,7 @@ def build(
         "orders": len(rank.orders(len(gains))),
         "predictors": tried,
         "untested": untested,
+        "elsewhere": elsewhere,
         "verdict": _verdict(tried, len(gains), where),
     }  # fmt: skip
 
@@ -281,4 +284,5 @@ def _verdict(tried: list[Record], n: int, where: str) -> str:
         if least
         else "not even a perfect order would be at so few"
     )
-    return f"Nothing does, at n = {n}: none of {some} is significant, {where}; {had}."
+    none = f"none of {some} is" if len(tried) > 1 else f"{some} is not"
+    return f"Nothing does, at n = {n}: {none} significant, {where}; {had}."

@@ -88,7 +88,7 @@ def null(x: Numbers, y: Numbers, order: NDArray[np.int64]) -> Numbers:
     there = np.isfinite(x)
     for pattern in np.unique(there, axis=1).T:
         same = np.flatnonzero((there == pattern[:, None]).all(axis=0))
-        shuffled = _ranks(y[order][:, pattern])
+        shuffled = _ranks(y)[order] if pattern.all() else _ranks(y[order][:, pattern])
         for column in same:
             found[:, column] = _correlation(shuffled, _ranks(x[pattern, column]))
     return found
@@ -99,7 +99,7 @@ def chances(correlations: Numbers) -> Numbers:
     sizes = np.abs(correlations)
     found = np.empty_like(sizes)
     for column, mine in enumerate(sizes.T):
-        found[:, column] = 1 - np.searchsorted(np.sort(mine), mine - ROUNDING, side="left") / len(mine)
+        found[:, column] = (len(mine) - np.searchsorted(np.sort(mine), mine - ROUNDING, side="left")) / len(mine)
     return found
 
 

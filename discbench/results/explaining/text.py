@@ -44,7 +44,8 @@ def lines(found: Record) -> list[str]:
     out = [f"left out, incomplete: {', '.join(found['incomplete'])}"] if found["incomplete"] else []
     strange = [f"no checkpoint here is called {name!r}" for name in found.get("strangers", [])]
     taken = [f"{row['name']} was taken on {', '.join(row['tasks'])}" for row in found["predictors"] if row["tasks"]]
-    return [found["verdict"], *taken, *lacks, *not_tried, *out, *strange]
+    other = [f"probes of other tasks do not count: {', '.join(found['elsewhere'])}"] if found["elsewhere"] else []
+    return [found["verdict"], *taken, *lacks, *not_tried, *other, *out, *strange]
 
 
 def table(found: Record, out: Console) -> None:
