@@ -271,6 +271,7 @@ def test_facts_are_read_from_json_toml_and_csv(tmp_path, name, said):
 def test_facts_are_read_from_a_checkpoints_directory():
     assert {"mine"} == set(facts.read(f"mine={BUILTIN / 'tiny'}"))
     assert 2.0 == facts.read(f"mine={BUILTIN / 'tiny'}")["mine"]["layers"]
+    assert {"pretrain:nesting@steps=10"} == set(facts.read(f"pretrain:nesting@steps=10={BUILTIN / 'tiny'}"))
 
 
 def test_later_facts_go_over_earlier_ones_and_a_strange_name_is_told():
@@ -314,6 +315,8 @@ def test_a_place_without_facts_is_refused(tmp_path):
         facts.read(str(tmp_path / "no.json"))
     with pytest.raises(UserError, match="is no directory"):
         facts.read(f"m={tmp_path / 'no'}")
+    with pytest.raises(UserError, match="is no directory"):
+        facts.read("m=")
     (tmp_path / "config.json").write_text('{"n_layer": 4}')
     assert {"m": {"layers": 4.0}} == facts.read(f"m={tmp_path}")
     (tmp_path / "pretraining.json").write_text("[]")

@@ -72,14 +72,15 @@ def read(given: str) -> dict[str, Facts]:
     Raises:
         UserError: It is not there, or says something else than the facts that are known.
     """
-    name, sign, folder = given.partition("=")
     path = Path(given).expanduser()
-    if sign and not path.exists():
-        if not Path(folder).expanduser().is_dir():
+    cuts = [(given[:at], given[at + 1 :]) for at, sign in enumerate(given) if sign == "="]
+    if cuts and not path.exists():
+        folders = [(name, Path(of).expanduser()) for name, of in cuts if name and of and Path(of).expanduser().is_dir()]
+        if not folders:
             raise UserError(
-                f"--about {given!r}: {folder!r} is no directory; give NAME=DIRECTORY of a checkpoint, or a file"
+                f"--about {given!r}: {cuts[0][1]!r} is no directory; give NAME=DIRECTORY of a checkpoint, or a file"
             )
-        return {name: of_folder(Path(folder).expanduser())}
+        return {folders[0][0]: of_folder(folders[0][1])}
     readers: dict[str, Callable[[str], Any]] = {".json": json.loads, ".toml": tomllib.loads, ".csv": _table}
     if path.suffix not in readers or not path.is_file():
         raise UserError(
