@@ -1,7 +1,9 @@
 """What explains the gain: predictors out of results, measurements and facts; the verdict in words; what is refused."""
 
+import io
 import json
 import re
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -16,9 +18,11 @@ from discbench.probes.builtin import discbench_probes
 from discbench.results import board
 from discbench.results.explaining import explain, facts, predictors, text
 from discbench.results.explaining.predictors import PREDICTORS
-from discbench.results.store import as_text, place
+from discbench.results.store import Store, as_text, place
 from discbench.values.checkpoints import BUILTIN, locate
+from discbench.words.terminal import Terminal
 
+ROOT = Path(__file__).parents[2]
 NAMED = {each.name: each for each in PREDICTORS}
 
 
@@ -42,6 +46,13 @@ def row(record, name):
 def test_every_shipped_probe_is_a_predictor_and_no_other():
     assert {p.name for p in discbench_probes()} == {p.name for p in PREDICTORS if p.source in {"pair", "single"}}
     assert {p.name: p.pair for p in discbench_probes()} == {p.name: p.source == "pair" for p in PREDICTORS if p.value}
+
+
+def test_every_probe_of_the_published_store_gives_its_number():
+    taken = list(Store(ROOT / "leaderboard" / "results").probes())
+    missing = [p.name for p in PREDICTORS if p.value and not predictors.values(p, (), taken, {}).values]
+
+    assert [] == missing
 
 
 def test_a_planted_relation_is_found_and_told_in_words():
@@ -345,8 +356,18 @@ def test_the_command_prints_a_table_and_the_verdict(store):
 
     assert 0 == done.exit_code, done.output
     assert "what explains the gain: 5 checkpoints of formal@1" in done.stdout
-    assert re.search(r"loss_drop +loss drop by step 50, less scratch's +5 +\+1\.00 .* 0\.017 ", done.stdout)
+    assert re.search(
+        r"loss_drop +loss drop by step 50, less scratch's +5 +\+1\.00 +0\.017 \(0\.033\) +0\.0000 \(", done.stdout
+    )
     assert "1 of the 2 predictors that were tried is significant at n = 5" in done.stdout
+
+
+def test_a_narrow_terminal_cuts_no_word_and_tells_what_predictors_are_below(store):
+    told = io.StringIO()
+    text.table(discbench.explain(store).record, Terminal(file=told, width=100, color_system=None))
+
+    assert "\N{HORIZONTAL ELLIPSIS}" not in told.getvalue()
+    assert "\nloss_drop: loss drop by step 50, less scratch's\n" in re.sub(" +\n", "\n", told.getvalue())
 
 
 def test_the_command_the_call_and_the_notebook_say_the_same(store):

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from discbench.errors import UserError, did_you_mean
 from discbench.plugins import registry
@@ -134,25 +135,35 @@ def build(
     probed = [m for m in taken if m["probe"]["task"] in tasks]
     named = told_apart((row["checkpoint"], row["revision"]) for row in table["checkpoints"])
     found = {each.name: predictors.values(each, held, probed, known) for each in PREDICTORS}
-    tried, untested = _judged(list(gains), [gains[key] for key in gains], found, named)
-    elsewhere = sorted({m["probe"]["task"] for m in taken} - tasks)
+    order = rank.orders(len(gains))
+    tried, untested = _judged(gains, found, named, order)
     return {
         "format": FORMAT,
         "version": VERSION,
         "suite": suite.id,
         "discipline": discipline,
-        "checkpoints": [
-            {"checkpoint": key[0], "revision": key[1], "name": named[key], "gain": gain,
-             "values": {name: of.values.get(key) for name, of in found.items()}}
-            for key, gain in gains.items()
-        ],
+        "checkpoints": _points(gains, found, named),
         "incomplete": sorted(named[key] for key in lacking),
-        "orders": len(rank.orders(len(gains))),
+        "orders": len(order),
         "predictors": tried,
         "untested": untested,
-        "elsewhere": elsewhere,
+        "elsewhere": sorted({m["probe"]["task"] for m in taken} - tasks),
         "verdict": _verdict(tried, len(gains), where),
-    }  # fmt: skip
+    }
+
+
+def _points(gains: Mapping[Key, float], found: Mapping[str, Found], named: Mapping[Key, str]) -> list[Record]:
+    """Return each checkpoint's gain and its number of every predictor, None where it is not known."""
+    return [
+        {
+            "checkpoint": key[0],
+            "revision": key[1],
+            "name": named[key],
+            "gain": gain,
+            "values": {name: of.values.get(key) for name, of in found.items()},
+        }
+        for key, gain in gains.items()
+    ]
 
 
 def _key(of: Record) -> Key:
@@ -192,9 +203,10 @@ def _check_enough(gains: Mapping[Key, float], lacking: Sequence[Key], where: str
 
 
 def _judged(
-    keys: list[Key], gains: list[float], found: Mapping[str, Found], named: Mapping[Key, str]
+    gains: Mapping[Key, float], found: Mapping[str, Found], named: Mapping[Key, str], order: NDArray[np.int64]
 ) -> tuple[list[Record], list[Record]]:
     """Return what was found of each predictor that could be tried, and of the others why not."""
+    keys, y = list(gains), list(gains.values())
     able: list[tuple[Predictor, list[float]]] = []
     untested = []
     for each in PREDICTORS:
@@ -207,12 +219,11 @@ def _judged(
             able.append((each, held))
     if not able:
         return [], untested
-    x, y = np.array([held for _, held in able]).T, np.array(gains)
-    null = rank.null(x, y, rank.orders(len(keys)))
+    null = rank.null(np.array([held for _, held in able]).T, np.array(y), order)
     chance = rank.chances(null)
     columns = zip(able, rank.corrected(chance), rank.needed(null, chance), strict=True)
     tried = [
-        _of(each, held, gains, [float(chance[0, i]), float(p), least], found[each.name].tasks)
+        _of(each, held, y, [float(chance[0, i]), float(p), least], found[each.name].tasks)
         | {"missing": sorted(named[key] for key in keys if key not in found[each.name].values)}
         for i, ((each, held), p, least) in enumerate(columns)
     ]

@@ -8,8 +8,11 @@ from rich.table import Table
 from rich.text import Text
 
 Record = dict[str, Any]
-HEAD = ("predictor", "what it is", "n", "rank correlation", "95 % interval", "p alone", "p corrected",
-        "left-out error", "the mean's", "verdict")  # fmt: skip
+MEANS = "what it is"
+HEAD = ("predictor", MEANS, "n", "rank correlation\n95 % interval", "p alone\n(corrected)",
+        "left-out error\n(the mean's)", "verdict")  # fmt: skip
+WIDE = 150
+"""Characters of a line from which on the table says what each predictor is; below, lines under it do."""
 
 
 def rows(found: Record) -> list[list[str]]:
@@ -19,16 +22,17 @@ def rows(found: Record) -> list[list[str]]:
             row["name"],
             row["means"],
             str(row["n"]),
-            f"{row['rho']:+.2f}",
-            "\N{EN DASH}" if row["low"] is None else f"{row['low']:+.2f} to {row['high']:+.2f}",
-            _chance(row["p_alone"]),
-            _chance(row["p"]),
-            f"{row['error']:.4f}",
-            f"{row['error_of_mean']:.4f}",
+            f"{row['rho']:+.2f}{_interval(row)}",
+            f"{_chance(row['p_alone'])} ({_chance(row['p'])})",
+            f"{row['error']:.4f} ({row['error_of_mean']:.4f})",
             row["verdict"],
         ]
         for row in found["predictors"]
     ]
+
+
+def _interval(row: Record) -> str:
+    return "" if row["low"] is None else f" [{row['low']:+.2f}, {row['high']:+.2f}]"
 
 
 def _chance(p: float) -> str:
@@ -52,12 +56,16 @@ def table(found: Record, out: Console) -> None:
     """Print an explanation."""
     about = found["suite"] + (f", {found['discipline']}" if found["discipline"] else "")
     title = f"what explains the gain: {len(found['checkpoints'])} checkpoints of {about}"
+    wide = out.width >= WIDE
+    shown = [i for i, name in enumerate(HEAD) if wide or name != MEANS]
     if found["predictors"]:
         made = Table(box=SIMPLE_HEAD, pad_edge=False, title=title, title_justify="left")
-        for name in HEAD:
-            made.add_column(name, justify="left" if name in {HEAD[0], HEAD[1], HEAD[-1]} else "right")
+        for name in (HEAD[i] for i in shown):
+            left = name in {HEAD[0], MEANS, HEAD[-1]}
+            made.add_column(name, justify="left" if left else "right", no_wrap=not left, overflow="fold")
         for row in rows(found):
-            made.add_row(*map(Text, row))
+            made.add_row(*(Text(row[i]) for i in shown))
         out.print(made)
-    for line in lines(found):
+    meant = [] if wide else [f"{row['name']}: {row['means']}" for row in found["predictors"]]
+    for line in [*lines(found)[:1], *meant, *lines(found)[1:]]:
         out.print(line, markup=False)
