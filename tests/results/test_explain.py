@@ -105,7 +105,7 @@ def test_constant_and_missing_predictors_are_not_tried_and_do_not_count():
 
     assert [] == made["predictors"]
     assert {
-        "layers": "known of 3 checkpoints, 4 are needed",
+        "layers": "known of 3 only, 4 checkpoints are needed",
         "parameters": "1000 in all 6 checkpoints",
         "tokens_seen": "not known of any checkpoint",
         "loss_drop": "0.1 in all 6 checkpoints",
@@ -130,6 +130,22 @@ def test_an_incomplete_checkpoint_has_no_part_in_it_and_is_named():
 
     assert 5 == row(made, "parameters")["n"]
     assert "left out, incomplete: half" in text.lines(made)
+
+
+def test_the_same_weights_under_two_names_count_once():
+    one = [
+        run(0.5 + (gain if init == "pretrained" else 0), f"c{i}", task, init, seed, parameters=i + 1, revision=revision)
+        for i, (gain, revision) in enumerate(
+            ((0.1, "sha256-a"), (0.2, "sha256-b"), (0.3, "sha256-c"), (0.4, "sha256-d"), (0.5, "sha256-a"))
+        )
+        for task in TASKS
+        for init in ("pretrained", "scratch")
+        for seed in range(3)
+    ]
+    made = built(one)
+
+    assert 4 == row(made, "parameters")["n"]
+    assert "left out, the same weights as c0: c4" in text.lines(made)
 
 
 def test_a_discipline_has_the_gain_of_its_own_tasks():

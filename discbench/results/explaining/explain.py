@@ -12,11 +12,10 @@ from discbench.errors import UserError, did_you_mean
 from discbench.plugins import registry
 from discbench.plugins.suites import Suite
 from discbench.results import board
-from discbench.results.explaining import facts, predictors, rank
+from discbench.results.explaining import facts, predictors, rank, verdict
 from discbench.results.explaining.predictors import PREDICTORS, Found, Key, Predictor
-from discbench.results.stats import LEVEL
 from discbench.results.store import Store
-from discbench.values.checkpoints import told_apart
+from discbench.values.checkpoints import LOCAL, told_apart
 
 Record = dict[str, Any]
 FORMAT, VERSION = "discbench-explanation", "1.0"
@@ -128,6 +127,8 @@ def build(
     """
     tasks = _tasks(suite, discipline)
     gains, lacking = _gains(table, tasks, discipline)
+    twins = _twins(gains)
+    gains = {key: gain for key, gain in gains.items() if key not in twins}
     where = f"suite {suite.id}" + (f", {discipline}" if discipline else "")
     _check_enough(gains, lacking, where)
     held = [r for r in results if suite.holds(r) and r["cell"]["task"] in tasks and _key(r["cell"]) in gains]
@@ -145,10 +146,11 @@ def build(
         "checkpoints": _points(gains, found, named),
         "incomplete": sorted(named[key] for key in lacking),
         "orders": len(order),
+        "twins": {named[key]: named[other] for key, other in twins.items()},
         "predictors": tried,
         "untested": untested,
         "elsewhere": sorted({m["probe"]["task"] for m in taken} - tasks),
-        "verdict": _verdict(tried, len(gains), where),
+        "verdict": verdict.of_all(tried, len(gains), where),
     }
 
 
@@ -189,6 +191,12 @@ def _gains(table: Record, tasks: set[str], discipline: str | None) -> tuple[dict
         else:
             gains[_key(row)] = gain
     return gains, lacking
+
+
+def _twins(gains: Mapping[Key, float]) -> dict[Key, Key]:
+    """Return directories of one content under further names, and the first of each: the same weights count once."""
+    first: dict[str, Key] = {}
+    return {key: first[key[1]] for key in gains if key[1].startswith(LOCAL) and first.setdefault(key[1], key) != key}
 
 
 def _check_enough(gains: Mapping[Key, float], lacking: Sequence[Key], where: str) -> None:
@@ -235,7 +243,7 @@ def _unable(known: list[float]) -> str:
     if not known:
         return "not known of any checkpoint"
     if len(known) < FEWEST:
-        return f"known of {len(known)} checkpoints, {FEWEST} are needed"
+        return f"known of {len(known)} only, {FEWEST} checkpoints are needed"
     return f"{known[0]:.6g} in all {len(known)} checkpoints" if len(set(known)) == 1 else ""
 
 
@@ -260,40 +268,4 @@ def _of(each: Predictor, held: list[float], gains: list[float], chance: list[flo
         "error_of_mean": of_mean,
         "tasks": tasks,
     }
-    return {**row, "significant": significant(row), "verdict": _in_words(row)}
-
-
-def significant(row: Record) -> bool:
-    """Tell whether a correlation is significant at 5 %, corrected for all that were tried."""
-    return bool(row["p"] <= 1 - LEVEL + rank.ROUNDING)
-
-
-def _in_words(row: Record) -> str:
-    if significant(row):
-        way = "more of it, more gain" if row["rho"] > 0 else "more of it, less gain"
-        nearer = row["error"] < row["error_of_mean"]
-        return f"predicts: {way}" if nearer else f"{way}, but the mean is nearer to a left-out gain"
-    return "not significant" if row["needed"] is not None else "too few checkpoints to be significant"
-
-
-def _verdict(tried: list[Record], n: int, where: str) -> str:
-    """Return what came out, in a sentence or two."""
-    if not tried:
-        return f"Nothing could be tried: no predictor is known and varies over the {n} checkpoints of {where}."
-    some = f"the {len(tried)} predictors that were tried" if len(tried) > 1 else "the one predictor that was tried"
-    good = [row for row in tried if row["significant"]]
-    if good:
-        names = ", ".join(f"{row['name']} ({row['rho']:+.2f})" for row in good)
-        of = f"{len(good)} of {some} {'is' if len(good) == 1 else 'are'} significant at n = {n}, {where}: {names}."
-        better = [row["name"] for row in good if row["error"] < row["error_of_mean"]]
-        nearer = f"{', '.join(better)} also" if better else "None of them"
-        verb = "come" if len(better) > 1 else "comes"
-        return f"{of} {nearer} {verb} nearer to the gain of a left-out checkpoint than the mean of the others."
-    least = [row["needed"] for row in tried if row["needed"] is not None]
-    had = (
-        f"a rank correlation would have to be {min(least):.2f} or more"
-        if least
-        else "not even a perfect order would be at so few"
-    )
-    none = f"none of {some} is" if len(tried) > 1 else f"{some} is not"
-    return f"Nothing does, at n = {n}: {none} significant, {where}; {had}."
+    return {**row, "significant": verdict.significant(row), "verdict": verdict.in_words(row)}

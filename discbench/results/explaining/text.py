@@ -46,6 +46,7 @@ def lines(found: Record) -> list[str]:
     ]
     not_tried = [f"{row['name']} was not tried: {row['why']}" for row in found["untested"]]
     out = [f"left out, incomplete: {', '.join(found['incomplete'])}"] if found["incomplete"] else []
+    out += [f"left out, the same weights as {other}: {name}" for name, other in found["twins"].items()]
     strange = [f"no checkpoint here is called {name!r}" for name in found.get("strangers", [])]
     taken = [f"{row['name']} was taken on {', '.join(row['tasks'])}" for row in found["predictors"] if row["tasks"]]
     other = [f"probes of other tasks do not count: {', '.join(found['elsewhere'])}"] if found["elsewhere"] else []
