@@ -1,7 +1,8 @@
 """discbench: how well does a pretrained model learn a discipline it never saw?
 
-`evaluate` fine-tunes checkpoints on tasks and returns a `Board`, `probe` measures them and returns `Measurements`; the
-other names are all that a plugin needs. None of them imports torch before it is called.
+`evaluate` fine-tunes checkpoints on tasks and returns a `Board`, `probe` measures them and returns `Measurements`,
+`explain` holds the two together and returns an `Explanation`; the other names are all that a plugin needs. None of
+them imports torch before it is called.
 """
 
 import typing as _typing
@@ -12,6 +13,7 @@ if _typing.TYPE_CHECKING:
     from discbench.plugins.suites import Part, Suite
     from discbench.probing.api import probe
     from discbench.results.boardview import Board
+    from discbench.results.explaining.explain import Explanation, explain
     from discbench.results.probeview import Measurements
     from discbench.values.jobs import Event, Executor
     from discbench.values.mapping import RandomTable, TextTable
@@ -37,6 +39,7 @@ _LATE = {
     "Board": "discbench.results.boardview",
     "Event": "discbench.values.jobs",
     "Executor": "discbench.values.jobs",
+    "Explanation": "discbench.results.explaining.explain",
     "Measurements": "discbench.results.probeview",
     "Metric": "discbench.values.metrics",
     "Part": "discbench.plugins.suites",
@@ -46,6 +49,7 @@ _LATE = {
     "TextTable": "discbench.values.mapping",
     "__version__": "discbench.values.version",
     "evaluate": "discbench.api",
+    "explain": "discbench.results.explaining.explain",
     "hookimpl": "discbench.plugins.hookspecs",
     "probe": "discbench.probing.api",
     **dict.fromkeys(_METRICS, "discbench.values.metrics"),
@@ -61,6 +65,7 @@ __all__ = [
     "Dataset",
     "Event",
     "Executor",
+    "Explanation",
     "Form",
     "Measurements",
     "Metric",
@@ -79,6 +84,7 @@ __all__ = [
     "auroc",
     "balanced_accuracy",
     "evaluate",
+    "explain",
     "f1",
     "hookimpl",
     "macro_f1",

@@ -85,6 +85,7 @@ COMMANDS = (
     new.new,
     board.board_,
     board.compare_,
+    board.explain_,
     pretrain.pretrain_,
     probe.probe_,
     probe.probes_,

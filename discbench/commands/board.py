@@ -1,4 +1,4 @@
-"""`discbench board`, as pages `discbench site`, and `discbench compare`."""
+"""`discbench board`, as pages `discbench site`, `discbench compare` and `discbench explain`."""
 
 import json
 from pathlib import Path
@@ -107,3 +107,47 @@ def compare_(one: str, other: str, results: Path, init: str, *, as_json: bool) -
             click.echo(json.dumps(found, indent=1, sort_keys=True))
         else:
             boardtext.comparison(found, show.console())
+
+
+@click.command(name="explain")
+@click.option("--results", type=DIRECTORY, default=Path("results"), show_default=True, help="The store.")
+@click.option("--suite", help="Of whose checkpoints; by default the only suite that has complete ones.")
+@click.option("--discipline", help="The gain on its tasks alone; by default the mean over all disciplines.")
+@click.option(
+    "--about",
+    multiple=True,
+    metavar="FILE",
+    help="Facts of checkpoints (.json, .toml or .csv), or NAME=DIRECTORY of one; may be repeated.",
+)
+@click.option("--out", type=DIRECTORY, help="Write explanation.json and figures here; figures need the extra site.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def explain_(
+    results: Path, suite: str | None, discipline: str | None, about: tuple[str, ...], out: Path | None, *, as_json: bool
+) -> None:
+    """Tell what predicts the gain over the checkpoints of a suite: probes, loss, size, depth, tokens seen.
+
+    Rank correlations, each with its interval, its chance corrected for all that were tried, and the error for a
+    checkpoint that was left out. It may be that nothing does.
+    """
+    from discbench.results.explaining import explain, text
+    from discbench.results.store import Store, as_text
+
+    with offered() as there, readable() as passed:
+        store = Store(results, there.rows, passed)
+        found = explain.of_store(store, there.suites, suite=suite, discipline=discipline, about=about).record
+        if out is not None:
+            _write(found, out)
+        if as_json:
+            click.echo(as_text(found), nl=False)
+        else:
+            text.table(found, show.console())
+
+
+def _write(found: dict[str, Any], out: Path) -> None:
+    from discbench.results.store import as_text, write_whole
+    from discbench.site import explained
+
+    write_whole(out / "explanation.json", as_text(found).encode())
+    drawn = explained.pictures(found, out) if found["predictors"] else []
+    for path in (out / "explanation.json", *drawn):
+        click.echo(str(path), err=True)
