@@ -8,6 +8,7 @@ import torch
 from discbench.models import building as models
 from discbench.models.inputs import Inputs
 from discbench.training import finetune, ranks
+from discbench.training.loop.batches import Batches
 from discbench.values.checkpoints import locate
 from discbench.values.recipes import Recipe
 
@@ -36,10 +37,10 @@ def trained(checkpoint, batch=8):
 def check_batches():
     """Each batch of the recipe is shared out whole: 8 rows over all processes, the last of an epoch 5."""
     accelerator = finetune.accelerator_for("cpu", RECIPE)
-    batches = finetune.training_batches(rows(37, 0), RECIPE, 0, accelerator)
+    batches = iter(Batches(rows(37, 0), RECIPE, 0, accelerator))
     seen = []
     for _ in range(5):
-        drawn = next(batches)
+        (drawn,) = next(batches)
         own = {"rows": drawn["rows"].tolist(), "weight": float(drawn["weight"])}
         shares = [None, None]
         torch.distributed.all_gather_object(shares, own)
