@@ -135,6 +135,11 @@ def carry_out(
     sweep.check_definitions(prepared, Store(root, passed=PassedOver()))
     if ranks.count() > 1 and asked.workers != 0 and asked.executor != INPROCESS.name:
         raise UserError(f"torchrun started {ranks.count()} processes: give --workers 0, so that they share each cell")
+    if ranks.count() > 1 and asked.minutes is not None:
+        raise UserError(
+            f"--checkpoint-minutes {asked.minutes:g}: torchrun started {ranks.count()} processes, and the state of a cell"
+            " that several train is not saved; leave it out"
+        )
     device = device_of(asked.device)
     ranks.meet(device)
     there, todo = ranks.of_first(lambda: sweep.split(prepared, store))
@@ -164,6 +169,7 @@ def carry_out(
         device=device,
         unverified=asked.unverified,
         verbose=asked.verbose,
+        checkpoint_minutes=asked.minutes,
         given=pack(asked.given),
     )
     with progress:

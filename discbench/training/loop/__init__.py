@@ -1,5 +1,5 @@
 """What the loop is made of: its batches, its losses, and its whole state, saved to a file and put back to the byte.
 
 Used by `training` only.
-Uses `errors`, `models`, `values`, `words`.
+Uses `models`, `values`, `words`.
 """

@@ -1,4 +1,4 @@
-"""Shuffled batches without end, whose place can be saved: each is divided among processes, and cut where memory is short."""
+"""Shuffled batches without end, whose place can be saved: divided among processes, cut where memory is short."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -50,7 +50,7 @@ class Batches:
         self._generator = torch.Generator().manual_seed(seed)
         self._began, self._drawn, self._skip = self._generator.get_state(), 0, 0
         self._loader: DataLoader[Any] = DataLoader(
-            RowNumbers(len(inputs)),  # type: ignore[arg-type] # what is drawn are numbers, what comes out are parts
+            RowNumbers(len(inputs)),
             batch_size=recipe.batch,
             shuffle=True,
             generator=self._generator,

@@ -71,7 +71,7 @@ class Keeper:
 
     def pass_over(self, why: str) -> None:
         """Go on without the state that is there."""
-        self._found, self.resumed, self.seconds = None, [], 0.0
+        self.forget()
         self.note(f"its saved training state {why}; it was trained from the first step")
 
     def resume(self, state: State, way: Way, savings: tuple[str, ...]) -> int:
@@ -90,9 +90,10 @@ class Keeper:
         try:
             state.put_back(record["state"], tensors)
             done, resumed, seconds = int(record["done"]), list(record["resumed"]), float(record["seconds"])
+            notes = [str(note) for note in record["notes"]]
         except Exception as error:  # whatever is in it, a hash of whose own making vouches for it
             raise Unfit(f"does not fit its cell ({type(error).__name__})") from error
-        self.resumed, self.seconds = [*resumed, done], seconds
+        self.resumed, self.seconds, self.notes = [*resumed, done], seconds, [*notes, *self.notes]
         return done
 
     def due(self) -> bool:
@@ -119,6 +120,7 @@ class Keeper:
             "savings": list(savings),
             "done": done,
             "resumed": self.resumed,
+            "notes": self.notes,
             "seconds": self.seconds + time.monotonic() - self._began,
             "state": record,
         }
@@ -126,4 +128,4 @@ class Keeper:
 
     def forget(self) -> None:
         """Go on as if no state had been found: training begins anew."""
-        self._found, self.resumed, self.seconds = None, [], 0.0
+        self._found, self.resumed = None, []

@@ -1,4 +1,4 @@
-"""The whole state of training as plain values and tensors, and put back: a run goes on to the bytes it would have had."""
+"""The whole state of training as plain values and tensors, and put back, so that a run goes on to the same bytes."""
 
 import random
 from dataclasses import dataclass
@@ -75,7 +75,8 @@ class State:
         self.loss[:] = record["loss"]
         self.validation[:] = [(step, value) for step, value in record["validation"]]
         best = record["best"]
-        self.best.score, self.best.step, self.best.outputs = best["score"], best["step"], tensors["best_outputs"].numpy()
+        self.best.score, self.best.step = best["score"], best["step"]
+        self.best.outputs = tensors["best_outputs"].numpy()
         if best["kept"]:
             self.best.state = {name: tensor.to(now[name].device) for name, tensor in _below("best", tensors).items()}
         self.batches.go_to(tensors["batches"], record["drawn"])
