@@ -46,6 +46,11 @@ def prepare(asked: Evaluation, *, load: bool) -> tuple[Any, sweep.Sweep]:
     without_widgets()
     manager = registry.with_given(asked.given)
     _executor(asked, manager)
+    if asked.minutes is not None and ranks.count() > 1:
+        raise UserError(
+            f"--checkpoint-minutes {asked.minutes:g}: torchrun started {ranks.count()} processes, and the state of a"
+            " cell that several train is not saved; leave it out"
+        )
     for task in asked.given:
         rowcache.forget(task, asked.directory)  # its reader may have no file that shows a change
     parts = [_prepare(part, manager, load=load) for part in _parts(asked, manager)]
@@ -135,11 +140,6 @@ def carry_out(
     sweep.check_definitions(prepared, Store(root, passed=PassedOver()))
     if ranks.count() > 1 and asked.workers != 0 and asked.executor != INPROCESS.name:
         raise UserError(f"torchrun started {ranks.count()} processes: give --workers 0, so that they share each cell")
-    if ranks.count() > 1 and asked.minutes is not None:
-        raise UserError(
-            f"--checkpoint-minutes {asked.minutes:g}: torchrun started {ranks.count()} processes, and the state of a cell"
-            " that several train is not saved; leave it out"
-        )
     device = device_of(asked.device)
     ranks.meet(device)
     there, todo = ranks.of_first(lambda: sweep.split(prepared, store))

@@ -1,4 +1,4 @@
-"""A cell's training, tried again where memory or 16 bits do not carry it: from its first step, and told in its result."""
+"""A cell's training, begun anew where memory or 16 bits do not carry it, and told in its result."""
 
 import dataclasses
 import hashlib

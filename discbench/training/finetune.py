@@ -16,7 +16,7 @@ from discbench.errors import CheckpointError
 from discbench.models.families import advice, position_limit
 from discbench.models.inputs import Inputs
 from discbench.training import ranks
-from discbench.training.answers import Best, Outputs, logits, predict, predict_within
+from discbench.training.answers import Best, Outputs, logits, predict_within
 from discbench.training.engine.adam import clip
 from discbench.training.engine.dropout import Bits
 from discbench.training.engine.savings import Plan, applied
@@ -168,7 +168,7 @@ class _Cell:
 
 
 def _trained(cell: _Cell, device: str) -> Trained:
-    model, recipe, (train, validation, test) = cell.model, cell.recipe, cell.splits
+    model, recipe, (train, validation, _) = cell.model, cell.recipe, cell.splits
     accelerator = accelerator_for(device, recipe, unused=ranks.count() > 1 and has_unused_weights(model, train))
     steps = steps_of(len(train), as_record(recipe))
     epoch = steps_per_epoch(len(train), as_record(recipe))

@@ -1,5 +1,6 @@
 """Where memory or 16 bits do not carry a cell it is trained anew in parts, or in 32 bits, and its result says so."""
 
+import io
 import json
 import os
 import signal
@@ -9,13 +10,15 @@ import numpy as np
 import pytest
 import torch
 
-from discbench.errors import CellError
+from discbench.api import evaluate
+from discbench.errors import CellError, StoreError, UserError
 from discbench.models import building as models
 from discbench.models.inputs import Inputs
 from discbench.plugins import registry
 from discbench.results.store import Store, read_result
 from discbench.submissions.verify import Verifier
 from discbench.sweeps import plan as planned
+from discbench.sweeps.progress import Progress
 from discbench.testing import tiny_checkpoint
 from discbench.training.attempts import Attempts
 from discbench.training.engine.savings import Plan
@@ -25,6 +28,7 @@ from discbench.training.loop.losses import NotFinite
 from discbench.training.run import Bench
 from discbench.values.cells import Request
 from discbench.values.checkpoints import locate
+from discbench.values.jobs import Event
 from discbench.values.place import Place
 from discbench.values.recipes import Recipe
 
@@ -251,6 +255,24 @@ def test_a_state_that_cannot_be_used_is_told_and_the_result_is_the_same(dropping
     assert lasting(tmp_path / "whole") == lasting(tmp_path / "cut")
 
 
+def test_notes_are_told_when_their_cell_has_ended(dropping):
+    cell, _ = cell_of(dropping, Bench(Place(results=None)))
+    stream = io.StringIO()
+    progress = Progress(total=1, stream=stream)
+    progress.watch(Event("start", cell))
+    progress.watch(Event("end", cell, result={"status": "failed", "cause": "why", "run": {"notes": ["first", "[b]"]}}))
+
+    assert [f"{cell.words}: first", f"{cell.words}: [b]"] == stream.getvalue().splitlines()[:2]
+
+
+def test_several_processes_for_one_cell_save_no_state(dropping, tmp_path, monkeypatch):
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    with pytest.raises(
+        UserError, match="--checkpoint-minutes 5: torchrun started 2 processes, and the state of a cell"
+    ):
+        evaluate(dropping.location, "formal.factor", results=tmp_path, workers=0, checkpoint_minutes=5)
+
+
 def test_boards_and_sweeps_pass_over_a_state_and_remove_one_whose_cell_is_finished(dropping, tmp_path):
     result = run(dropping, tmp_path)
     store, states = Store(tmp_path), tmp_path / ".training"
@@ -272,7 +294,7 @@ def test_what_a_result_says_of_its_training_must_fit_its_cell(dropping, tmp_path
         path.write_text(json.dumps({**result, "marks": [*result["marks"], *marks], "run": {**result["run"], **said}}))
         try:
             return read_result(path) and ""
-        except Exception as error:
+        except StoreError as error:
             return str(error).partition("(")[2]
 
     assert "" == fault(accumulate=batch, answered=512, resumed=[1, 2], notes=["a line"])

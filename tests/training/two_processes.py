@@ -8,6 +8,7 @@ import torch
 from discbench.models import building as models
 from discbench.models.inputs import Inputs
 from discbench.training import finetune, ranks
+from discbench.training.answers import predict
 from discbench.training.loop.batches import Batches
 from discbench.values.checkpoints import locate
 from discbench.values.recipes import Recipe
@@ -56,12 +57,12 @@ def check_answers(checkpoint):
     found = locate(checkpoint)
     model = models.build(found, "pretrained", 2, 0, models.vocabulary_of(found))
     accelerator = finetune.accelerator_for("cpu", RECIPE)
-    whole = finetune.predict(model, rows(23, 2), accelerator, places=10**6)
+    whole = predict(model, rows(23, 2), accelerator, places=10**6)
     assert (23, 2) == whole.shape
     for places in (1, 20, 40, 50, 200):
-        assert np.allclose(whole, finetune.predict(model, rows(23, 2), accelerator, places=places), atol=1e-6)
-    assert (1, 2) == finetune.predict(model, rows(1, 2), accelerator).shape
-    assert (129, 2) == finetune.predict(model, rows(129, 2), accelerator).shape
+        assert np.allclose(whole, predict(model, rows(23, 2), accelerator, places=places), atol=1e-6)
+    assert (1, 2) == predict(model, rows(1, 2), accelerator).shape
+    assert (129, 2) == predict(model, rows(129, 2), accelerator).shape
 
 
 if __name__ == "__main__":

@@ -87,7 +87,7 @@ RUN = Fields(
     },
     about={
         "seconds": "What its training took, in all processes that had a part in it.",
-        "accumulate": "Parts in which a batch was computed, their gradients added up, where memory did not hold it whole.",
+        "accumulate": "Parts in which a batch was computed, gradients added up, where memory did not hold it whole.",
         "answered": "Most tokens of a batch that was only answered, where memory did not hold as many as usual.",
         "precision": "What it was trained in, where in the 16 bits of its recipe the loss was not finite.",
         "resumed": "Steps after which training went on from a saved state, in the order of the interruptions.",

@@ -44,6 +44,7 @@ def write(path: Path, record: Record, tensors: Tensors) -> None:
             save_file(tensors, part, metadata=about)
             with part.open("rb") as file:
                 os.fsync(file.fileno())
+            part.chmod(0o644)  # as results are: whoever runs the sweep again may be another user
             os.replace(part, path)
     except SafetensorError as error:  # what the library makes of a full disk
         raise OSError(None, " ".join(str(error).split()), str(path)) from error

@@ -40,7 +40,7 @@ def test_what_is_written_is_read_to_the_bit(tmp_path):
     assert record == RECORD
     assert {n: (t.dtype, t.shape) for n, t in TENSORS.items()} == {n: (t.dtype, t.shape) for n, t in tensors.items()}
     assert all(torch.equal(t, tensors[n]) for n, t in TENSORS.items())
-    assert ["state"] == os.listdir(tmp_path / "deep")
+    assert [tmp_path / "deep" / "state"] == list((tmp_path / "deep").iterdir())
 
 
 def test_a_sound_state_is_found_with_its_way(tmp_path):
