@@ -1,5 +1,7 @@
 """Where memory or 16 bits do not carry a cell it is trained anew in parts, or in 32 bits, and its result says so."""
 
+import copy
+import functools
 import io
 import json
 import os
@@ -63,16 +65,21 @@ def short_of_memory(model, *, most=10**9, answered=10**9, error=torch.OutOfMemor
     return model
 
 
+@functools.cache
+def untrained(checkpoint, outputs):
+    return models.build(checkpoint, "pretrained", outputs, 0, models.vocabulary_of(checkpoint))
+
+
 def train(checkpoint, recipe=SHORT, *, scalar=False, changed=lambda model: model, built=None):
     """Train with whatever attempts it takes; return (answers, way, notes)."""
-    vocabulary, data = models.vocabulary_of(checkpoint), rows(scalar=scalar)
+    data = rows(scalar=scalar)
     keeper = Keeper(path=None, whose={})
     keeper.find = lambda: None
 
     def build():
         if built is not None:
             built.append(1)
-        return changed(models.build(checkpoint, "pretrained", 1 if scalar else 2, 0, vocabulary))
+        return changed(copy.deepcopy(untrained(checkpoint, 1 if scalar else 2)))
 
     trained, _, way = Attempts(
         build=build, plan=lambda *_: Plan(), splits=(data, data, data), recipe=recipe, seed=0, device="cpu",
