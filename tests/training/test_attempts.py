@@ -34,8 +34,8 @@ from discbench.values.jobs import Event
 from discbench.values.place import Place
 from discbench.values.recipes import Recipe
 
-SHORT = Recipe(name="short", lr=1e-3, batch=8, epochs=2.0, evaluate_every=3)
-"""Ten steps on 37 rows: five an epoch, the last batch of an epoch has five rows."""
+SHORT = Recipe(name="short", lr=1e-3, batch=8, epochs=1.2, evaluate_every=3)
+"""Six steps on 37 rows: five an epoch, the last batch of an epoch has five rows."""
 SOON = 1e-9
 
 
@@ -103,7 +103,7 @@ def test_the_batch_is_halved_as_often_as_it_takes_each_time_from_the_first_step(
     built = []
     trained, way, notes = train(checkpoint, changed=lambda m: short_of_memory(m, most=1), built=built)
 
-    assert (4, {"accumulate": 8}, 10) == (len(built), way.said(8, "no"), len(trained.curve.loss))
+    assert (4, {"accumulate": 8}, 6) == (len(built), way.said(8, "no"), len(trained.curve.loss))
     assert [f"in parts of {n} rows" for n in (4, 2, 1)] == [note[-18:] for note in notes]
     assert notes[0].startswith("OutOfMemoryError: CUDA out of memory. Tried to allocate 20.00 GiB; it was trained anew")
 
@@ -121,7 +121,7 @@ def test_where_one_row_does_not_fit_the_cell_fails_in_one_line(checkpoint):
 def test_answers_are_given_in_smaller_batches_and_training_is_not_begun_again(checkpoint):
     built = []
     whole, _, _ = train(checkpoint)
-    small, way, notes = train(checkpoint, changed=lambda m: short_of_memory(m, answered=2), built=built)
+    small, way, notes = train(checkpoint, changed=lambda m: short_of_memory(m, answered=20), built=built)
 
     assert (1, []) == (len(built), notes)
     assert {"answered"} == set(way.said(8, "no"))
