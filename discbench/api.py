@@ -46,6 +46,11 @@ def prepare(asked: Evaluation, *, load: bool) -> tuple[Any, sweep.Sweep]:
     without_widgets()
     manager = registry.with_given(asked.given)
     _executor(asked, manager)
+    if asked.minutes is not None and ranks.count() > 1:
+        raise UserError(
+            f"--checkpoint-minutes {asked.minutes:g}: torchrun started {ranks.count()} processes, and the state of a"
+            " cell that several train is not saved; leave it out"
+        )
     for task in asked.given:
         rowcache.forget(task, asked.directory)  # its reader may have no file that shows a change
     parts = [_prepare(part, manager, load=load) for part in _parts(asked, manager)]
@@ -167,6 +172,7 @@ def carry_out(
         device=device,
         unverified=asked.unverified,
         verbose=asked.verbose,
+        checkpoint_minutes=asked.minutes,
         given=pack(asked.given),
     )
     with progress:

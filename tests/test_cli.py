@@ -99,6 +99,7 @@ def test_a_model_that_does_not_exist():
         ),
         (["--data-dir", "/nowhere"], "data directory '/nowhere' does not exist; correct --data-dir or DISCBENCH_DATA"),
         (["--device", "tpu"], "--device 'tpu': cpu or cuda was expected"),
+        (["--checkpoint-minutes", "0"], "--checkpoint-minutes 0: a number above 0 was expected"),
         (["--special", "x=1"], "--special 'x=1': cls=ID, sep=ID or pad=ID was expected, with a token id"),
         (
             ["--vocab", "/nowhere/vocab.txt"],

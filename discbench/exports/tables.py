@@ -102,6 +102,7 @@ SPECIAL = {
 NOTES = {
     "limited": "on a limited number of rows",
     "partial": "on a part of the published rows",
+    "float32": "in 32 bits, for in the 16 that the recipe asks for the loss was not finite",
     "unverified": "on rows whose hash is not the one that the task names",
 }
 

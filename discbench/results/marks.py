@@ -4,10 +4,10 @@ from collections.abc import Mapping
 from typing import Any
 
 Result = dict[str, Any]
-UNVERIFIED = "unverified"
+UNVERIFIED, FLOAT32 = "unverified", "float32"
 
 
-def marks(limit: int | None, sizes: tuple[int, ...], partial: str, status: str) -> list[str]:
+def marks(limit: int | None, sizes: tuple[int, ...], partial: str, status: str, *, widened: bool = False) -> list[str]:
     """Return the marks of a cell, in the order in which they are stored.
 
     Args:
@@ -15,9 +15,10 @@ def marks(limit: int | None, sizes: tuple[int, ...], partial: str, status: str) 
         sizes: Rows of each split.
         partial: What is missing of the rows.
         status: `verified` or `unverified`.
+        widened: Whether it was trained in 32 bits, for in the 16 that were asked its loss was not finite.
     """
     limited = limit is not None and limit < max(sizes)
-    reasons = {"limited": limited, "partial": bool(partial), UNVERIFIED: status != "verified"}
+    reasons = {"limited": limited, "partial": bool(partial), FLOAT32: widened, UNVERIFIED: status != "verified"}
     return [name for name, holds in reasons.items() if holds]
 
 

@@ -1,7 +1,8 @@
 """The store: one JSON file a cell, written whole or not at all, predictions beside it.
 
 `RESULTS/<org__model>/<revision>/<task@version>/<cell id>.json` and `<cell id>.predictions.parquet`; of probes
-`RESULTS/<org__model>/<revision>/probe.<probe@version>/<id>.json`.
+`RESULTS/<org__model>/<revision>/probe.<probe@version>/<id>.json`; of cells in the making, where that is asked for,
+`RESULTS/.training/<cell id>.safetensors`.
 """
 
 import hashlib
@@ -10,7 +11,7 @@ import os
 import re
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from itertools import islice
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -41,6 +42,8 @@ DEPTH = 4
 """Parts of a result's path: checkpoint, revision, task, file."""
 PROBES = "probe."
 """What folders of probes begin with; no discipline is called so."""
+STATES, STATE = ".training", ".safetensors"
+"""The folder of training states, and what a cell's id is followed by there."""
 Predictions = tuple[NDArray[Any], NDArray[np.float32], NDArray[Any]]
 """(rows,), (rows, outputs), (rows,): row numbers, outputs and targets."""
 NUMBERS = re.compile(r"\[(\n[-+\d.eE,\s]*)\]")
@@ -131,8 +134,23 @@ class Store:
             ) from error
 
     def clear(self) -> None:
-        """Remove what processes that were killed have left half written; what a living one writes stays."""
+        """Remove what processes that were killed have left half written, or lying about; what is in use stays."""
         parts.clear(self.root.glob(f"*/*/*/{parts.PATTERN}"))
+        parts.clear(self.root.glob(f"{STATES}/{parts.PATTERN}"))
+        for path in self.root.glob(f"{STATES}/*{STATE}"):
+            for record in self.root.glob(f"*/*/*/{path.name.removesuffix(STATE)}.json"):
+                with suppress(StoreError, OSError):
+                    if read_result(record)["status"] == "finished":
+                        path.unlink(missing_ok=True)
+
+    def state_path(self, cell: Cell) -> Path:
+        """Return where the cell's training state is saved while it is trained; no result, and no part of one."""
+        return self.root / STATES / f"{cell.id}{STATE}"
+
+    def forget_state(self, cell: Cell) -> None:
+        """Remove the cell's training state, if there is one."""
+        with suppress(OSError):
+            self.state_path(cell).unlink(missing_ok=True)
 
     def path(self, cell: Cell) -> Path:
         """Return where the cell's result is, or would be."""

@@ -21,7 +21,7 @@ CHECKS = MappingProxyType(
         "dataset": "the rows' SHA-256 is the one that the task names",
         "copies": "near copies of train rows are those that the task's rows have",
         "labels": "labels are spread over the splits as those of the task's rows, with the same words for classes",
-        "marks": "the marks are those that the cell's rows earn; marked cells only where they are allowed",
+        "marks": "the marks are those that the cell earns; marked cells only where they are allowed",
         "counts": "rows, steps and parameters are those that the cell's limit, fraction and recipe give",
         "curve": "validations are where the recipe puts them, and the scored step is the one that it selects",
         "predictions": "predictions are a parquet file with the recorded SHA-256, one finite answer a row",

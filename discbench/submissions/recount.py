@@ -185,11 +185,12 @@ def marks(record: Record, sizes: tuple[int, int, int] | None) -> Found:
     reasons = {
         "limited": limited,
         "partial": bool(record["dataset"]["partial"]),
+        "float32": "precision" in record["run"],
         "unverified": record["dataset"]["status"] != "verified",
     }
     wanted = [name for name, holds in reasons.items() if holds]
     if said != wanted:
-        yield "marks", f"it is marked {printable(said)}, but its rows earn {wanted}"
+        yield "marks", f"it is marked {printable(said)}, but it earns {wanted}"
 
 
 def copies(record: Record, known: Known) -> Found:

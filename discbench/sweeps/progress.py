@@ -114,6 +114,8 @@ class Progress:
         run = self.running.pop(event.cell.id)
         self.done += 1
         self.failed += event.result.get("status") != "finished"
+        for note in event.result.get("run", {}).get("notes", []):
+            self.say(f"{self.name(event.cell)}: {note}")
         outcome = outcome_of(event.result, "validation" if self.searching else "test")
         line = f"[{self.done}/{self.total}] {self.name(event.cell)}: {outcome}, {duration(now - run.began)}"
         if self.console.is_terminal and event.result.get("status") == "finished":

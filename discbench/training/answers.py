@@ -9,7 +9,9 @@ from accelerate.utils import gather_object
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from discbench.errors import CellError
 from discbench.models.inputs import Inputs
+from discbench.training.loop.way import Way, cause, free, lacks_memory
 
 Outputs = NDArray[np.float32]
 """(rows, outputs): logits, or the predicted number."""
@@ -67,6 +69,30 @@ def predict(model: nn.Module, inputs: Inputs, accelerator: Accelerator, places: 
     return ordered
 
 
+def predict_within(model: nn.Module, inputs: Inputs, accelerator: Accelerator, way: Way) -> Outputs:
+    """Return `predict`'s outputs in batches that memory holds; `way.places` is halved until it holds one.
+
+    Raises:
+        CellError: It does not hold one row.
+    """
+    while True:
+        lacking = ""
+        try:
+            return predict(model, inputs, accelerator, way.places)
+        except Exception as error:
+            if accelerator.num_processes > 1 or not lacks_memory(error):
+                raise  # of several processes the others wait for this one
+            lacking = cause(error)
+        free(accelerator.device.type)
+        places = way.places or TOKENS.get(accelerator.device.type, MOST)
+        if all(len(rows) == 1 for rows in batches_of(inputs, places)):
+            raise CellError(
+                f"memory does not hold one row at a time to be answered ({lacking}); take a device with more memory,"
+                " shorter rows (--set max_tokens=...) or a smaller checkpoint"
+            )
+        way.places = min(places, int(inputs.lengths.max()) * len(inputs)) // 2
+
+
 @dataclass(slots=True)
 class Best:
     """The state with the best validation so far; of equals the earlier."""
@@ -85,20 +111,20 @@ class Best:
             self._copy(model)
 
     def _copy(self, model: nn.Module) -> None:
-        moving = _moving(model)
+        now = moving(model)
         if self.state is None:
-            self.state = {name: torch.empty_like(tensor) for name, tensor in moving.items()}
-        for name, tensor in moving.items():
+            self.state = {name: torch.empty_like(tensor) for name, tensor in now.items()}
+        for name, tensor in now.items():
             self.state[name].copy_(tensor)
 
     def restore(self, model: nn.Module) -> None:
         """Put the state back into its model."""
         assert self.state is not None
-        for name, tensor in _moving(model).items():
+        for name, tensor in moving(model).items():
             tensor.copy_(self.state[name])
 
 
-def _moving(model: nn.Module) -> dict[str, Tensor]:
-    """Return what training can change: weights that learn, and buffers."""
+def moving(model: nn.Module) -> dict[str, Tensor]:
+    """Return what training can change, by name: weights that learn, and buffers; no copies."""
     learnt = {name: p.detach() for name, p in model.named_parameters() if p.requires_grad}
     return {**learnt, **dict(model.named_buffers())}

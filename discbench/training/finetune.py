@@ -1,26 +1,30 @@
 """Fine-tuning: one loop on accelerate. It knows rows, a recipe and a model; no task, no store."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-import numpy as np
 import torch
 from accelerate import Accelerator
 from accelerate.state import AcceleratorState
 from accelerate.utils import DistributedDataParallelKwargs
 from jaxtyping import Float
 from torch import Tensor, nn
-from torch.utils.data import DataLoader, Dataset
 
-from discbench.errors import CellError, CheckpointError
+from discbench.errors import CheckpointError
 from discbench.models.families import advice, position_limit
 from discbench.models.inputs import Inputs
 from discbench.training import ranks
-from discbench.training.answers import Best, Outputs, logits, predict
+from discbench.training.answers import Best, Outputs, logits, predict_within
 from discbench.training.engine.adam import clip
+from discbench.training.engine.dropout import Bits
 from discbench.training.engine.savings import Plan, applied
+from discbench.training.loop.batches import Batches, Part
+from discbench.training.loop.keeper import Keeper
+from discbench.training.loop.losses import Losses
+from discbench.training.loop.state import State
+from discbench.training.loop.way import Way
 from discbench.training.optimizers import optimizer_for
 from discbench.values.cells import steps_of, steps_per_epoch
 from discbench.values.recipes import Recipe, as_record
@@ -55,19 +59,6 @@ class Trained:
 
 PLAIN = Plan()
 """No saving."""
-
-
-class RowNumbers(Dataset[int]):
-    """The numbers 0..rows-1; `Inputs.batch` makes a batch of them."""
-
-    def __init__(self, rows: int) -> None:
-        self.rows = rows
-
-    def __len__(self) -> int:
-        return self.rows
-
-    def __getitem__(self, row: int) -> int:
-        return row
 
 
 def accelerator_for(device: str, recipe: Recipe, *, unused: bool = False) -> Accelerator:
@@ -107,35 +98,6 @@ def rate(step: int, steps: int, recipe: Recipe) -> float:
     return 1.0 if recipe.schedule == "constant" else (steps - step) / max(1, steps - warm)
 
 
-def training_batches(
-    inputs: Inputs, recipe: Recipe, seed: int, accelerator: Accelerator
-) -> Iterator[dict[str, Tensor]]:
-    """Yield this process's share of shuffled batches without end.
-
-    All processes draw the same batches of `recipe.batch` rows; each takes every n-th row of them. `weight` is what the
-    mean loss of the share counts for: the mean over the processes is then the mean over the batch's rows, also where
-    they do not divide. A process without a row takes the batch's first, at weight 0.
-    """
-    rank, processes = accelerator.process_index, accelerator.num_processes
-
-    def share(rows: list[int]) -> dict[str, Tensor]:
-        own = rows[rank::processes]
-        weight = torch.tensor(len(own) * processes / len(rows))
-        return {**inputs.batch(own or rows[:1]), "weight": weight}
-
-    loader = DataLoader(
-        RowNumbers(len(inputs)),
-        batch_size=recipe.batch,
-        shuffle=True,
-        generator=torch.Generator().manual_seed(seed),
-        collate_fn=share,
-        drop_last=recipe.drop_last and len(inputs) >= recipe.batch,
-    )
-    while True:
-        for drawn in loader:
-            yield {name: tensor.to(accelerator.device) for name, tensor in drawn.items()}
-
-
 def check_lengths(model: nn.Module, splits: tuple[Inputs, ...], max_tokens: int | None = None) -> None:
     """Refuse rows that the model's positions cannot number."""
     limit, longest = position_limit(model, max_tokens), max(int(split.lengths.max()) for split in splits)
@@ -157,6 +119,8 @@ def finetune(
     score: Score,
     report: Report,
     plan: Plan = PLAIN,
+    way: Way | None = None,
+    keeper: Keeper | None = None,
 ) -> Trained:
     """Train a model and return its answers on validation and test.
 
@@ -171,26 +135,40 @@ def finetune(
         score: The primary metric of outputs on validation; higher is better.
         report: Told of progress.
         plan: The savings to train with.
+        way: How steps are computed, by default as the recipe says; answers that need more memory than there is change
+            its `places`.
+        keeper: Saves the state of training, and has one to go on from; by default nobody does.
 
     Raises:
         CheckpointError: Rows longer than the model's positions.
-        CellError: The loss became NaN or infinite.
+        NotFinite: The loss became NaN or infinite.
+        Unfit: A saved state does not fit; the model is spoilt.
     """
     check_lengths(model, (train, validation, test), recipe.max_tokens)
-    with applied(model, plan, seed + ranks.number()):
-        return _trained(model, (train, validation, test), recipe, seed, device, score, report)
+    way = way or Way(precision=recipe.precision)
+    with applied(model, plan, seed + ranks.number()) as bits:
+        made = _Cell(model, (train, validation, test), recipe, seed, score, report, plan, way, bits, keeper)
+        return _trained(made, device)
 
 
-def _trained(
-    model: nn.Module,
-    splits: tuple[Inputs, Inputs, Inputs],
-    recipe: Recipe,
-    seed: int,
-    device: str,
-    score: Score,
-    report: Report,
-) -> Trained:
-    train, validation, test = splits
+@dataclass(frozen=True, slots=True)
+class _Cell:
+    """What a training is given."""
+
+    model: nn.Module
+    splits: tuple[Inputs, Inputs, Inputs]
+    recipe: Recipe
+    seed: int
+    score: Score
+    report: Report
+    plan: Plan
+    way: Way
+    bits: Bits | None
+    keeper: Keeper | None
+
+
+def _trained(cell: _Cell, device: str) -> Trained:
+    model, recipe, (train, validation, _) = cell.model, cell.recipe, cell.splits
     accelerator = accelerator_for(device, recipe, unused=ranks.count() > 1 and has_unused_weights(model, train))
     steps = steps_of(len(train), as_record(recipe))
     epoch = steps_per_epoch(len(train), as_record(recipe))
@@ -198,44 +176,58 @@ def _trained(
     alone = _alone(accelerator, recipe)
     optimizer: Any = optimizer_for(model, recipe, alone=alone)
     prepared, optimizer = (model, optimizer) if alone else accelerator.prepare(model, optimizer)
-    torch.manual_seed(seed + accelerator.process_index)
+    torch.manual_seed(cell.seed + accelerator.process_index)
     curve, best, told = Curve(), Best(), 0.0
-    losses = _Losses(curve.loss, accelerator)
+    losses = Losses(curve.loss, accelerator)
+    batches = Batches(train, recipe, cell.seed, accelerator, cell.way.rows)
+    state = State(
+        model=model,
+        optimizer=optimizer,
+        batches=batches,
+        loss=curve.loss,
+        validation=curve.validation,
+        best=best,
+        bits=cell.bits,
+        accelerator=accelerator,
+    )
+    done = cell.keeper.resume(state, cell.way, cell.plan.on) if cell.keeper else 0
     prepared.train()
-    for step, drawn in zip(range(steps), training_batches(train, recipe, seed, accelerator), strict=False):
-        loss = _step(prepared, drawn, optimizer, accelerator, recipe, rate(step, steps, recipe))
+    for step, parts in zip(range(done, steps), batches, strict=False):
+        loss = _step(prepared, parts, optimizer, accelerator, recipe, rate(step, steps, recipe))
         losses.take(loss)
         if curve.loss and time.monotonic() - told > 0.2:  # noqa: PLR2004 - seconds; often enough for an eye
-            report(step + 1, steps, curve.loss[-1])
+            cell.report(step + 1, steps, curve.loss[-1])
             told = time.monotonic()
         over = step + 1 == steps or losses.low_enough(recipe, epoch)
         if (step + 1) % every == 0 or over:
-            outputs = predict(prepared, validation, accelerator)
-            curve.validation.append((step + 1, score(outputs)))
+            outputs = predict_within(prepared, validation, accelerator, cell.way)
+            curve.validation.append((step + 1, cell.score(outputs)))
             best.offer(step + 1, curve.validation[-1][1], outputs, model, keep=recipe.select == "best")
             prepared.train()
         if over:
             break
+        if cell.keeper is not None and cell.keeper.due():
+            losses.read()
+            cell.keeper.save(state, step + 1, cell.way, cell.plan.on)
     losses.read()
-    return _answers(prepared, model, test, accelerator, best, curve)
+    return _answers(cell, prepared, accelerator, best, curve)
 
 
-def _answers(
-    prepared: nn.Module, model: nn.Module, test: Inputs, accelerator: Accelerator, best: Best, curve: Curve
-) -> Trained:
-    final = predict(prepared, test, accelerator)
+def _answers(cell: _Cell, prepared: nn.Module, accelerator: Accelerator, best: Best, curve: Curve) -> Trained:
+    model, test = cell.model, cell.splits[-1]
+    final = predict_within(prepared, test, accelerator, cell.way)
     curve.best_step = best.step
     if best.state is None or best.step == len(curve.loss):
         chosen = final
     else:
         best.restore(model)
-        chosen = predict(prepared, test, accelerator)
+        chosen = predict_within(prepared, test, accelerator, cell.way)
     return Trained(best.outputs, chosen, final, curve)
 
 
 def _step(
     model: nn.Module,
-    drawn: dict[str, Tensor],
+    parts: list[Part],
     optimizer: Any,  # noqa: ANN401 - accelerate's wrapper
     accelerator: Accelerator,
     recipe: Recipe,
@@ -243,16 +235,19 @@ def _step(
 ) -> Tensor:
     for group in optimizer.param_groups:
         group["lr"] = recipe.lr * factor
-    loss = loss_of(logits(model, drawn), drawn["targets"]) * drawn["weight"]
-    if _alone(accelerator, recipe):
-        loss.backward()
-    else:
-        accelerator.backward(loss)
+    losses = []
+    for drawn in parts:
+        loss = loss_of(logits(model, drawn), drawn["targets"]) * drawn["weight"]
+        if _alone(accelerator, recipe):
+            loss.backward()
+        else:
+            accelerator.backward(loss)
+        losses.append(loss.detach())
     if recipe.clip is not None:
         _clip(accelerator, optimizer, recipe.clip)
     optimizer.step()
     optimizer.zero_grad(set_to_none=True)
-    return loss.detach()
+    return losses[0] if len(losses) == 1 else torch.stack(losses).sum()
 
 
 def _alone(accelerator: Accelerator, recipe: Recipe) -> bool:
@@ -267,52 +262,3 @@ def _clip(accelerator: Accelerator, optimizer: Any, norm: float) -> None:  # noq
         clip(weights, norm)
     else:
         (nn.utils.clip_grad_norm_ if accelerator.scaler is None else accelerator.clip_grad_norm_)(weights, norm)
-
-
-class _Losses:
-    """The losses of all steps; read from a device other than the CPU once in `EVERY` steps, for each time it waits."""
-
-    EVERY = 16
-
-    def __init__(self, known: list[float], accelerator: Accelerator) -> None:
-        self.known = known
-        self._waiting: list[Tensor] = []
-        self._accelerator = accelerator
-        self._most = 1 if accelerator.device.type == "cpu" else self.EVERY
-        self._whole = self._most == accelerator.num_processes == 1
-
-    def take(self, loss: Tensor) -> None:
-        """Add a step's loss, of this process's share of the batch."""
-        if self._whole:
-            self.known.append(_finite(loss.item(), len(self.known)))
-            return
-        self._waiting.append(loss)
-        if len(self._waiting) >= self._most:
-            self.read()
-
-    def read(self) -> None:
-        """Bring `known` up to date."""
-        if not self._waiting:
-            return
-        together = self._accelerator.reduce(torch.stack(self._waiting), reduction="mean").tolist()
-        self._waiting.clear()
-        for loss in together:
-            self.known.append(_finite(loss, len(self.known)))
-
-    def low_enough(self, recipe: Recipe, epoch: int) -> bool:
-        """Tell whether an epoch has just ended whose mean loss is below the recipe's `stop_below`."""
-        if recipe.stop_below is None or (len(self.known) + len(self._waiting)) % epoch:
-            return False
-        self.read()
-        return float(np.mean(self.known[-epoch:])) < recipe.stop_below
-
-
-def _finite(loss: float, step: int) -> float:
-    if not np.isfinite(loss):
-        advice = (
-            "try a smaller learning rate (--set lr=...)"
-            if step
-            else "no weight has moved yet: the targets or the checkpoint's weights are too large"
-        )
-        raise CellError(f"the training loss is {loss} at step {step + 1}; {advice}")
-    return loss

@@ -3,19 +3,19 @@
 import platform
 import time
 from datetime import UTC, datetime
-from functools import cache
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from discbench.data import rows
-from discbench.results.forms.result import FORMAT, LIBRARIES
+from discbench.results.forms.result import FORMAT
 from discbench.results.marks import marks as earned
 from discbench.results.store import Result
 from discbench.training import finetune
+from discbench.training.attempts import versions
 from discbench.training.engine.savings import Plan
+from discbench.training.loop.keeper import Keeper
 from discbench.values.cells import Cell, facts
 from discbench.values.types import Task
 from discbench.words.foreign import raised
@@ -24,22 +24,39 @@ from discbench.words.names import one_line
 
 def run_of(began: float, device: str) -> dict[str, Any]:
     """Return how long it took since `began` (time.monotonic), when, with which versions and on what."""
-    on_card = device != "cpu" and torch.cuda.is_available()
     return {
         "seconds": round(time.monotonic() - began, 3),
         "finished": datetime.now(UTC).isoformat(timespec="seconds"),
-        "versions": _versions(),
-        "hardware": {
-            "device": one_line(torch.cuda.get_device_name() if on_card else _processor()) or "unknown",
-            "threads": torch.get_num_threads(),
-            "processes": _processes(),
-        },
+        "versions": versions(),
+        "hardware": hardware(device),
     }
 
 
-@cache
-def _versions() -> dict[str, str]:
-    return {"python": platform.python_version(), **{name: version(name) for name in LIBRARIES}}
+def hardware(device: str) -> dict[str, Any]:
+    """Return on what this process trains."""
+    on_card = device != "cpu" and torch.cuda.is_available()
+    return {
+        "device": one_line(torch.cuda.get_device_name() if on_card else _processor()) or "unknown",
+        "threads": torch.get_num_threads(),
+        "processes": _processes(),
+    }
+
+
+def told(keeper: Keeper) -> dict[str, Any]:
+    """Return what a result says of saved states and of training that was tried again."""
+    return {
+        **({"resumed": keeper.resumed} if keeper.resumed else {}),
+        **({"notes": keeper.notes} if keeper.notes else {}),
+    }
+
+
+def parameters(model: torch.nn.Module) -> dict[str, int]:
+    """Return how many numbers a model has, and how many of them learn."""
+    each = list(model.parameters())
+    return {
+        "parameters": sum(p.numel() for p in each),
+        "trained_parameters": sum(p.numel() for p in each if p.requires_grad),
+    }
 
 
 def engine(plan: Plan) -> dict[str, Any]:
@@ -95,6 +112,6 @@ def dataset(task: Task, loaded: rows.Loaded) -> dict[str, Any]:
     }
 
 
-def marks(cell: Cell, loaded: rows.Loaded) -> list[str]:
-    """Return why a cell must not share a mean with whole ones."""
-    return earned(cell.limit, loaded.sizes, loaded.partial, loaded.status)
+def marks(cell: Cell, loaded: rows.Loaded, *, widened: bool = False) -> list[str]:
+    """Return why a cell must not share a mean with whole ones; `widened`: trained in more bits than was asked."""
+    return earned(cell.limit, loaded.sizes, loaded.partial, loaded.status, widened=widened)

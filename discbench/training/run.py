@@ -1,5 +1,6 @@
 """Run one cell: rows -> mapping -> model -> fine-tuning -> scores -> a result record."""
 
+import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
@@ -13,8 +14,9 @@ from discbench.models import building as models
 from discbench.models import families, reading, soundness, tokenizing
 from discbench.models.inputs import Inputs, to_inputs, to_text_inputs
 from discbench.results.store import Result, Store, pack_predictions
-from discbench.training import baselines, dynamics, finetune, optimizers, ranks, record, score, steady, trying
+from discbench.training import attempts, baselines, dynamics, finetune, optimizers, ranks, record, score, steady, trying
 from discbench.training.engine import savings
+from discbench.training.loop import keeper as keeping
 from discbench.training.targets import unit_of
 from discbench.values import metrics
 from discbench.values.cells import Cell
@@ -190,24 +192,38 @@ class Bench:
             if known is not None and known["status"] == "finished":
                 return known
             began, watch = time.monotonic(), Watched(report)
+            keeper = self._keeper(store, cell)
             try:
                 with models.quietly(verbose=self.place.verbose), apart():
                     if checkpoint.baseline:
                         result, predictions = self._answer(cell, task)
                     else:
-                        result, predictions = self._train(cell, checkpoint, task, watch)
+                        result, predictions = self._train(cell, checkpoint, task, watch, keeper)
             except (Exception, SystemExit) as error:  # one cell's failure is recorded, the others go on
                 alone = ranks.count() > 1 and not isinstance(error, DiscbenchError)
                 if alone or error is watch.ended:
                     raise  # of this process alone: the others wait for it, until torchrun ends them
                 result, predictions = record.failure(error), None
-            about = {**record.run_of(began, self.place.device), **result.get("run", {})}
+            about = {**record.run_of(began - keeper.seconds, self.place.device), **result.get("run", {})}
+            about |= record.told(keeper)
             whole = {**record.head(cell, task), **result, "run": about}
             ranks.of_first(lambda: store.put(cell, whole, predictions))
+            ranks.of_first(lambda: store.forget_state(cell))
             stored: Result = ranks.of_first(lambda: store.get(cell))
             return stored
 
-    def _train(self, cell: Cell, checkpoint: Checkpoint, task: Task, report: Report) -> tuple[Result, bytes]:
+    def _keeper(self, store: Store, cell: Cell) -> keeping.Keeper:
+        """Return what saves the cell's training state, and finds one that was left."""
+        minutes, path = self.place.checkpoint_minutes, store.state_path(cell)
+        if minutes is None and not path.exists():
+            return keeping.Keeper(path=path, whose={})
+        steady.settle(self.threads)
+        whose = attempts.whose(cell, record.hardware(self.place.device))
+        return keeping.Keeper(path=path, whose=whose, minutes=math.inf if minutes is None else minutes)
+
+    def _train(
+        self, cell: Cell, checkpoint: Checkpoint, task: Task, report: Report, keeper: keeping.Keeper
+    ) -> tuple[Result, bytes]:
         loaded, recipe = self.rows_for(cell, task), Recipe(**cell.recipe)
         table, vocabulary = self.mapped(task, cell, checkpoint)
         kept = {name: self._keep(cell, task, name, getattr(loaded, name)) for name in rows.SPLITS}
@@ -217,9 +233,15 @@ class Bench:
             n: self.inputs_of(checkpoint, task, cell, split, table, vocabulary, recipe.max_tokens)
             for n, split in splits.items()
         }
-        model = models.build(checkpoint, cell.init, task.target.outputs, cell.seed, vocabulary)  # type: ignore[arg-type]
-        check_unchanged(checkpoint)
-        inputs = {name: replace(split, left=families.pads_left(model)) for name, split in inputs.items()}
+
+        def build() -> Any:  # noqa: ANN401 - transformers' classes
+            made = models.build(checkpoint, cell.init, task.target.outputs, cell.seed, vocabulary)  # type: ignore[arg-type]
+            check_unchanged(checkpoint)
+            return made
+
+        built = [build()]
+        inputs = {name: replace(split, left=families.pads_left(built[0])) for name, split in inputs.items()}
+        parameters = record.parameters(built[0])
         unit = unit_of(cell.recipe, task.target, splits["train"].targets)
         inputs["train"] = replace(inputs["train"], targets=unit.given(splits["train"].targets))
 
@@ -227,18 +249,24 @@ class Bench:
             return score.vote(task.target, unit.answered(outputs), splits[name].targets, splits[name].groups)
 
         ready = (inputs["train"], inputs["validation"], inputs["test"])
-        plan = trying.plan_for(self.savings_of(checkpoint, model), recipe, self.place.device, ready)
-        steady.settle(self.threads)  # a task's reader and a checkpoint's own code have been at work
-        trained = finetune.finetune(
-            model,
-            *ready,
-            recipe,
-            cell.seed,
+
+        def plan_for(model: Any, recipe: Recipe) -> savings.Plan:  # noqa: ANN401
+            plan = trying.plan_for(self.savings_of(checkpoint, model), recipe, self.place.device, ready)
+            steady.settle(self.threads)  # a task's reader and a checkpoint's own code have been at work
+            return plan
+
+        trained, plan, way = attempts.Attempts(
+            build=lambda: built.pop() if built else build(),
+            plan=plan_for,
+            splits=ready,
+            recipe=recipe,
+            seed=cell.seed,
             device=self.place.device,
             score=lambda outputs: score.primary(task.metric, answers("validation", outputs)),
             report=report,
-            plan=plan,
-        )
+            keeper=keeper,
+        ).train()
+        said = way.said(recipe.batch, recipe.precision)
         found = answers("test", trained.test)
         result = {
             "status": "finished",
@@ -254,14 +282,13 @@ class Bench:
             "counts": {
                 **{name: len(split) for name, split in splits.items()},
                 "steps": len(trained.curve.loss),
-                "parameters": sum(p.numel() for p in model.parameters()),
-                "trained_parameters": sum(p.numel() for p in model.parameters() if p.requires_grad),
+                **parameters,
             },
             "mapping_sha256": table_sha256(table),
             **self._read(cell, task, checkpoint),
             "dataset": record.dataset(task, loaded),
-            "marks": record.marks(cell, loaded),
-            "run": {"engine": record.engine(plan)},
+            "marks": record.marks(cell, loaded, widened="precision" in said),
+            "run": {"engine": record.engine(plan), **said},
         }
         return result, pack_predictions(kept["test"], unit.answered(trained.test), splits["test"].targets)
 

@@ -153,6 +153,11 @@ class Evaluation(Surroundings):
         "whole",
         least=1,
     )
+    checkpoint_minutes: float | None = _asked(
+        None,
+        "Save a cell's training state every so many minutes, so that it goes on from there after an interruption.",
+        "number",
+    )
     executor: str | None = _asked(
         None, "Where cells run: local (the default), inprocess, or what a plugin offers.", "text"
     )
@@ -173,6 +178,17 @@ class Evaluation(Surroundings):
     def given(self) -> tuple[Task, ...]:
         """Tasks that no plugin offers."""
         return tuple(t for t in listed(self.tasks) if isinstance(t, Task))
+
+    @property
+    def minutes(self) -> float | None:
+        """The minutes between two savings of a cell's state, checked.
+
+        Raises:
+            UserError: They are none.
+        """
+        if self.checkpoint_minutes is not None and not self.checkpoint_minutes > 0:
+            raise UserError(f"--checkpoint-minutes {self.checkpoint_minutes:g}: a number above 0 was expected")
+        return self.checkpoint_minutes
 
     @property
     def request(self) -> Request:

@@ -17,6 +17,8 @@ class Place:
     device: str = "cpu"
     unverified: bool = False
     verbose: bool = False
+    checkpoint_minutes: float | None = None
+    """Minutes after which a cell's training state is saved again; None: never."""
     given: bytes = b""
     """Tasks that no plugin offers, packed for the workers."""
 

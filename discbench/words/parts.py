@@ -8,7 +8,7 @@ import contextlib
 import os
 import shutil
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 PREFIX, SUFFIX = ".", ".part"
@@ -43,6 +43,26 @@ def begun_folder(parent: Path) -> Path:
     with contextlib.suppress(OSError):
         _lock(os.open(part, os.O_RDONLY | os.O_CLOEXEC))
     return part
+
+
+@contextlib.contextmanager
+def passing_folder(parent: Path) -> Iterator[Path]:
+    """Give a new folder below another one, locked while it is used; what is left in it goes with it.
+
+    For libraries that write a file their own way: move what they made to its place before the end.
+    """
+    parent.mkdir(parents=True, exist_ok=True)
+    part = Path(tempfile.mkdtemp(dir=parent, prefix=PREFIX, suffix=SUFFIX))
+    try:
+        handle = os.open(part, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            with contextlib.suppress(OSError):
+                _lock(handle)
+            yield part
+        finally:
+            os.close(handle)
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
 
 
 def clear(parts: Iterable[Path]) -> None:

@@ -10,6 +10,7 @@ from discbench.errors import CellError, CheckpointError
 from discbench.models import building as models
 from discbench.models.inputs import Inputs
 from discbench.training import finetune
+from discbench.training.answers import predict
 from discbench.values.checkpoints import locate
 from discbench.values.recipes import Recipe, recipe_for
 
@@ -93,8 +94,8 @@ def test_predictions_do_not_depend_on_padding(found):
     model = models.build(found, "pretrained", 2, 0, models.vocabulary_of(found))
     accelerator = finetune.accelerator_for("cpu", FAST)
 
-    alone = finetune.predict(model, inputs(rows=1), accelerator)
-    assert np.allclose(alone[0], finetune.predict(model, mixed, accelerator)[0], atol=1e-6)
+    alone = predict(model, inputs(rows=1), accelerator)
+    assert np.allclose(alone[0], predict(model, mixed, accelerator)[0], atol=1e-6)
 
 
 def test_frozen_leaves_the_body_as_it_was(found):

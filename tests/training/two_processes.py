@@ -8,6 +8,8 @@ import torch
 from discbench.models import building as models
 from discbench.models.inputs import Inputs
 from discbench.training import finetune, ranks
+from discbench.training.answers import predict
+from discbench.training.loop.batches import Batches
 from discbench.values.checkpoints import locate
 from discbench.values.recipes import Recipe
 
@@ -36,10 +38,10 @@ def trained(checkpoint, batch=8):
 def check_batches():
     """Each batch of the recipe is shared out whole: 8 rows over all processes, the last of an epoch 5."""
     accelerator = finetune.accelerator_for("cpu", RECIPE)
-    batches = finetune.training_batches(rows(37, 0), RECIPE, 0, accelerator)
+    batches = iter(Batches(rows(37, 0), RECIPE, 0, accelerator))
     seen = []
     for _ in range(5):
-        drawn = next(batches)
+        (drawn,) = next(batches)
         own = {"rows": drawn["rows"].tolist(), "weight": float(drawn["weight"])}
         shares = [None, None]
         torch.distributed.all_gather_object(shares, own)
@@ -55,12 +57,12 @@ def check_answers(checkpoint):
     found = locate(checkpoint)
     model = models.build(found, "pretrained", 2, 0, models.vocabulary_of(found))
     accelerator = finetune.accelerator_for("cpu", RECIPE)
-    whole = finetune.predict(model, rows(23, 2), accelerator, places=10**6)
+    whole = predict(model, rows(23, 2), accelerator, places=10**6)
     assert (23, 2) == whole.shape
     for places in (1, 20, 40, 50, 200):
-        assert np.allclose(whole, finetune.predict(model, rows(23, 2), accelerator, places=places), atol=1e-6)
-    assert (1, 2) == finetune.predict(model, rows(1, 2), accelerator).shape
-    assert (129, 2) == finetune.predict(model, rows(129, 2), accelerator).shape
+        assert np.allclose(whole, predict(model, rows(23, 2), accelerator, places=places), atol=1e-6)
+    assert (1, 2) == predict(model, rows(1, 2), accelerator).shape
+    assert (129, 2) == predict(model, rows(129, 2), accelerator).shape
 
 
 if __name__ == "__main__":

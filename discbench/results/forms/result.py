@@ -39,7 +39,7 @@ LEVELS = (0.9, 0.75, 0.5, 0.25, 0.1, 0.05, 0.01)
 LIBRARIES = ("discbench", "torch", "transformers", "accelerate", "datasets", "numpy", "scipy", "scikit-learn")
 """Whose versions a result names, beside Python's."""
 SPLITS = ("train", "validation", "test")
-MARKS = ("limited", "partial", "unverified")
+MARKS = ("limited", "partial", "float32", "unverified")
 WAYS = ("stretch", "text", "form")
 """Ways of being a near copy."""
 MOST_STEPS = 10**7
@@ -77,7 +77,22 @@ RUN = Fields(
         "versions": Fields(dict.fromkeys(("python", *LIBRARIES), Text(100, "[0-9][0-9A-Za-z.+!_-]*"))),
         "hardware": Fields({"device": Text(), "threads": SOME, "processes": SOME}),
     },
-    {"engine": ENGINE},
+    {
+        "engine": ENGINE,
+        "accumulate": Whole(2, 10**8),
+        "answered": SOME,
+        "precision": OneOf(("no",)),
+        "resumed": Several(Whole(1, MOST_STEPS), (1, 10**6)),
+        "notes": Several(LINE, (1, 10**4)),
+    },
+    about={
+        "seconds": "What its training took, in all processes that had a part in it.",
+        "accumulate": "Parts in which a batch was computed, gradients added up, where memory did not hold it whole.",
+        "answered": "Most tokens of a batch that was only answered, where memory did not hold as many as usual.",
+        "precision": "What it was trained in, where in the 16 bits of its recipe the loss was not finite.",
+        "resumed": "Steps after which training went on from a saved state, in the order of the interruptions.",
+        "notes": "What became of saved states and of training that was tried again, a line each.",
+    },
 )
 NEAR = Fields(
     {
@@ -207,6 +222,7 @@ def _together(record: Record) -> Iterator[str]:
     yield from _of_head(record)
     if record["status"] == "finished":
         yield from _of_cell(record)
+        yield from _of_run(record)
         yield from _of_curve(record)
 
 
@@ -247,6 +263,25 @@ def _of_cell(record: Record) -> Iterator[str]:
         yield told("$.counts.trained_parameters", f"at most {counts['parameters']}", counts["trained_parameters"])
     if record["marks"] != [mark for mark in MARKS if mark in record["marks"]]:
         yield told("$.marks", f"the order of {', '.join(MARKS)}", record["marks"])
+
+
+def _of_run(record: Record) -> Iterator[str]:
+    """Yield where a result says that it was trained in a way that its cell cannot have asked for."""
+    cell, run = record["cell"], record["run"]
+    recipe = cell["recipe"]
+    named = sorted({"accumulate", "answered", "precision", "resumed"} & set(run))
+    if cell["init"] == NOTHING and named:
+        yield f"$.run.{named[0]}: a baseline has none, for it has no steps"
+        return
+    if run.get("accumulate", 1) > recipe.get("batch", 1):
+        yield told("$.run.accumulate", f"at most the {recipe['batch']} rows of a batch", run["accumulate"])
+    if "precision" in run and recipe["precision"] == "no":
+        yield told("$.run.precision", "none, for the recipe asks for 32 bits", run["precision"])
+    if ("precision" in run) != ("float32" in record["marks"]):
+        yield told("$.marks", "float32 where, and only where, $.run.precision is named", record["marks"])
+    steps = record["counts"]["steps"]
+    if any(step >= steps for step in run.get("resumed", [])):
+        yield told("$.run.resumed", f"steps before {steps}", run["resumed"])
 
 
 def _of_labels(data: Record, counts: Record) -> Iterator[str]:

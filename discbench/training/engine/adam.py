@@ -6,6 +6,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
+PARTS = ("exp_avg", "exp_avg_sq", "step")
+"""What torch calls the running means of a gradient and of its square, and the number of steps."""
+
 
 class FusedAdam:
     """`torch.optim.Adam(fused=True)` and `AdamW`, to the bit: a weight without a gradient stays as it is.
@@ -48,6 +51,25 @@ class FusedAdam:
         means, squares, steps = (list(x) for x in zip(*(self._state[p] for p in weights), strict=True))
         torch._foreach_add_(steps, 1)
         self._kernel(weights, [p.grad for p in weights], means, squares, [], steps, lr=group["lr"], **self._given)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return the state in the form of torch's optimisers, which may take it up as this one may take up theirs."""
+        numbered = enumerate(self.param_groups[0]["params"])
+        state = {n: dict(zip(PARTS, self._state[p], strict=True)) for n, p in numbered if p in self._state}
+        group = {**self.param_groups[0], "params": list(range(len(self.param_groups[0]["params"])))}
+        return {"state": state, "param_groups": [group]}
+
+    @torch.no_grad()
+    def load_state_dict(self, saved: dict[str, Any]) -> None:
+        """Take up a saved state of as many weights; the learning rate is the loop's to set."""
+        self._state = {}
+        for number, parts in saved["state"].items():
+            p = self.param_groups[0]["params"][number]
+            means, squares, steps = (parts[name] for name in PARTS)
+            found = torch.zeros_like(p), torch.zeros_like(p), torch.zeros(())
+            for into, given in zip(found, (means, squares, steps), strict=True):
+                into.copy_(given)
+            self._state[p] = found
 
     def zero_grad(self, *, set_to_none: bool = True) -> None:
         """Forget the gradients."""

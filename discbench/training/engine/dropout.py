@@ -19,6 +19,18 @@ class Bits:
     def __init__(self, seed: int) -> None:
         self.source = np.random.SFC64(seed)
 
+    @property
+    def state(self) -> dict[str, Any]:
+        """Where the bits are, as JSON; set it to go on from there."""
+        found: Any = self.source.state
+        return {**found, "state": [int(word) for word in found["state"]["state"]]}
+
+    @state.setter
+    def state(self, saved: dict[str, Any]) -> None:
+        words = np.array(saved["state"], dtype=np.uint64)
+        found: Any = {**saved, "state": {"state": words}}
+        self.source.state = found
+
     def keep(self, shape: torch.Size, p: float) -> tuple[Tensor, float]:
         """Return a mask of uint8, 0 with probability `p`, and the scale that keeps the mean.
 

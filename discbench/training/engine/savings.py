@@ -45,8 +45,8 @@ def outputs_of(model: nn.Module, batch: Batch) -> Tensor:
 
 
 @contextmanager
-def applied(model: Any, plan: Plan, seed: int) -> Iterator[None]:  # noqa: ANN401 - transformers' model classes
-    """Run with the plan's savings; the model is as it was when it is done.
+def applied(model: Any, plan: Plan, seed: int) -> Iterator[dropout.Bits | None]:  # noqa: ANN401 - transformers' models
+    """Run with the plan's savings, and give the bits of dropout's masks; the model is as it was when it is done.
 
     Args:
         model: A sequence classifier of transformers, on the CPU.
@@ -70,7 +70,7 @@ def applied(model: Any, plan: Plan, seed: int) -> Iterator[None]:  # noqa: ANN40
             stack.callback(batches.watch(model, current, pack=PADDING in plan.on).remove)
         if bits is not None:
             stack.enter_context(_cheap_dropout(model, bits))
-        yield
+        yield bits
 
 
 @dataclass(frozen=True, slots=True)
