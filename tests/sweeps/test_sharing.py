@@ -4,7 +4,6 @@ import json
 import os
 import shutil
 import threading
-from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
@@ -92,7 +91,9 @@ def failure(store, cell):
     about = {"format": 3, "id": cell.id, "cell": cell.record, "task": {}, "marks": []}
     known = next(Store(store).results(), None)
     store = Store(store)
-    store.put(cell, {**about, "format": known["format"] if known else 1, "status": "failed", "cause": "it was theirs"}, None)
+    store.put(
+        cell, {**about, "format": known["format"] if known else 1, "status": "failed", "cause": "it was theirs"}, None
+    )
 
 
 def test_a_cell_that_has_failed_elsewhere_meanwhile_is_not_tried_again(alone, tmp_path, monkeypatch):
@@ -153,14 +154,18 @@ def stopping(root, executor=INPROCESS):
     return run
 
 
-def test_a_store_that_is_removed_while_a_sweep_runs_is_one_line_and_the_next_run_begins_anew(alone, tmp_path, monkeypatch):
+def test_a_store_that_is_removed_while_a_sweep_runs_is_one_line_and_the_next_run_begins_anew(
+    alone, tmp_path, monkeypatch
+):
     root = tmp_path / "r"
     monkeypatch.setattr(sweep, "INPROCESS", Executor(name="lossy", run=stopping(root), shares=True))
     result = evaluated(root)
 
     assert 2 == result.exit_code
     line = result.stderr.splitlines()[-1]
-    assert line.startswith(f"error: --results '{root}' was removed or emptied while the sweep ran: 3 of 3 cells were finished and are gone")
+    assert line.startswith(
+        f"error: --results '{root}' was removed or emptied while the sweep ran: 3 of 3 cells were finished and are gone"
+    )
     monkeypatch.undo()
     assert alone[1].stdout == evaluated(root).stdout
 

@@ -31,7 +31,12 @@ def test_a_job_sees_what_cuda_would_show_it_on_a_machine_of_four(visible, found)
 
 
 def test_a_machine_without_gpus_shows_none_whatever_the_variable_says():
-    assert () == devices.seen({}, 0) == devices.seen({devices.VISIBLE: "0"}, 0) == devices.seen({devices.VISIBLE: "GPU-1"}, 0)
+    assert (
+        ()
+        == devices.seen({}, 0)
+        == devices.seen({devices.VISIBLE: "0"}, 0)
+        == devices.seen({devices.VISIBLE: "GPU-1"}, 0)
+    )
 
 
 @pytest.mark.parametrize(
@@ -81,7 +86,9 @@ def test_without_a_gpu_the_cpu_is_taken_unless_one_is_asked_for():
 def test_a_device_that_cannot_be_is_one_line_before_anything_is_read(tmp_path, monkeypatch, words, line):
     monkeypatch.setenv(devices.PRETENDED, "2")
     monkeypatch.delenv(devices.VISIBLE, raising=False)
-    result = CliRunner().invoke(cli, ["eval", "--model", "builtin:tiny", "--tasks", "formal", "--results", str(tmp_path / "r"), *words])
+    result = CliRunner().invoke(
+        cli, ["eval", "--model", "builtin:tiny", "--tasks", "formal", "--results", str(tmp_path / "r"), *words]
+    )
 
     assert (2, f"error: {line}\n", []) == (result.exit_code, result.stderr, list(tmp_path.iterdir()))
 
