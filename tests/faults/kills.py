@@ -33,7 +33,7 @@ EARLY, BETWEEN = 8.0, 1.5
 """Seconds within which a command is killed, from its start on, and within which the next kill of a worker comes."""
 
 
-class Fault(Exception):
+class Fault(Exception):  # noqa: N818 - it is what the name says
     """What must never be."""
 
 

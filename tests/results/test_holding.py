@@ -27,6 +27,10 @@ def cell():
     return Cell(**{**about, "seed": 0, "recipe": {"epochs": 1}})
 
 
+def names(root):
+    return sorted(path.name for path in (root / ".locks").iterdir())
+
+
 def line(root, cell):
     return root / ".locks" / f"{cell.id}.holder"
 
@@ -55,7 +59,7 @@ def test_a_cell_has_one_holder_and_is_free_when_it_is_released(tmp_path, cell):
     assert not Holds(tmp_path).free(cell)
     hold.release()
     assert Holds(tmp_path).free(cell)
-    assert [f"{cell.id}.lock"] == os.listdir(tmp_path / ".locks")
+    assert [f"{cell.id}.lock"] == names(tmp_path)
 
 
 def test_whose_a_cell_is_and_how_far_is_read_from_the_store(tmp_path, cell, monkeypatch):
@@ -134,12 +138,12 @@ def test_a_line_of_zero_bytes_keeps_nobody_out_for_long(tmp_path, cell, monkeypa
 
 def test_where_locks_hold_within_a_machine_only_the_line_that_is_there_first_decides(tmp_path, cell, monkeypatch):
     hold = Holds(tmp_path).take(cell)
-    monkeypatch.setattr(Holds, "_left", lambda self, of: True)  # it looked just before the other machine wrote
+    monkeypatch.setattr(Holds, "_left", lambda *_: True)  # it looked just before the other machine wrote
     (tmp_path / ".locks" / f"{cell.id}.lock").unlink()  # and its lock is none of ours
 
     assert None is Holds(tmp_path).take(cell)
     assert hold.holder == read_holder(line(tmp_path, cell))
-    assert {f"{cell.id}.lock", f"{cell.id}.holder"} == set(os.listdir(tmp_path / ".locks"))
+    assert [f"{cell.id}.holder", f"{cell.id}.lock"] == names(tmp_path)
 
 
 def test_a_file_system_without_hard_links_will_do(tmp_path, cell, monkeypatch):
@@ -152,7 +156,7 @@ def test_a_file_system_without_hard_links_will_do(tmp_path, cell, monkeypatch):
     assert hold.holder == read_holder(line(tmp_path, cell))
     assert None is Holds(tmp_path).take(cell)
     hold.release()
-    assert [f"{cell.id}.lock"] == os.listdir(tmp_path / ".locks")
+    assert [f"{cell.id}.lock"] == names(tmp_path)
 
 
 def test_a_store_that_is_removed_meanwhile_is_no_hindrance_to_releasing(tmp_path, cell):
