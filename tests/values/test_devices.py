@@ -53,6 +53,7 @@ def test_a_machine_without_gpus_shows_none_whatever_the_variable_says():
         (1, None, ("5",)),
         ([1, 0], "cuda", ("5", "4")),
         ("0, 1", None, ("4", "5")),
+        ("0+1", None, ("4", "5")),
     ],
 )
 def test_numbers_are_those_within_the_job(asked, device, found):
