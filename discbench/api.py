@@ -26,13 +26,12 @@ from discbench.results.store import Store
 from discbench.sweeps import sweep
 from discbench.sweeps.progress import Progress
 from discbench.training import ranks
-from discbench.values import devices
 from discbench.values.asked import Evaluation, asking
 from discbench.values.cells import Cell
 from discbench.values.checkpoints import parse_specials
 from discbench.values.given import absolute
 from discbench.values.jobs import Executor
-from discbench.values.place import Place, pack
+from discbench.values.place import Place, gpu_count, gpu_workers, gpus_chosen, gpus_here, gpus_named, one_gpu_here, pack
 from discbench.words import interruption
 
 
@@ -169,13 +168,13 @@ def carry_out(
         results=root,
         data=asked.directory and asked.directory.absolute(),
         device=device,
-        devices=gpus or (("",) if devices.count() else ()),
+        devices=gpus or (("",) if gpu_count() else ()),
         unverified=asked.unverified,
         verbose=asked.verbose,
         given=pack(asked.given),
     )
-    own = gpus if crew == 0 and devices.named(asked.devices) else None
-    with devices.of_this_process(own), progress:
+    own = gpus if crew == 0 and gpus_named(asked.devices) else None
+    with one_gpu_here(own), progress:
         results = sweep.run(
             prepared,
             place,
@@ -206,10 +205,10 @@ def _devices(asked: Evaluation, executor: Executor | None) -> tuple[tuple[str, .
     Raises:
         UserError: A device that is not there, or what cannot be together.
     """
-    gpus = devices.chosen(asked.devices, asked.device, devices.here())
-    if ranks.count() > 1 and devices.named(asked.devices):
+    gpus = gpus_chosen(asked.devices, asked.device, gpus_here())
+    if ranks.count() > 1 and gpus_named(asked.devices):
         raise UserError("torchrun gives each of its processes a GPU: leave --devices out, or set CUDA_VISIBLE_DEVICES")
-    crew = devices.workers(gpus, asked.workers, asked.per_device)
+    crew = gpu_workers(gpus, asked.workers, asked.per_device)
     if asked.workers == 0 or executor == INPROCESS:
         if asked.per_device is not None:
             raise UserError(f"--per-device {asked.per_device}: --workers 0 runs one cell at a time, in this process")

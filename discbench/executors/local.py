@@ -21,11 +21,10 @@ from discbench.errors import DiscbenchError, StoreError
 from discbench.executors import start
 from discbench.results.forms.result import FORMAT
 from discbench.results.store import Result, Store
-from discbench.values import devices
 from discbench.values.cells import Cell
 from discbench.values.checkpoints import Checkpoint
 from discbench.values.jobs import Event, Job, Watch
-from discbench.values.place import Place, unpack
+from discbench.values.place import VISIBLE, Place, unpack
 from discbench.words import interruption
 
 
@@ -209,7 +208,7 @@ def work(
     if not place.verbose:
         _silence(log)
     if device is not None:
-        environment[devices.VISIBLE] = device  # CUDA reads it when it is first used, and never again
+        environment[VISIBLE] = device  # CUDA reads it when it is first used, and never again
     start.prepare(environment, threads)
     from discbench.plugins import registry
     from discbench.training.run import Bench

@@ -29,8 +29,8 @@ from discbench.results.forms.records import (
     unwritten,
 )
 from discbench.results.forms.result import result_fault
-from discbench.results.holder import FOLDER
-from discbench.results.holding import Holds
+from discbench.results.locks.holder import FOLDER
+from discbench.results.locks.holding import Holds
 from discbench.results.marks import marked_now
 from discbench.values.cells import Cell, cell_id
 from discbench.values.measurement import Measurement

@@ -3,8 +3,8 @@
 import time
 from collections.abc import Sequence
 
-from discbench.results.holder import holders
-from discbench.results.holding import WAIT
+from discbench.results.locks.holder import holders
+from discbench.results.locks.holding import WAIT
 from discbench.results.store import Store
 from discbench.sweeps.progress import Progress
 from discbench.training import ranks

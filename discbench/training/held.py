@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from discbench.results.holding import Hold
+from discbench.results.locks.holding import Hold
 from discbench.results.store import Result, Store
 from discbench.training import ranks
 from discbench.values.cells import Cell

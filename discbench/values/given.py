@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from discbench.errors import UserError
-from discbench.values import devices
 from discbench.values.measurement import Probe
+from discbench.values.place import gpus_chosen, gpus_here
 from discbench.values.types import Task
 
 
@@ -61,7 +61,7 @@ def absolute(folder: Path) -> Path:
 
 def device_of(given: str | None) -> str:
     """Return `cpu`, or `cuda` where a device is there."""
-    return "cuda" if devices.chosen(None, given, devices.here()) else "cpu"
+    return "cuda" if gpus_chosen(None, given, gpus_here()) else "cpu"
 
 
 def taken(given: str | Sequence[int]) -> tuple[int, int, int] | None:

@@ -19,6 +19,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
+from dataclasses import dataclass, field
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parents[2]
@@ -27,10 +28,10 @@ sys.path.insert(0, str(HERE))
 from discbench.results import board  # noqa: E402 - of this tree
 from discbench.results.store import Store, as_text  # noqa: E402
 
-PARENTS = 0.3
-"""Share of kills that are for the command; each costs a start, so most are for workers."""
-EARLY, BETWEEN = 8.0, 1.5
-"""Seconds within which a command is killed, from its start on, and within which the next kill of a worker comes."""
+EARLY = 0.25
+"""Share of commands that are killed before they have workers; the others are when some of their workers were."""
+BETWEEN, MOST = 1.5, 6
+"""Seconds within which the next kill of a worker comes; how many there are at most before the command's own."""
 
 
 class Fault(Exception):  # noqa: N818 - it is what the name says
@@ -76,6 +77,11 @@ class Sweeps:
         self.start()
         return False
 
+    def at_work(self) -> bool:
+        """Tell whether workers are there."""
+        assert self.process is not None
+        return bool(workers(self.process.pid))
+
     def kill(self, whom: str, draw: random.Random) -> bool:
         """Kill the command or one of its workers; tell whether there was one."""
         assert self.process is not None
@@ -86,6 +92,8 @@ class Sweeps:
             os.kill(draw.choice(victims), signal.SIGKILL)
         except ProcessLookupError:
             return False
+        if whom == "command":
+            self.process.wait()
         return True
 
     def check(self) -> None:
@@ -131,22 +139,61 @@ def is_worker(server: int) -> bool:
         return False
 
 
-def disturbed(sweeps: Sweeps, draw: random.Random, left: int, until: float) -> Counter[str]:
+@dataclass
+class Plan:
+    """When the next kills come, and for whom."""
+
+    draw: random.Random
+    starting: float
+    """Seconds in which an undisturbed command comes to have workers."""
+    whom: list[str] = field(default_factory=list)
+    """Kills of the present command that are still to come."""
+
+    def begin(self) -> None:
+        """Draw what becomes of a command that has just been started."""
+        early = self.draw.random() < EARLY
+        some = ["worker"] * self.draw.randint(1, MOST)
+        self.whom = ["early"] if early else [*some, *(["command"] if self.draw.random() < 0.7 else [])]
+
+    def pause(self) -> float:
+        """Draw the seconds until the next kill."""
+        return self.draw.uniform(0, self.starting if self.whom[0] == "early" else BETWEEN)
+
+
+def disturbed(sweeps: Sweeps, plan: Plan, left: int, until: float) -> Counter[str]:
     """Fill a store under at most so many kills; return how many there were of each kind."""
     killed: Counter[str] = Counter()
     sweeps.start()
+    plan.begin()
+    process = sweeps.process
     while not sweeps.ended():
         if time.monotonic() > until:
             raise Fault("the time is over and the sweep is not whole")
-        if killed.total() >= left:
-            time.sleep(0.2)
+        if sweeps.process is not process:
+            process = sweeps.process
+            plan.begin()
+        if killed.total() >= left or not plan.whom or (plan.whom[0] != "early" and not sweeps.at_work()):
+            time.sleep(0.05)
             continue
-        whom = "command" if draw.random() < PARENTS else "worker"
-        time.sleep(draw.uniform(0, EARLY if whom == "command" else BETWEEN))
-        killed[whom] += sweeps.kill(whom, draw)
+        time.sleep(plan.pause())
+        whom = plan.whom.pop(0)
+        killed[whom] += sweeps.kill("worker" if whom == "worker" else "command", plan.draw)
         sweeps.check()
     sweeps.check()
     return killed
+
+
+def undisturbed(sweeps: Sweeps) -> float:
+    """Fill a store; return the seconds until there were workers."""
+    began = time.monotonic()
+    sweeps.start()
+    while not sweeps.at_work() and not sweeps.ended():
+        time.sleep(0.02)
+    starting = time.monotonic() - began
+    while not sweeps.ended():
+        time.sleep(0.1)
+    sweeps.check()
+    return starting
 
 
 def main() -> None:
@@ -156,18 +203,18 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0, help="of the moments and of who is killed")
     parser.add_argument("--minutes", type=float, default=60, help="after which it counts as failed")
     asked = parser.parse_args()
-    draw, until, killed, stores = random.Random(asked.seed), time.monotonic() + 60 * asked.minutes, Counter[str](), 0
+    until, killed, stores = time.monotonic() + 60 * asked.minutes, Counter[str](), 0
     from discbench.testing import tiny_checkpoint
 
     with tempfile.TemporaryDirectory() as name:
         model = tiny_checkpoint(Path(name) / "tiny")
         alone = Sweeps(model, Path(name) / "alone")
-        disturbed(alone, draw, 0, until)
-        print(f"undisturbed: {len(alone.finished)} cells", flush=True)
+        plan = Plan(random.Random(asked.seed), undisturbed(alone))
+        print(f"undisturbed: {len(alone.finished)} cells; workers after {plan.starting:.1f} s", flush=True)
         while killed.total() < asked.kills:
             stores += 1
             sweeps = Sweeps(model, Path(name) / f"store{stores}")
-            killed += disturbed(sweeps, draw, asked.kills - killed.total(), until)
+            killed += disturbed(sweeps, plan, asked.kills - killed.total(), until)
             if sweeps.board() != alone.board():
                 raise Fault(f"the board of store {stores} is another than that of an undisturbed sweep")
             print(f"store {stores}: {killed.total()} kills ({dict(killed)}), the board is the same", flush=True)

@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 
 from discbench.results import holding
-from discbench.results.holder import holders, machine, read_holder
-from discbench.results.holding import Holds
+from discbench.results.locks.holder import holders, machine, read_holder
+from discbench.results.locks.holding import Holds
 from discbench.values.cells import Cell
 
 ROOT = Path(__file__).parents[2]
@@ -80,7 +80,7 @@ def test_what_a_killed_process_held_is_free_at_once(tmp_path, cell):
     script = f"""
 import sys, time
 sys.path.insert(0, {str(ROOT)!r})
-from discbench.results.holding import Holds
+from discbench.results.locks.holding import Holds
 from discbench.values.cells import Cell
 from pathlib import Path
 hold = Holds(Path({str(tmp_path)!r})).take(Cell(**{cell.record!r}))

@@ -7,8 +7,8 @@ import pytest
 import discbench
 from discbench import Classes, Dataset, RandomTable, Row, Splits, Task
 from discbench.errors import UserError
-from discbench.training import cards
-from discbench.values import devices
+from discbench.training import steady
+from discbench.values import place
 from discbench.values.metrics import Metric
 
 
@@ -34,15 +34,15 @@ def task(name, folder):
     "asked, found", [({}, ["on 0", "on 1"]), ({"devices": [1], "per_device": 2}, ["on 1", "on 1"])]
 )
 def test_each_worker_has_a_gpu_of_its_own_or_as_many_workers_as_asked_share_one(tmp_path, monkeypatch, asked, found):
-    monkeypatch.setenv(devices.PRETENDED, "2")
-    monkeypatch.delenv(devices.VISIBLE, raising=False)
+    monkeypatch.setenv(place.PRETENDED, "2")
+    monkeypatch.delenv(place.VISIBLE, raising=False)
     (tmp_path / "seen").mkdir()
     tasks = [task("rna.one", tmp_path / "seen"), task("rna.two", tmp_path / "seen")]
     discbench.evaluate("baseline:majority", tasks, recipe="quick", results=tmp_path / "r", **asked)
 
     places = {path.name.split(" of ")[1]: path.name.split(" of ")[0][8:] for path in (tmp_path / "seen").iterdir()}
     assert found == sorted(places.values())
-    assert devices.VISIBLE not in os.environ
+    assert place.VISIBLE not in os.environ
 
 
 def test_a_gpu_that_torch_cannot_use_is_told_before_the_first_cell(monkeypatch, tmp_path):
@@ -50,14 +50,14 @@ def test_a_gpu_that_torch_cannot_use_is_told_before_the_first_cell(monkeypatch, 
 
     if torch.cuda.is_available():
         pytest.skip("torch can use this machine's GPU")
-    monkeypatch.delenv(devices.PRETENDED, raising=False)
-    monkeypatch.setenv(devices.VISIBLE, "3")
+    monkeypatch.delenv(place.PRETENDED, raising=False)
+    monkeypatch.setenv(place.VISIBLE, "3")
 
     with pytest.raises(
         UserError, match=r"^torch .* cannot use the GPU that is here \(CUDA_VISIBLE_DEVICES=3\); .* --devices cpu$"
     ):
-        cards.check_usable("cuda")
-    cards.check_usable("cpu")
+        steady.check_usable("cuda")
+    steady.check_usable("cpu")
 
 
 @pytest.mark.slow

@@ -8,7 +8,7 @@ from click.testing import CliRunner
 from discbench.cli import cli
 from discbench.errors import UserError
 from discbench.executors.local import next_device
-from discbench.values import devices
+from discbench.values import place
 
 
 @pytest.mark.parametrize(
@@ -27,15 +27,15 @@ from discbench.values import devices
     ],
 )
 def test_a_job_sees_what_cuda_would_show_it_on_a_machine_of_four(visible, found):
-    assert found == devices.seen({} if visible is None else {devices.VISIBLE: visible}, 4)
+    assert found == place.gpus_seen({} if visible is None else {place.VISIBLE: visible}, 4)
 
 
 def test_a_machine_without_gpus_shows_none_whatever_the_variable_says():
     assert (
         ()
-        == devices.seen({}, 0)
-        == devices.seen({devices.VISIBLE: "0"}, 0)
-        == devices.seen({devices.VISIBLE: "GPU-1"}, 0)
+        == place.gpus_seen({}, 0)
+        == place.gpus_seen({place.VISIBLE: "0"}, 0)
+        == place.gpus_seen({place.VISIBLE: "GPU-1"}, 0)
     )
 
 
@@ -57,17 +57,17 @@ def test_a_machine_without_gpus_shows_none_whatever_the_variable_says():
     ],
 )
 def test_numbers_are_those_within_the_job(asked, device, found):
-    assert found == devices.chosen(asked, device, ("4", "5"))
+    assert found == place.gpus_chosen(asked, device, ("4", "5"))
 
 
 def test_a_gpu_may_be_named_as_the_variable_names_it():
-    assert ("GPU-b",) == devices.chosen("GPU-b", None, ("GPU-a", "GPU-b"))
+    assert ("GPU-b",) == place.gpus_chosen("GPU-b", None, ("GPU-a", "GPU-b"))
 
 
 def test_without_a_gpu_the_cpu_is_taken_unless_one_is_asked_for():
-    assert () == devices.chosen("auto", None, ())
+    assert () == place.gpus_chosen("auto", None, ())
     with pytest.raises(UserError, match=r"^--devices all: this job sees no NVIDIA GPU.*; leave it out to use the CPU$"):
-        devices.chosen("all", None, ())
+        place.gpus_chosen("all", None, ())
 
 
 @pytest.mark.parametrize(
@@ -85,8 +85,8 @@ def test_without_a_gpu_the_cpu_is_taken_unless_one_is_asked_for():
     ],
 )  # fmt: skip
 def test_a_device_that_cannot_be_is_one_line_before_anything_is_read(tmp_path, monkeypatch, words, line):
-    monkeypatch.setenv(devices.PRETENDED, "2")
-    monkeypatch.delenv(devices.VISIBLE, raising=False)
+    monkeypatch.setenv(place.PRETENDED, "2")
+    monkeypatch.delenv(place.VISIBLE, raising=False)
     result = CliRunner().invoke(
         cli, ["eval", "--model", "builtin:tiny", "--tasks", "formal", "--results", str(tmp_path / "r"), *words]
     )
@@ -95,16 +95,16 @@ def test_a_device_that_cannot_be_is_one_line_before_anything_is_read(tmp_path, m
 
 
 def test_the_job_may_see_fewer_gpus_than_there_are_and_the_line_says_which(monkeypatch):
-    monkeypatch.setenv(devices.PRETENDED, "8")
-    monkeypatch.setenv(devices.VISIBLE, "5")
+    monkeypatch.setenv(place.PRETENDED, "8")
+    monkeypatch.setenv(place.VISIBLE, "5")
 
     with pytest.raises(UserError, match=r"^--devices 5: this job sees 1 GPU \(0 is 5\); give of those$"):
-        devices.chosen("5", None, devices.here())
+        place.gpus_chosen("5", None, place.gpus_here())
 
 
 @pytest.mark.parametrize("given, count", [((None, None), 2), ((3, None), 3), ((None, 4), 8)])
 def test_each_gpu_has_one_worker_or_as_many_as_are_asked_for(given, count):
-    assert count == devices.workers(("0", "1"), *given)
+    assert count == place.gpu_workers(("0", "1"), *given)
 
 
 def test_workers_take_the_gpus_in_turns_and_a_dead_ones_place_is_taken_on_its_gpu():
@@ -118,9 +118,9 @@ def test_workers_take_the_gpus_in_turns_and_a_dead_ones_place_is_taken_on_its_gp
 
 
 def test_a_cell_of_this_process_has_the_one_gpu_that_was_asked_for(monkeypatch):
-    monkeypatch.delenv(devices.VISIBLE, raising=False)
-    with devices.of_this_process(("3",)):
-        assert "3" == os.environ[devices.VISIBLE]
-    assert devices.VISIBLE not in os.environ
-    with pytest.raises(UserError, match="on one GPU, but 2 were asked for"), devices.of_this_process(("0", "1")):
+    monkeypatch.delenv(place.VISIBLE, raising=False)
+    with place.one_gpu_here(("3",)):
+        assert "3" == os.environ[place.VISIBLE]
+    assert place.VISIBLE not in os.environ
+    with pytest.raises(UserError, match="on one GPU, but 2 were asked for"), place.one_gpu_here(("0", "1")):
         pass

@@ -24,7 +24,7 @@ from pathlib import Path
 from filelock import BaseFileLock, FileLock, Timeout
 
 from discbench.results.forms.records import unwritten
-from discbench.results.holder import FOLDER, GONE, Holder, device_words, line_of, machine, read_holder
+from discbench.results.locks.holder import FOLDER, GONE, Holder, device_words, line_of, machine, read_holder
 from discbench.values.cells import Cell
 from discbench.values.measurement import Measurement
 from discbench.words import parts
