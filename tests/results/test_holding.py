@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from discbench.results import holding
+from discbench.results.locks import holding
 from discbench.results.locks.holder import holders, machine, read_holder
 from discbench.results.locks.holding import Holds
 from discbench.values.cells import Cell
