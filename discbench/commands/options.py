@@ -12,7 +12,10 @@ from discbench.values.asked import Evaluation, Probing, Surroundings, questions
 Command = Callable[..., Any]
 DIRECTORY = click.Path(path_type=Path, file_okay=False)
 TYPES = {"whole": int, "number": float, "text": str, "words": str, "wholes": str, "": str, "folder": DIRECTORY}
-RUNNING = ("workers", "threads", "checkpoint_minutes", "executor", "track", "track_dir", "verbose")
+RUNNING = (
+    "workers", "threads", "devices", "per_device", "checkpoint_minutes", "retry_failed", "executor", "track",
+    "track_dir", "verbose",
+)  # fmt: skip
 """Of an evaluation, what only matters where cells are run."""
 
 

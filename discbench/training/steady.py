@@ -1,9 +1,13 @@
 """What of torch's own state moves bytes, set again before each cell: code of plugins and checkpoints may move it."""
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import torch
+
+from discbench.errors import UserError
+from discbench.values.place import PRETENDED, VISIBLE
 
 
 def settle(threads: int) -> None:
@@ -31,3 +35,18 @@ def steady(threads: int) -> Iterator[None]:
         torch.set_num_threads(had[0])
         torch.set_default_dtype(had[1])
         torch.set_float32_matmul_precision(had[2])
+
+
+def check_usable(device: str) -> None:
+    """See that cells for a GPU will not be trained on the CPU, which nobody would notice but by the time it takes.
+
+    Raises:
+        UserError: Torch has no CUDA, or its CUDA cannot use the driver or the GPU.
+    """
+    if device == "cpu" or PRETENDED in os.environ or torch.cuda.is_available():
+        return
+    given = f" ({VISIBLE}={os.environ[VISIBLE]})" if VISIBLE in os.environ else ""
+    raise UserError(
+        f"torch {torch.__version__} cannot use the GPU that is here{given}; install torch for CUDA and see"
+        " `nvidia-smi`, or give --devices cpu"
+    )
