@@ -12,7 +12,8 @@ from discbench.values.asked import Evaluation, Probing, Surroundings, questions
 Command = Callable[..., Any]
 DIRECTORY = click.Path(path_type=Path, file_okay=False)
 TYPES = {"whole": int, "number": float, "text": str, "words": str, "wholes": str, "": str, "folder": DIRECTORY}
-RUNNING = ("workers", "threads", "executor", "track", "track_dir", "verbose")
+SLURM = ("partition", "time", "gpus_per_node", "cells_per_job", "sbatch", "detach")
+RUNNING = ("workers", "threads", "executor", *SLURM, "track", "track_dir", "verbose")
 """Of an evaluation, what only matters where cells are run."""
 
 

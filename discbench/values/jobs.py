@@ -54,6 +54,10 @@ class Executor:
     job in the process that calls it.
     """
     about: str = ""
+    options: tuple[str, ...] = ()
+    """Fields of `Evaluation` that `run` takes further, by their names, where they are given."""
+    crew: int | None = None
+    """Cells at once unless told otherwise; None: as many as this machine carries."""
 
     def __post_init__(self) -> None:
         if not WORD.fullmatch(self.name):
