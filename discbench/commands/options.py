@@ -13,7 +13,18 @@ Command = Callable[..., Any]
 DIRECTORY = click.Path(path_type=Path, file_okay=False)
 TYPES = {"whole": int, "number": float, "text": str, "words": str, "wholes": str, "": str, "folder": DIRECTORY}
 SLURM = ("partition", "time", "gpus_per_node", "cells_per_job", "sbatch", "detach")
-RUNNING = ("workers", "threads", "executor", *SLURM, "track", "track_dir", "verbose")
+RUNNING = (
+    "workers",
+    "threads",
+    "devices",
+    "per_device",
+    "retry_failed",
+    "executor",
+    *SLURM,
+    "track",
+    "track_dir",
+    "verbose",
+)
 """Of an evaluation, what only matters where cells are run."""
 
 

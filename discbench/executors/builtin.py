@@ -5,8 +5,10 @@ from discbench.executors.slurm import run as slurm
 from discbench.plugins.hookspecs import hookimpl
 from discbench.values.jobs import Executor
 
-LOCAL = Executor(name="local", run=local.run, about="processes on this machine, each a cell at a time")
-INPROCESS = Executor(name="inprocess", run=inprocess.run, about="this process, or all of torchrun's: --workers 0")
+LOCAL = Executor(name="local", run=local.run, shares=True, about="processes on this machine, each a cell at a time")
+INPROCESS = Executor(
+    name="inprocess", run=inprocess.run, shares=True, about="this process, or all of torchrun's: --workers 0"
+)
 
 SLURM = Executor(
     name="slurm",

@@ -130,7 +130,7 @@ class Evaluation(Surroundings):
     )
     workers: int | None = _asked(
         None,
-        "Cells at once; by default as many as the machine carries. 0: in this process, as torchrun needs it.",
+        "Cells at once; by default one a GPU, or as many as the CPU carries. 0: in this process, as torchrun needs it.",
         "whole",
         least=0,
     )
@@ -139,6 +139,21 @@ class Evaluation(Surroundings):
         "Threads of each worker, 1 by default; another number is faster on large models and gives other last digits.",
         "whole",
         least=1,
+    )
+    devices: str | int | Sequence[int] = _asked(
+        "auto",
+        "GPUs, a worker each: auto (those that the job sees, else the CPU), all, numbers such as 0,1, or cpu.",
+        "text",
+        python='GPUs, a worker each: "auto" (those that the job sees, else the CPU), "all", [0, 1] or "cpu".',
+    )
+    per_device: int | None = _asked(
+        None, "Workers of each GPU, 1 by default: several share it, for models that leave it idle.", "whole", least=1
+    )
+    retry_failed: bool = _asked(
+        default=True,
+        about="Whether cells that failed before are tried again.",
+        kind="yes",
+        flag="--retry-failed/--keep-failed",
     )
     executor: str | None = _asked(
         None, "Where cells run: local (the default), inprocess, slurm, or what a plugin offers.", "text"

@@ -11,6 +11,7 @@ from rich.console import Console
 from stores import write
 
 from discbench.cli import cli
+from discbench.results import holding
 from discbench.results.forms.records import failed, read_result
 from discbench.results.running import watching
 from discbench.results.store import Store
@@ -44,16 +45,17 @@ def test_what_is_finished_is_counted_and_what_failed_is_told_with_its_cause(stor
     assert ([], [], []) == (told["running"], told["gone"], told["arrays"])
 
 
-def test_a_running_cell_is_told_with_its_place_its_pace_and_the_time_left(store):
+def test_a_running_cell_is_told_with_its_place_its_pace_and_the_time_left(store, monkeypatch):
     found, cells = store
+    monkeypatch.setattr(holding, "BEAT", 0.01)
     with found.holds.waited(cells[1], "cpu") as hold:
         hold.tell(30, 90, 0.5)
-        hold.write()
-        (told,) = json.loads(looked(found.root, "--json"))["running"]
+        while not (told := json.loads(looked(found.root, "--json"))["running"][0])["step"]:
+            time.sleep(0.01)
         printed = looked(found.root)
 
     assert (cells[1].id, cells[1].words) == (told["id"], told["what"])
-    assert (socket.gethostname(), os.getpid(), "cpu") == (told["host"], told["pid"], "cpu")
+    assert (socket.gethostname(), os.getpid(), "cpu") == (told["host"], told["pid"], told["device"])
     assert (30, 90, 0.5) == (told["step"], told["steps"], told["loss"])
     assert told["steps_per_second"] > 0
     assert f"{cells[1].words}  {socket.gethostname()} {os.getpid()}" in printed
@@ -95,7 +97,7 @@ def test_a_cell_whose_process_is_gone_is_not_told_as_running(store):
 def test_a_record_is_read_again_only_when_it_was_written_anew(store, monkeypatch):
     found, cells = store
     watcher, read = watching.Watcher(found.root), []
-    monkeypatch.setattr(watching, "_failure", lambda path: read.append(path))
+    monkeypatch.setattr(watching, "_failure", read.append)
     watcher.look()
     watcher.look()
     found.put(cells[2], failed(cells[2], "again"), None)
