@@ -1,0 +1,149 @@
+"""What the paper's whole grid costs: 9 systems x 8 tasks x 6 runs, and 48 fine-tunings on GLUE, of BERT base's shape.
+
+    python benchmarks/cost.py                                  # counts, and hours at a step measured here, one thread
+    python benchmarks/cost.py --step 21 --tokens 62 --price 2  # hours and money at a step that was measured elsewhere
+
+A cell is `epochs x ceil(rows / 32)` steps. What a step computes grows with its tokens, so a step that was measured at
+one length stands for all by the arithmetic that it did a second: 6 operations a weight of the layers and token, and 12
+a token, token of its row and width for attention, forward and backward (a third of it forward). Validation rows are
+answered after each epoch, test rows twice. Rows are counted from DISCBENCH_DATA where it is set, and from what tasks
+say of themselves otherwise; rows of music.maestro, which take minutes to read, from docs/tasks.md.
+"""
+
+import argparse
+import math
+import os
+import statistics
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import step as steps
+
+from discbench.data import rowcache
+from discbench.models import building as models
+from discbench.plugins import registry
+from discbench.training import trying
+from discbench.values.mapping import TextTable, Vocabulary
+from discbench.values.recipes import Recipe, recipe_for
+from discbench.values.types import Task
+
+SYSTEMS, RUNS, GLUE_RUNS = 9, 6, 6
+"""Checkpoints and controls of the paper's tables; runs of each; of GLUE three seeds of two inits."""
+TASKS = (
+    *(f"protein.{name}" for name in ("localization", "stability", "fluorescence")),
+    *(f"dna.{name}" for name in ("h3", "h4", "h3k9ac", "splice")),
+    "music.maestro",
+)
+GLUE = tuple(f"glue.{name}" for name in ("cola", "mnli", "mrpc", "qnli", "qqp", "rte", "sst-2", "sts-b"))
+KNOWN = {"music.maestro": ((39_017, 4_174, 4_388), 128.0)}
+"""(rows, symbols a row) of docs/tasks.md."""
+LAYERS, HIDDEN = 12, 768
+WEIGHTS = LAYERS * 12 * HIDDEN**2
+"""Of the layers' matrices; the embedding is looked up, the head is small."""
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What one cell does."""
+
+    task: str
+    rows: tuple[int, int, int]
+    tokens: float
+    """A row's, on average."""
+    steps: int
+    operations: float
+
+
+def main() -> None:
+    """Print tables."""
+    asked = arguments()
+    tasks = registry.tasks(registry.plugins())
+    rate = asked.rate * 1e12 if asked.rate else rate_of(asked)
+    print(f"\n{'task':22}{'train/valid/test':>22}{'tokens a row':>14}{'steps':>9}{'operations':>12}{'hours':>9}")
+    total = 0.0
+    for names, recipe, count in ((TASKS, "paper", SYSTEMS * RUNS), (GLUE, "paper-glue", GLUE_RUNS)):
+        found = [cost(tasks[name], recipe_for(recipe, "pretrained", {})) for name in names]
+        for each in found:
+            sizes, hours = "/".join(map(str, each.rows)), each.operations / rate / 3600
+            print(f"{each.task:22}{sizes:>22}{each.tokens:>14.0f}{each.steps:>9,}{each.operations:>12.2e}{hours:>9.2f}")
+        whole = count * sum(each.operations for each in found)
+        print(f"  x {count} each: {count * len(found)} cells, {whole:.2e} operations, {whole / rate / 3600:,.0f} hours")
+        total += whole
+    hours = total / rate / 3600
+    money = f", {hours * asked.price:,.0f} at {asked.price:g} an hour" if asked.price else ""
+    print(f"\ntogether {total:.2e} operations: {hours:,.0f} hours at {rate / 1e12:.3g} Tera-operations a second{money}")
+
+
+def arguments() -> argparse.Namespace:
+    """Return what was asked."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", maxsplit=1)[0])
+    parser.add_argument("--step", type=float, help="milliseconds of a step of 32 rows, measured on the machine meant")
+    parser.add_argument("--tokens", type=int, default=62, help="of each row in that step")
+    parser.add_argument("--rate", type=float, help="instead: Tera-operations a second")
+    parser.add_argument("--price", type=float, help="of an hour of that machine")
+    parser.add_argument("--steps", type=int, default=6, help="of the measurement here, the first three left out")
+    return parser.parse_args()
+
+
+def operations(tokens: float, lengths: float) -> float:
+    """Return the operations of training on so many tokens in rows of such a length."""
+    return tokens * (6 * WEIGHTS + 12 * LAYERS * lengths * HIDDEN)
+
+
+def rate_of(asked: argparse.Namespace) -> float:
+    """Return operations a second, of a step that was measured or is measured now."""
+    seconds = asked.step / 1e3 if asked.step else measured(asked.tokens, asked.steps)
+    whole = operations(32 * asked.tokens, asked.tokens)
+    print(f"a step of 32 rows x {asked.tokens} tokens: {whole:.2e} operations in {seconds * 1e3:,.1f} ms")
+    return whole / seconds
+
+
+def measured(length: int, count: int) -> float:
+    """Return the CPU seconds of our step at BERT base's shape, one thread."""
+    asked = argparse.Namespace(family="bert", vocabulary=30_522, rows=32)
+    model = steps.model_of(asked, LAYERS, HIDDEN)
+    inputs = steps.rows_of(np.full(32 * count, length), asked.vocabulary)
+    vocabulary = Vocabulary(
+        size=asked.vocabulary, regular=tuple(range(5, asked.vocabulary)), unused=(), prefix=(2,), suffix=(3,), pad=1
+    )
+    recipe = Recipe(name="step", lr=1e-4, batch=32, epochs=1, select="last")
+    with models.quietly():
+        plan = trying.plan_for(trying.tried(model, vocabulary), recipe, "cpu", (inputs,))
+    clock = steps.Clock(model)
+    steps.our_round(model, inputs, recipe, plan)
+    clock.close_round()
+    return statistics.median(clock.times[: count - steps.WARM])
+
+
+def cost(task: Task, recipe: Recipe) -> Cost:
+    """Return what a cell of a task does."""
+    rows, symbols = counted(task)
+    tokens = symbols if isinstance(task.mapping, TextTable) else symbols + 2
+    done = math.ceil(rows[0] / recipe.batch) * int(recipe.epochs)
+    answered = (rows[1] * (int(recipe.epochs) if recipe.select == "best" else 1) + 2 * rows[2]) / 3
+    return Cost(task.id, rows, tokens, done, operations((rows[0] * int(recipe.epochs) + answered) * tokens, tokens))
+
+
+def counted(task: Task) -> tuple[tuple[int, int, int], float]:
+    """Return the rows of the splits and the mean symbols of a train row; of text the most that a row may have."""
+    if task.name in KNOWN:
+        return KNOWN[task.name]
+    if isinstance(task.mapping, TextTable):
+        return _three(task.dataset.sizes), float(task.mapping.max_tokens)
+    data = os.environ.get("DISCBENCH_DATA")
+    if not data:
+        return _three(task.dataset.sizes), float(task.max_symbols or 0)
+    loaded = rowcache.load(task, Path(data), unverified=True)
+    return _three(task.dataset.sizes or loaded.sizes), float(np.mean(loaded.train.lengths))
+
+
+def _three(sizes: Sequence[int] | None) -> tuple[int, int, int]:
+    assert sizes is not None
+    train, validation, test = sizes
+    return train, validation, test
+
+
+if __name__ == "__main__":
+    main()
