@@ -1,11 +1,13 @@
 """What the paper's whole grid costs: 9 systems x 8 tasks x 6 runs, and 48 fine-tunings on GLUE, of BERT base's shape.
 
-    python benchmarks/cost.py                                  # counts, and hours at a step measured here, one thread
-    python benchmarks/cost.py --step 21 --tokens 62 --price 2  # hours and money at a step that was measured elsewhere
+    python benchmarks/cost.py                          # counts, and hours at a step measured here, on one thread
+    python benchmarks/cost.py --shape 6x384 --step 998 # at a step that was measured before (docs/performance.md)
+    python benchmarks/cost.py --rate 100 --price 2     # at so many Tera-operations a second, for so much an hour
 
-A cell is `epochs x ceil(rows / 32)` steps. What a step computes grows with its tokens, so a step that was measured at
-one length stands for all by the arithmetic that it did a second: 6 operations a weight of the layers and token, and 12
-a token, token of its row and width for attention, forward and backward (a third of it forward). Validation rows are
+A cell is `epochs x ceil(rows / 32)` steps. What a step computes is known from its shape, so that a step measured at one
+shape and length stands for all, by the operations that it did a second: for each token 6 a weight of the layers, and 12
+a layer, unit of width and token of its row for attention, forward and backward (a third of them forward). Products of
+a larger model run faster on most machines, so that hours taken from a smaller one are rather too many. Validation rows are
 answered after each epoch, test rows twice. Rows are counted from DISCBENCH_DATA where it is set, and from what tasks
 say of themselves otherwise; rows of music.maestro, which take minutes to read, from docs/tasks.md.
 """
@@ -40,8 +42,6 @@ GLUE = tuple(f"glue.{name}" for name in ("cola", "mnli", "mrpc", "qnli", "qqp", 
 KNOWN = {"music.maestro": ((39_017, 4_174, 4_388), 128.0)}
 """(rows, symbols a row) of docs/tasks.md."""
 LAYERS, HIDDEN = 12, 768
-WEIGHTS = LAYERS * 12 * HIDDEN**2
-"""Of the layers' matrices; the embedding is looked up, the head is small."""
 
 
 @dataclass(frozen=True)
@@ -79,6 +79,7 @@ def main() -> None:
 def arguments() -> argparse.Namespace:
     """Return what was asked."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", maxsplit=1)[0])
+    parser.add_argument("--shape", default="6x384", help="layers x width of the step that is measured")
     parser.add_argument("--step", type=float, help="milliseconds of a step of 32 rows, measured on the machine meant")
     parser.add_argument("--tokens", type=int, default=62, help="of each row in that step")
     parser.add_argument("--rate", type=float, help="instead: Tera-operations a second")
@@ -87,23 +88,27 @@ def arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def operations(tokens: float, lengths: float) -> float:
-    """Return the operations of training on so many tokens in rows of such a length."""
-    return tokens * (6 * WEIGHTS + 12 * LAYERS * lengths * HIDDEN)
+def operations(tokens: float, length: float, layers: int = LAYERS, hidden: int = HIDDEN) -> float:
+    """Return the operations of training on so many tokens in rows of such a length.
+
+    Weights are those of the layers' matrices: the embedding is looked up, and the head is small.
+    """
+    return tokens * layers * hidden * (6 * 12 * hidden + 12 * length)
 
 
 def rate_of(asked: argparse.Namespace) -> float:
     """Return operations a second, of a step that was measured or is measured now."""
-    seconds = asked.step / 1e3 if asked.step else measured(asked.tokens, asked.steps)
-    whole = operations(32 * asked.tokens, asked.tokens)
-    print(f"a step of 32 rows x {asked.tokens} tokens: {whole:.2e} operations in {seconds * 1e3:,.1f} ms")
+    layers, hidden = map(int, asked.shape.split("x"))
+    seconds = asked.step / 1e3 if asked.step else measured(layers, hidden, asked.tokens, asked.steps)
+    whole = operations(32 * asked.tokens, asked.tokens, layers, hidden)
+    print(f"a step of {layers} x {hidden}, 32 rows of {asked.tokens} tokens: {whole:.2e} operations in {seconds:.3f} s")
     return whole / seconds
 
 
-def measured(length: int, count: int) -> float:
-    """Return the CPU seconds of our step at BERT base's shape, one thread."""
+def measured(layers: int, hidden: int, length: int, count: int) -> float:
+    """Return the CPU seconds of our step at a shape, one thread."""
     asked = argparse.Namespace(family="bert", vocabulary=30_522, rows=32)
-    model = steps.model_of(asked, LAYERS, HIDDEN)
+    model = steps.model_of(asked, layers, hidden)
     inputs = steps.rows_of(np.full(32 * count, length), asked.vocabulary)
     vocabulary = Vocabulary(
         size=asked.vocabulary, regular=tuple(range(5, asked.vocabulary)), unused=(), prefix=(2,), suffix=(3,), pad=1

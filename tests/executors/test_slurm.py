@@ -163,7 +163,7 @@ def test_results_are_told_as_they_come_and_elements_that_left_none_as_failed_in_
     made, store, told = submitted(tmp_path), Store(tmp_path), []
     cells = {job.cell.id: job.cell for job in jobs()}
     finish(store, cells[made.elements["41_0"][0]])
-    (made.folder(tmp_path) / "41_2_0_log.err").write_text("slurmstepd: error\nKilled by the kernel\n")
+    (made.folder(tmp_path) / "41_2_0_log.err").write_text("slurmstepd: error: oom-kill event\nsrun: over\n")
     (programs / "squeue.says").write_text(
         "41_0|COMPLETED|n1|None\n41_1|CANCELLED|n2|None\n41_2|OUT_OF_MEMORY|n3|None\n"
     )
@@ -173,10 +173,10 @@ def test_results_are_told_as_they_come_and_elements_that_left_none_as_failed_in_
 
     assert sorted(cells) == sorted(event.cell.id for event in told if event.kind == "start")
     assert "finished" == first["status"]
-    assert "Slurm job 41_1 on n2 left no result: it was cancelled before this cell began (CANCELLED)" == second["cause"]
+    assert "Slurm job 41_1 on n2 left no result: it was cancelled (CANCELLED)" == second["cause"]
     assert (
-        "Slurm job 41_2 on n3 left no result: it was ended for lack of memory; try --sbatch mem=... before this cell began"
-        " (OUT_OF_MEMORY); its last line: Killed by the kernel"
+        "Slurm job 41_2 on n3 left no result: it was ended for lack of memory; try --sbatch mem=..."
+        " (OUT_OF_MEMORY); its last line: slurmstepd: error: oom-kill event"
     ) == third["cause"]
 
 
@@ -199,7 +199,7 @@ def test_a_cell_is_waited_for_as_long_as_its_element_may_run_again_and_while_slu
 
     assert [] == list(turns)
     assert ["start", "end"] == [event.kind for event in told]
-    assert "Slurm job 41 on n1 left no result: it failed before this cell began (FAILED)" == told[1].result["cause"]
+    assert "Slurm job 41 on n1 left no result: it failed (FAILED)" == told[1].result["cause"]
 
 
 def test_a_detached_array_is_submitted_once_as_long_as_slurm_knows_it(programs, tmp_path):

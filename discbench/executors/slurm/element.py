@@ -170,12 +170,12 @@ def where() -> str:
 
 
 def last_line(logs: Sequence[Path]) -> str:
-    """Return the last line that was written to any of these files, the first that has one."""
+    """Return the last line of the first of these files that has one, or the last that says that it is an error."""
     for log in logs:
         try:
             lines = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
         except OSError:
             continue
         if lines:
-            return lines[-1].strip()[:200]
+            return next((line for line in reversed(lines) if "rror" in line), lines[-1]).strip()[:200]
     return ""

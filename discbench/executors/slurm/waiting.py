@@ -115,5 +115,4 @@ class Waiting:
         last = element.last_line([folder / f"{number}_0_log.{kind}" for kind in ("err", "out")])
         where = f" on {state.node}" if state.node else ""
         said = f"; its last line: {last}" if last else ""
-        begun = "" if cell in self.begun else " before this cell began"
-        return f"Slurm job {number}{where} left no result: {queue.OVER[state.state]}{begun} ({state.state}){said}"
+        return f"Slurm job {number}{where} left no result: {queue.OVER[state.state]} ({state.state}){said}"
