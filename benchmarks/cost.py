@@ -7,9 +7,10 @@
 A cell is `epochs x ceil(rows / 32)` steps. What a step computes is known from its shape, so that a step measured at one
 shape and length stands for all, by the operations that it did a second: for each token 6 a weight of the layers, and 12
 a layer, unit of width and token of its row for attention, forward and backward (a third of them forward). Products of
-a larger model run faster on most machines, so that hours taken from a smaller one are rather too many. Validation rows are
-answered after each epoch, test rows twice. Rows are counted from DISCBENCH_DATA where it is set, and from what tasks
-say of themselves otherwise; rows of music.maestro, which take minutes to read, from docs/tasks.md.
+a larger model run faster on most machines, so that hours taken from a smaller one are rather too many.
+
+Validation rows are answered after each epoch, test rows twice. Rows are counted from DISCBENCH_DATA where it is set,
+and from what tasks say of themselves otherwise; rows of music.maestro, which take minutes to read, from docs/tasks.md.
 """
 
 import argparse

@@ -167,7 +167,7 @@ class Holds:
             return True
         holder = read_holder(path)
         if holder is None or holder.machine != machine():
-            before, since = self._seen.get(of.id, (b"", 0.0))
+            before, since = self._seen.get(of.id, (None, 0.0))
             if said != before:
                 self._seen[of.id] = said, time.monotonic()
                 return False

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Sequence
 
+from discbench.results.holder import holders
 from discbench.results.holding import WAIT
 from discbench.results.store import Store
 from discbench.sweeps.progress import Progress
@@ -79,8 +80,8 @@ def apart(cells: Sequence[Cell], store: Store) -> list[Cell]:
     Where another one is at it already, the second half comes first: two that wait for each other at every cell are no
     faster than one.
     """
-    holds = store.holds
-    if all(holds.free(cell) for cell in cells):
+    held = {holder.id for holder in holders(store.root)}
+    if not any(cell.id in held for cell in cells):
         return list(cells)
     middle = len(cells) // 2
     return [*cells[middle:], *cells[:middle]]

@@ -265,7 +265,8 @@ def _check_whole(sweep: Sweep, store: Store, todo: Sequence[Cell], told: set[str
     if gone:
         raise StoreError(
             f"--results {str(store.root)!r} was removed or emptied while the sweep ran: {len(gone)} of"
-            f" {len(sweep.cells)} cells were finished and are gone, the first is {sweep.words[gone[0].id]}; run again for those"
+            f" {len(sweep.cells)} cells were finished and are gone, the first is {sweep.words[gone[0].id]}; run again"
+            " for those"
         )
     raise PluginError(
         f"executor {chosen.name!r} ended without a result of {len(lost)} of {len(todo)} cells, the first is"

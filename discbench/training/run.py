@@ -13,7 +13,7 @@ from discbench.models import building as models
 from discbench.models import families, soundness, tokenizing
 from discbench.models.inputs import Inputs, to_inputs, to_text_inputs
 from discbench.results.store import Result, Store, pack_predictions
-from discbench.training import baselines, dynamics, finetune, optimizers, ranks, record, score, steady, trying
+from discbench.training import baselines, cards, dynamics, finetune, optimizers, ranks, record, score, steady, trying
 from discbench.training.engine import savings
 from discbench.training.held import held
 from discbench.training.targets import unit_of
@@ -122,6 +122,7 @@ class Bench:
             self.rows_for(cell, tasks[cell.task])
         if checkpoint.baseline:
             return
+        cards.check_usable(self.place.device)
         self._check_recipe(cells[0].recipe)
         steady.settle(self.threads)  # a task's reader has been at work
         with models.quietly(verbose=self.place.verbose):

@@ -104,7 +104,7 @@ def named(asked: Asked) -> bool:
 
 def _numbered(text: str, option: str, gpus: Sequence[str]) -> tuple[str, ...]:
     found = []
-    for part in (part.strip() for part in text.split(",")):
+    for part in (part.strip() for part in re.split("[,+]", text)):  # in hosts a comma ends a value
         if part in gpus and not part.isdecimal():
             found.append(part)
         elif not part.isdecimal():
