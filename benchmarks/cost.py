@@ -25,6 +25,7 @@ import numpy as np
 import step as steps
 
 from discbench.data import rowcache
+from discbench.errors import DataError
 from discbench.models import building as models
 from discbench.plugins import registry
 from discbench.training import trying
@@ -65,10 +66,15 @@ def main() -> None:
     print(f"\n{'task':22}{'train/valid/test':>22}{'tokens a row':>14}{'steps':>9}{'operations':>12}{'hours':>9}")
     total = 0.0
     for names, recipe, count in ((TASKS, "paper", SYSTEMS * RUNS), (GLUE, "paper-glue", GLUE_RUNS)):
-        found = [cost(tasks[name], recipe_for(recipe, "pretrained", {})) for name in names]
-        for each in found:
+        found = []
+        for name in names:
+            each = cost(tasks[name], recipe_for(recipe, "pretrained", {}))
+            found.append(each)
             sizes, hours = "/".join(map(str, each.rows)), each.operations / rate / 3600
-            print(f"{each.task:22}{sizes:>22}{each.tokens:>14.0f}{each.steps:>9,}{each.operations:>12.2e}{hours:>9.2f}")
+            print(
+                f"{each.task:22}{sizes:>22}{each.tokens:>14.0f}{each.steps:>9,}{each.operations:>12.2e}{hours:>9.2f}",
+                flush=True,
+            )
         whole = count * sum(each.operations for each in found)
         print(f"  x {count} each: {count * len(found)} cells, {whole:.2e} operations, {whole / rate / 3600:,.0f} hours")
         total += whole
@@ -133,15 +139,18 @@ def cost(task: Task, recipe: Recipe) -> Cost:
 
 
 def counted(task: Task) -> tuple[tuple[int, int, int], float]:
-    """Return the rows of the splits and the mean symbols of a train row; of text the most that a row may have."""
+    """Return the rows of the splits and the mean symbols of a train row; of text, or unread rows, the most of a row."""
     if task.name in KNOWN:
         return KNOWN[task.name]
     if isinstance(task.mapping, TextTable):
         return _three(task.dataset.sizes), float(task.mapping.max_tokens)
     data = os.environ.get("DISCBENCH_DATA")
-    if not data:
+    try:
+        loaded = rowcache.load(task, Path(data), unverified=True) if data else None
+    except DataError:
+        loaded = None
+    if loaded is None:
         return _three(task.dataset.sizes), float(task.max_symbols or 0)
-    loaded = rowcache.load(task, Path(data), unverified=True)
     return _three(task.dataset.sizes or loaded.sizes), float(np.mean(loaded.train.lengths))
 
 

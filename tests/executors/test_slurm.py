@@ -156,6 +156,17 @@ def test_when_time_is_up_a_cell_whose_state_was_saved_goes_on_though_it_had_all_
     assert "requeue 77\n" == (programs / "scontrol.told").read_text()
 
 
+def test_when_time_is_up_before_a_cell_has_begun_the_first_has_failed_so_that_there_is_an_end_to_it(
+    programs, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(element, "KILLED", 0.0)
+    store, given = Store(tmp_path), jobs(2)
+    element._stop(element.Work(tuple(given), Place(results=tmp_path), 0, 1, 1, {}), element.Told(), set(), 48.0)
+
+    assert "its time was over: it had not begun after 0.8 minutes of --time 1" in store.get(given[0].cell)["cause"]
+    assert store.get(given[1].cell) is None
+
+
 def test_results_are_told_as_they_come_and_elements_that_left_none_as_failed_in_slurms_words(
     programs, tmp_path, monkeypatch
 ):

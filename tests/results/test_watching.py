@@ -141,3 +141,15 @@ def test_what_lies_beside_results_is_no_result(store):
             path.write_text("{}")
 
     assert 4 == len(list(found.results()))
+
+
+def test_a_cell_that_failed_with_its_process_is_told_as_failed_alone(store):
+    found, cells = store
+    with found.holds.waited(cells[1], "cpu"):
+        line = (found.root / ".locks" / f"{cells[1].id}.holder").read_text()
+    (found.root / ".locks" / f"{cells[1].id}.holder").write_text(line)
+    found.put(cells[1], failed(cells[1], "its process was ended"), None)
+    told = json.loads(looked(found.root, "--json"))
+
+    assert [] == told["gone"]
+    assert {cells[0].id, cells[1].id} == {each["id"] for each in told["failed"]}

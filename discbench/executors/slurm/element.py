@@ -147,11 +147,15 @@ def _stop(work: Work, told: Told, saved: set[str], spent: float) -> None:
     brings something about, and there is an end to them.
     """
     store = Store(work.place.results)
-    for cell in (told.began[name] for name in told.whole - told.ended - saved):
+    late = [told.began[name] for name in told.whole - told.ended - saved]
+    if not told.began:  # it took all that time to begin, and would again
+        late = [job.cell for job in work.left()[:1] if job.cell is not None]
+    for cell in late:
         if not store.finished(cell):
+            did = "it ran alone for" if told.began else "it had not begun after"
             cause = (
-                f"its time was over: it ran alone for {spent / 60:.1f} minutes of --time {work.minutes}"
-                f" ({where()}); give a longer --time, or --checkpoint-minutes"
+                f"its time was over: {did} {spent / 60:.1f} minutes of --time {work.minutes} ({where()}); give a longer"
+                " --time, or --checkpoint-minutes"
             )
             store.put(cell, failed(cell, cause), None)
             print(f"{cell.words}: {cause}", flush=True)  # noqa: T201

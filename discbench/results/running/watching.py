@@ -15,7 +15,7 @@ from discbench.errors import StoreError
 from discbench.results.forms.records import PassedOver, read_result
 from discbench.results.holder import FOLDER, Holder, alive, read_holder
 from discbench.results.running import arrays
-from discbench.results.store import Store
+from discbench.results.store import Store, place
 from discbench.values.cells import Cell
 
 Record = dict[str, Any]
@@ -24,6 +24,8 @@ FAILED = b'\n "status": "failed"'
 HOUR = 3600.0
 STUCK = 30 * 60.0
 """Seconds without a step after which a running cell is told to be quiet: it answers many rows, or is stuck."""
+MOMENT = 0.1
+"""Seconds by which two readings of one clock may differ."""
 MOST_TOLD = 20
 """Failed cells that are printed; `--json` tells all."""
 
@@ -56,10 +58,15 @@ class Watcher:
             "finished": len(ended) - len(failed),
             "last_hour": sum(now - stamp[0] / 1e9 < HOUR for stamp in ended.values()),
             "running": [told[holder.token] for holder in held if holder.token in there],
-            "gone": [told[holder.token] for holder in held if holder.token not in there],
+            "gone": [told[h.token] for h in held if h.token not in there and not self._ended(h, now)],
             "failed": failed,
             "arrays": [array.told(self.root) for array in submitted],
         }
+
+    def _ended(self, holder: Holder, now: float) -> bool:
+        """Tell whether a cell has a result since its holder, who is gone, last said something: it failed with it."""
+        found = arrays.stamp(self.root / place(holder.record)) if holder.kind == "cell" else None
+        return found is not None and found[0] / 1e9 >= now - holder.quiet - MOMENT
 
     def _told(self, holder: Holder, job: str | None, now: float) -> Record:
         """Return what a holder does, with times in seconds; its mean pace counts what came before its first step, too.
