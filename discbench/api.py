@@ -227,23 +227,28 @@ def _executor(asked: Evaluation, manager: Any) -> Executor | None:  # noqa: ANN4
     """Return the executor that was named, if one was.
 
     Raises:
-        UserError: There is none of that name, or it is not the one that `workers` asks for.
+        UserError: There is none of that name, it is not the one that `workers` or an option asks for, or it cannot run
+            here.
     """
     given = {name: getattr(asked, name) for name in ELSEWHERE if getattr(asked, name) != DEFAULTS[name]}
     found = registry.one(asked.executor, registry.executors(manager), "executor") if asked.executor else None
     strange = [name for name in given if found is None or name not in found.options]
     if strange:
         flag = f"--{strange[0].replace('_', '-')}"
-        raise UserError(f"{flag} says nothing to executor {asked.executor or LOCAL.name}; --executor slurm takes it")
+        raise UserError(f"{flag} says nothing to executor {asked.executor or LOCAL.name}; {ELSEWHERE[strange[0]]}")
     if found is None:
         return None
     if asked.workers == 0 and found != INPROCESS:
         raise UserError(f"--workers 0 is the executor {INPROCESS.name}, but --executor {found.name} was asked for")
+    if found.ready is not None:
+        found.ready()
     return replace(found, run=partial(found.run, **given)) if given else found
 
 
 DEFAULTS = {f.name: f.default for f in fields(Evaluation)}
-ELSEWHERE = ("partition", "time", "gpus_per_node", "cells_per_job", "sbatch", "detach")
+ELSEWHERE = dict.fromkeys(
+    ("partition", "time", "gpus_per_node", "cells_per_job", "sbatch", "detach"), "--executor slurm takes it"
+)
 """What some executors take, and others would pass over without a word."""
 
 

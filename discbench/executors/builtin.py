@@ -1,6 +1,7 @@
 """The executors of this package, offered as a plugin's would be."""
 
 from discbench.executors import inprocess, local
+from discbench.executors.slurm import queue
 from discbench.executors.slurm import run as slurm
 from discbench.plugins.hookspecs import hookimpl
 from discbench.values.jobs import Executor
@@ -17,6 +18,7 @@ SLURM = Executor(
     options=("partition", "time", "gpus_per_node", "cells_per_job", "sbatch", "detach"),
     crew=16,
     shares=True,
+    ready=queue.check,
 )
 
 
