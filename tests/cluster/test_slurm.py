@@ -21,6 +21,7 @@ from discbench.testing import check_executor
 pytest.importorskip("submitit", reason="submitit is not installed: pip install 'discbench[slurm]'")
 pytestmark = [
     pytest.mark.cluster,
+    pytest.mark.timeout(2400),
     pytest.mark.skipif(bool(missing()), reason=f"no {', '.join(missing())}: apt-get install slurm-wlm munge"),
     pytest.mark.skipif(os.name != "posix" or os.geteuid() != 0, reason="the daemons are started as root"),
 ]
@@ -56,7 +57,7 @@ def started(words):
 
 
 def done(words, code=0):
-    found = subprocess.run(words, capture_output=True, text=True, check=False, timeout=600)
+    found = subprocess.run(words, capture_output=True, text=True, check=False, timeout=1200)
     assert code == found.returncode, found.stderr
     return found
 
@@ -110,7 +111,7 @@ def test_elements_that_are_cancelled_requeued_and_killed_leave_a_board_that_the_
     others = set(record["elements"]) - {cancelled, requeued}
     killed = waited(lambda: sorted(others & set(running(tmp_path / "found", record))))[0]
     os.kill(element_process(killed), signal.SIGKILL)
-    _, told = process.communicate(timeout=600)
+    _, told = process.communicate(timeout=1200)
     failed = re.findall(r"^failed: .*?: (Slurm job .*)$", told, re.MULTILINE)
 
     assert 1 == process.returncode, told
@@ -130,7 +131,7 @@ def test_cells_go_on_in_another_run_of_their_element_when_its_time_is_over(slurm
     process = started(words)
     folder = (tmp_path / "found" / ".slurm" / array(tmp_path / "found")["name"]).resolve()
     waited(lambda: any("goes back into the queue" in log.read_text() for log in folder.glob("*.out")))
-    board, told = process.communicate(timeout=900)
+    board, told = process.communicate(timeout=1200)
 
     assert 0 == process.returncode, told
     wanted = command(checkpoint_directory, tmp_path / "wanted", "--json", seeds=20, epochs=400)
