@@ -10,12 +10,13 @@ import io
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import fields, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from discbench.data import rowcache
 from discbench.errors import UserError
-from discbench.executors.builtin import INPROCESS
+from discbench.executors.builtin import INPROCESS, LOCAL
 from discbench.exports import trackers
 from discbench.plugins import registry
 from discbench.results.board import tables
@@ -214,6 +215,11 @@ def _devices(asked: Evaluation, executor: Executor | None) -> tuple[tuple[str, .
     Raises:
         UserError: A device that is not there, or what cannot be together.
     """
+    if executor is not None and executor.crew:
+        if asked.per_device is not None or asked.device or gpus_named(asked.devices):
+            flag = "--per-device" if asked.per_device is not None else "--devices"
+            raise UserError(f"{flag} is of this machine's devices; executor {executor.name} asks for its own")
+        return (), asked.workers or executor.crew
     gpus = gpus_chosen(asked.devices, asked.device, gpus_here())
     if ranks.count() > 1 and gpus_named(asked.devices):
         raise UserError("torchrun gives each of its processes a GPU: leave --devices out, or set CUDA_VISIBLE_DEVICES")
@@ -229,14 +235,29 @@ def _executor(asked: Evaluation, manager: Any) -> Executor | None:  # noqa: ANN4
     """Return the executor that was named, if one was.
 
     Raises:
-        UserError: There is none of that name, or it is not the one that `workers` asks for.
+        UserError: There is none of that name, it is not the one that `workers` or an option asks for, or it cannot run
+            here.
     """
-    if asked.executor is None:
+    given = {name: getattr(asked, name) for name in ELSEWHERE if getattr(asked, name) != DEFAULTS[name]}
+    found = registry.one(asked.executor, registry.executors(manager), "executor") if asked.executor else None
+    strange = [name for name in given if found is None or name not in found.options]
+    if strange:
+        flag = f"--{strange[0].replace('_', '-')}"
+        raise UserError(f"{flag} says nothing to executor {asked.executor or LOCAL.name}; {ELSEWHERE[strange[0]]}")
+    if found is None:
         return None
-    found = registry.one(asked.executor, registry.executors(manager), "executor")
     if asked.workers == 0 and found != INPROCESS:
         raise UserError(f"--workers 0 is the executor {INPROCESS.name}, but --executor {found.name} was asked for")
-    return found
+    if found.ready is not None:
+        found.ready()
+    return replace(found, run=partial(found.run, **given)) if given else found
+
+
+DEFAULTS = {f.name: f.default for f in fields(Evaluation)}
+ELSEWHERE = dict.fromkeys(
+    ("partition", "time", "gpus_per_node", "cells_per_job", "sbatch", "detach"), "--executor slurm takes it"
+)
+"""What some executors take, and others would pass over without a word."""
 
 
 @asking(Evaluation)

@@ -1,6 +1,8 @@
 """The executors of this package, offered as a plugin's would be."""
 
 from discbench.executors import inprocess, local
+from discbench.executors.slurm import queue
+from discbench.executors.slurm import run as slurm
 from discbench.plugins.hookspecs import hookimpl
 from discbench.values.jobs import Executor
 
@@ -9,8 +11,18 @@ INPROCESS = Executor(
     name="inprocess", run=inprocess.run, shares=True, about="this process, or all of torchrun's: --workers 0"
 )
 
+SLURM = Executor(
+    name="slurm",
+    run=slurm.run,
+    about="jobs of a Slurm array, on a store that its nodes see: --time, --partition, --gpus-per-node, --detach",
+    options=("partition", "time", "gpus_per_node", "cells_per_job", "sbatch", "detach"),
+    crew=16,
+    shares=True,
+    ready=queue.check,
+)
+
 
 @hookimpl
 def discbench_executors() -> list[Executor]:
-    """Offer both."""
-    return [LOCAL, INPROCESS]
+    """Offer what is built in."""
+    return [LOCAL, INPROCESS, SLURM]

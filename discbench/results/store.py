@@ -243,9 +243,12 @@ class Store:
         if not self.root.is_dir():
             raise StoreError(f"--results {str(self.root)!r} is no directory; run `discbench eval --results DIR` first")
         for path in sorted(self.root.rglob("*.json")):
-            if len(path.relative_to(self.root).parts) != DEPTH and RECORD.fullmatch(path.name):
+            inside = path.relative_to(self.root).parts
+            if inside[0].startswith("."):  # of what runs, not of what is measured
+                continue
+            if len(inside) != DEPTH and RECORD.fullmatch(path.name):
                 raise astray(path)
-        there = sorted(self.root.glob("*/*/*/*.json"))  # folders may be links to another disk
+        there = sorted(self.root.glob("[!.]*/*/*/*.json"))  # folders may be links to another disk
         return [path for path in there if not path.parent.name.startswith(PROBES)]
 
     def _read(self, path: Path) -> Result:

@@ -174,7 +174,30 @@ class Evaluation(Surroundings):
         flag="--retry-failed/--keep-failed",
     )
     executor: str | None = _asked(
-        None, "Where cells run: local (the default), inprocess, or what a plugin offers.", "text"
+        None, "Where cells run: local (the default), inprocess, slurm, or what a plugin offers.", "text"
+    )
+    partition: str | None = _asked(None, "Of slurm: where its jobs queue.", "text")
+    time: str | None = _asked(
+        None, "Of slurm: the limit of each job, in minutes or as 12:00:00 or 2-00:00:00.", "text", metavar="LIMIT"
+    )
+    gpus_per_node: int | None = _asked(
+        None,
+        "Of slurm: GPUs of each job, which runs as many cells at once; by default none.",
+        "whole",
+        least=0,
+    )
+    cells_per_job: int | None = _asked(
+        None, "Of slurm: cells of each job; by default as many as it runs at once.", "whole", least=1
+    )
+    sbatch: Mapping[str, object] | Sequence[str] = _asked(
+        (),
+        "Of slurm: another option of sbatch, such as account=NAME or mem=32G. Repeatable.",
+        "",
+        metavar="NAME=VALUE",
+        python='Of slurm: other options of sbatch: {"account": "name", "mem": "32G"}.',
+    )
+    detach: bool = _asked(
+        default=False, about="Of slurm: submit, print the array's number and leave; later, wait without it.", kind="yes"
     )
     track: str | None = _asked(None, "Log each cell that is run to a tracker: tensorboard, trackio or wandb.", "text")
     track_dir: str | Path = _asked("tracking", "Where the tracker writes.", "folder")

@@ -59,6 +59,12 @@ class Executor:
     job in the process that calls it.
     """
     about: str = ""
+    options: tuple[str, ...] = ()
+    """Fields of `Evaluation` that `run` takes further, by their names, where they are given."""
+    crew: int | None = None
+    """Cells at once unless told otherwise; None: as many as this machine carries, 0: it finds that out itself."""
+    ready: Callable[[], None] | None = None
+    """Raises a `UserError` where it cannot run at all; called before any rows are read."""
     shares: bool = False
     """Whether it runs jobs with `place.passing` and tells a cell that is another process's by one event `passed`.
 
