@@ -20,6 +20,7 @@ from discbench.values.cells import Cell, Request, definition, words_of
 from discbench.values.checkpoints import Checkpoint, locate, told_apart
 from discbench.values.jobs import Event, Executor, Job
 from discbench.values.place import Place
+from discbench.values.rates import SEARCH
 from discbench.values.types import Task
 from discbench.words.foreign import ended, staying
 
@@ -216,7 +217,7 @@ def run(
 
     def watch(event: Event) -> None:
         progress.watch(event)
-        if event.kind == "end" and event.result and ranks.first():
+        if event.kind == "end" and event.result and event.cell.rate != SEARCH and ranks.first():
             audience.hear(event.result)
 
     store, chosen = Store(place.results, named(sweep)), executor or (LOCAL if workers else INPROCESS)

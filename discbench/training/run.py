@@ -13,7 +13,18 @@ from discbench.models import building as models
 from discbench.models import families, soundness, tokenizing
 from discbench.models.inputs import Inputs, to_inputs, to_text_inputs
 from discbench.results.store import Result, Store, pack_predictions
-from discbench.training import baselines, dynamics, finetune, optimizers, ranks, record, score, steady, trying
+from discbench.training import (
+    baselines,
+    dynamics,
+    finetune,
+    optimizers,
+    ranks,
+    record,
+    score,
+    searching,
+    steady,
+    trying,
+)
 from discbench.training.engine import savings
 from discbench.training.targets import unit_of
 from discbench.values import metrics
@@ -23,6 +34,7 @@ from discbench.values.jobs import look
 from discbench.values.mapping import TextTable, Vocabulary, draw_table, draw_text_map, move_specials, table_sha256
 from discbench.values.measurement import Measurement
 from discbench.values.place import Place
+from discbench.values.rates import SEARCH
 from discbench.values.recipes import Recipe
 from discbench.values.types import Task
 from discbench.words.foreign import apart
@@ -131,10 +143,11 @@ class Bench:
         model = models.build(checkpoint, tried, 2, 0, vocabulary)
         check_unchanged(checkpoint)
         each = {c.task: c for c in cells}.values()
-        lengths = {c.task: self._lengths(tasks[c.task], vocabulary, c.recipe["max_tokens"]) for c in each}
+        read = rows.SPLITS[:2] if all(c.rate == SEARCH for c in cells) else rows.SPLITS  # no test row before the choice
+        lengths = {c.task: self._lengths(tasks[c.task], vocabulary, c.recipe["max_tokens"], read) for c in each}
         for cell in sorted(each, key=lambda c: -lengths[c.task][1]):
             task, (shortest, longest) = tasks[cell.task], lengths[cell.task]
-            self.check_reading(task, cell, checkpoint)
+            self.check_reading(task, cell, checkpoint, read)
             limit = families.position_limit(model, cell.recipe["max_tokens"])
             if limit is not None and longest > limit:
                 raise CheckpointError(
@@ -165,6 +178,8 @@ class Bench:
                 with models.quietly(verbose=self.place.verbose), apart():
                     if checkpoint.baseline:
                         result, predictions = self._answer(cell, task)
+                    elif cell.rate == SEARCH:
+                        result, predictions = searching.tried(self, cell, checkpoint, task, watch)
                     else:
                         result, predictions = self._train(cell, checkpoint, task, watch)
             except (Exception, SystemExit) as error:  # one cell's failure is recorded, the others go on
@@ -181,7 +196,7 @@ class Bench:
     def _train(self, cell: Cell, checkpoint: Checkpoint, task: Task, report: Report) -> tuple[Result, bytes]:
         loaded, recipe = self.rows_for(cell, task), Recipe(**cell.recipe)
         table, vocabulary = self.mapped(task, cell, checkpoint)
-        kept = {name: self._keep(cell, task, name, getattr(loaded, name)) for name in rows.SPLITS}
+        kept = {name: self.keep(cell, task, name, getattr(loaded, name)) for name in rows.SPLITS}
         splits = {name: getattr(loaded, name).take(chosen) for name, chosen in kept.items()}
         self._rehearse(task, splits["test"].targets)
         inputs = {
@@ -244,7 +259,7 @@ class Bench:
     def _answer(self, cell: Cell, task: Task) -> tuple[Result, bytes]:
         """Return a baseline's result."""
         loaded = self.rows_for(cell, task)
-        kept = {name: self._keep(cell, task, name, getattr(loaded, name)) for name in rows.SPLITS}
+        kept = {name: self.keep(cell, task, name, getattr(loaded, name)) for name in rows.SPLITS}
         train, validation, test = (getattr(loaded, name).take(chosen) for name, chosen in kept.items())
         self._rehearse(task, test.targets)
 
@@ -282,12 +297,14 @@ class Bench:
         }
         return result, pack_predictions(kept["test"], given.test, test.targets)
 
-    def _lengths(self, task: Task, vocabulary: Vocabulary, max_tokens: int | None) -> tuple[int, int]:
+    def _lengths(
+        self, task: Task, vocabulary: Vocabulary, max_tokens: int | None, splits: Sequence[str]
+    ) -> tuple[int, int]:
         """Return the tokens of the shortest and of the longest row."""
         around = len(vocabulary.prefix) + len(vocabulary.suffix)
         if isinstance(task.mapping, TextTable):
             return around + 1, min(task.mapping.max_tokens, max_tokens or task.mapping.max_tokens)
-        lengths = np.concatenate([getattr(self.rows_of(task), name).lengths for name in rows.SPLITS]) + around
+        lengths = np.concatenate([getattr(self.rows_of(task), name).lengths for name in splits]) + around
         shortest, longest = int(lengths.min()), int(lengths.max())
         return min(shortest, max_tokens or shortest), min(longest, max_tokens or longest)
 
@@ -304,7 +321,9 @@ class Bench:
         moved = move_specials(task.mapping, kind, vocabulary, seed) if cell.map_specials else vocabulary
         return draw_table(task.mapping, kind, vocabulary, seed), moved
 
-    def check_reading(self, task: Task, cell: Cell | Measurement, checkpoint: Checkpoint) -> None:
+    def check_reading(
+        self, task: Task, cell: Cell | Measurement, checkpoint: Checkpoint, splits: Sequence[str] = rows.SPLITS
+    ) -> None:
         """Raise a CheckpointError where an id of a row has no embedding, or `native` is not the tokenizer's reading."""
         table, vocabulary = self.mapped(task, cell, checkpoint)
         loaded = self.rows_of(task)
@@ -313,7 +332,7 @@ class Bench:
                 reader = models.load_tokenizer(checkpoint)
                 tokenizing.check_reading(checkpoint, reader, task.mapping.alphabet, table, loaded.train, task.name)
         elif models.has_more_tokens(checkpoint, vocabulary.size):
-            for name in rows.SPLITS:
+            for name in splits:
                 self.inputs_of(checkpoint, task, getattr(loaded, name), table, vocabulary, None)
 
     def inputs_of(
@@ -340,7 +359,8 @@ class Bench:
         keep = min(task.mapping.max_tokens, max_tokens or task.mapping.max_tokens)
         return to_text_inputs(tokenizer, split, table, vocabulary, keep)
 
-    def _keep(self, cell: Cell, task: Task, name: str, split: rows.Encoded) -> Any:  # noqa: ANN401
+    def keep(self, cell: Cell, task: Task, name: str, split: rows.Encoded) -> Any:  # noqa: ANN401
+        """Return which rows of a split a cell takes, (rows,)."""
         if cell.take is not None:
             return rows.chosen(len(split), None, 1.0, 0, take=cell.take[rows.SPLITS.index(name)])
         if name != "train":

@@ -1,0 +1,104 @@
+"""A cell of a search for rates: train rows are learnt from, validation or held-out train rows answered, no test row."""
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from discbench.data import heldout, rows
+from discbench.errors import CellError
+from discbench.models import building as models
+from discbench.models import families
+from discbench.results.store import Result, pack_predictions
+from discbench.training import dynamics, finetune, record, score, steady, trying
+from discbench.training.targets import unit_of
+from discbench.values import metrics, rates
+from discbench.values.cells import Cell
+from discbench.values.checkpoints import Checkpoint, check_unchanged
+from discbench.values.mapping import table_sha256
+from discbench.values.recipes import Recipe
+from discbench.values.types import Task
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """The rows that a cell of a search sees."""
+
+    learnt: rows.Encoded
+    compared: rows.Encoded
+    places: Any
+    """(rows,): of those that are compared on, in their split."""
+
+
+def seen(bench: Any, cell: Cell, task: Task) -> Seen:  # noqa: ANN401 - run.Bench, which imports this file
+    """Return a cell's rows."""
+    loaded = bench.rows_for(cell, task)
+    chosen = {name: bench.keep(cell, task, name, getattr(loaded, name)) for name in rows.SPLITS[:2]}
+    apart = rates.held_out(scored_on_validation=task.scored_on_validation, fraction=cell.fraction)
+    learnt, split, places = heldout.searched(loaded, chosen, apart=apart)
+    if not len(learnt):
+        raise CellError("one train row is not enough to hold out some of them for the search for a rate")
+    return Seen(loaded.train.take(learnt), getattr(loaded, split).take(places), places)
+
+
+def tried(bench: Any, cell: Cell, checkpoint: Checkpoint, task: Task, report: Any) -> tuple[Result, bytes]:  # noqa: ANN401
+    """Train and compare; return (what is stored, packed answers to the rows that are compared on).
+
+    Args:
+        bench: The `run.Bench` that runs the cell.
+        cell: Of a search.
+        checkpoint: Its checkpoint.
+        task: Its task.
+        report: Told of progress.
+    """
+    found, recipe = seen(bench, cell, task), Recipe(**cell.recipe)
+    metrics.rehearse(task.metrics, found.compared.targets, task.target.outputs)
+    table, vocabulary = bench.mapped(task, cell, checkpoint)
+    one = found.compared.take(np.zeros(1, np.int64))  # stands where the loop answers test rows at its end
+    inputs = [
+        bench.inputs_of(checkpoint, task, split, table, vocabulary, recipe.max_tokens)
+        for split in (found.learnt, found.compared, one)
+    ]
+    model = models.build(checkpoint, cell.init, task.target.outputs, cell.seed, vocabulary)  # type: ignore[arg-type]
+    check_unchanged(checkpoint)
+    unit = unit_of(cell.recipe, task.target, found.learnt.targets)
+    train, held, one_ = (replace(split, left=families.pads_left(model)) for split in inputs)
+    train = replace(train, targets=unit.given(found.learnt.targets))
+
+    def answers(outputs: Any) -> score.Voted:  # noqa: ANN401
+        return score.vote(task.target, unit.answered(outputs), found.compared.targets, found.compared.groups)
+
+    plan = trying.plan_for(bench.savings_of(checkpoint, model), recipe, bench.place.device, (train, held, one_))
+    steady.settle(bench.threads)
+    trained = finetune.finetune(
+        model,
+        train,
+        held,
+        one_,
+        recipe,
+        cell.seed,
+        device=bench.place.device,
+        score=lambda outputs: score.primary(task.metric, answers(outputs)),
+        report=report,
+        plan=plan,
+    )
+    voted, outputs = answers(trained.validation), unit.answered(trained.validation)
+    result = {
+        "status": "finished",
+        "scores": {"validation": score.measure(task.metrics, task.target, voted)},
+        "collapsed": score.collapsed(task.metric, task.target, voted),
+        "curve": record.curve_record(trained.curve),
+        "dynamics": dynamics.measure(trained.curve.loss, task.target, train.targets),
+        "counts": {
+            "train": len(found.learnt),
+            "validation": len(found.compared),
+            "steps": len(trained.curve.loss),
+            "parameters": sum(p.numel() for p in model.parameters()),
+            "trained_parameters": sum(p.numel() for p in model.parameters() if p.requires_grad),
+        },
+        "mapping_sha256": table_sha256(table),
+        "dataset": record.identified(bench.rows_for(cell, task)),
+        "marks": record.marks(cell, bench.rows_for(cell, task)),
+        "run": {"engine": record.engine(plan)},
+    }
+    return result, pack_predictions(found.places, outputs, found.compared.targets)
