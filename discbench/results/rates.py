@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from discbench.values.rates import SEARCH, SEEDS, STEPS, TUNED, WIDER, grid, listed
+from discbench.values.rates import SEARCH, SEEDS, STEPS, TUNED, WIDER, grid, listed, step_of
 from discbench.values.recipes import RECIPES, recipe_for
 
 Record = dict[str, Any]
@@ -50,6 +50,11 @@ def own(cell: Record) -> float:
     """Return the rate that a cell's recipe has for its init, around which its grid lies."""
     name = cell["recipe"]["name"]
     return recipe_for(name, cell["init"], {}).lr if name in RECIPES else float(cell["recipe"]["lr"])
+
+
+def on_grid(cell: Record) -> bool:
+    """Tell whether a rate that was tuned, or is being searched for, is one that a search may come to."""
+    return step_of(own(cell), cell["recipe"]["lr"]) is not None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -179,7 +179,9 @@ class Bench:
                     if checkpoint.baseline:
                         result, predictions = self._answer(cell, task)
                     elif cell.rate == SEARCH:
-                        result, predictions = searching.tried(self, cell, checkpoint, task, watch)
+                        result, predictions = searching.tried(
+                            self, cell, checkpoint, task, self._seen(cell, task), watch
+                        )
                     else:
                         result, predictions = self._train(cell, checkpoint, task, watch)
             except (Exception, SystemExit) as error:  # one cell's failure is recorded, the others go on
@@ -196,7 +198,7 @@ class Bench:
     def _train(self, cell: Cell, checkpoint: Checkpoint, task: Task, report: Report) -> tuple[Result, bytes]:
         loaded, recipe = self.rows_for(cell, task), Recipe(**cell.recipe)
         table, vocabulary = self.mapped(task, cell, checkpoint)
-        kept = {name: self.keep(cell, task, name, getattr(loaded, name)) for name in rows.SPLITS}
+        kept = {name: self._keep(cell, task, name, getattr(loaded, name)) for name in rows.SPLITS}
         splits = {name: getattr(loaded, name).take(chosen) for name, chosen in kept.items()}
         self._rehearse(task, splits["test"].targets)
         inputs = {
@@ -250,6 +252,12 @@ class Bench:
         }
         return result, pack_predictions(kept["test"], unit.answered(trained.test), splits["test"].targets)
 
+    def _seen(self, cell: Cell, task: Task) -> searching.Seen:
+        loaded = self.rows_for(cell, task)
+        return searching.seen(
+            cell, task, loaded, {name: self._keep(cell, task, name, getattr(loaded, name)) for name in rows.SPLITS[:2]}
+        )
+
     def _rehearse(self, task: Task, targets: Any) -> None:  # noqa: ANN401
         """Try a task's metrics on the test rows of its cells, once for each number of rows."""
         if (task.id, len(targets)) not in self._rehearsed:
@@ -259,7 +267,7 @@ class Bench:
     def _answer(self, cell: Cell, task: Task) -> tuple[Result, bytes]:
         """Return a baseline's result."""
         loaded = self.rows_for(cell, task)
-        kept = {name: self.keep(cell, task, name, getattr(loaded, name)) for name in rows.SPLITS}
+        kept = {name: self._keep(cell, task, name, getattr(loaded, name)) for name in rows.SPLITS}
         train, validation, test = (getattr(loaded, name).take(chosen) for name, chosen in kept.items())
         self._rehearse(task, test.targets)
 
@@ -359,8 +367,7 @@ class Bench:
         keep = min(task.mapping.max_tokens, max_tokens or task.mapping.max_tokens)
         return to_text_inputs(tokenizer, split, table, vocabulary, keep)
 
-    def keep(self, cell: Cell, task: Task, name: str, split: rows.Encoded) -> Any:  # noqa: ANN401
-        """Return which rows of a split a cell takes, (rows,)."""
+    def _keep(self, cell: Cell, task: Task, name: str, split: rows.Encoded) -> Any:  # noqa: ANN401
         if cell.take is not None:
             return rows.chosen(len(split), None, 1.0, 0, take=cell.take[rows.SPLITS.index(name)])
         if name != "train":

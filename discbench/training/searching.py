@@ -1,5 +1,6 @@
 """A cell of a search for rates: train rows are learnt from, validation or held-out train rows answered, no test row."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -30,10 +31,8 @@ class Seen:
     """(rows,): of those that are compared on, in their split."""
 
 
-def seen(bench: Any, cell: Cell, task: Task) -> Seen:  # noqa: ANN401 - run.Bench, which imports this file
-    """Return a cell's rows."""
-    loaded = bench.rows_for(cell, task)
-    chosen = {name: bench.keep(cell, task, name, getattr(loaded, name)) for name in rows.SPLITS[:2]}
+def seen(cell: Cell, task: Task, loaded: rows.Loaded, chosen: dict[str, heldout.Places]) -> Seen:
+    """Return a cell's rows; `chosen` are the places that it takes of train and validation."""
     apart = rates.held_out(scored_on_validation=task.scored_on_validation, fraction=cell.fraction)
     learnt, split, places = heldout.searched(loaded, chosen, apart=apart)
     if not len(learnt):
@@ -41,7 +40,14 @@ def seen(bench: Any, cell: Cell, task: Task) -> Seen:  # noqa: ANN401 - run.Benc
     return Seen(loaded.train.take(learnt), getattr(loaded, split).take(places), places)
 
 
-def tried(bench: Any, cell: Cell, checkpoint: Checkpoint, task: Task, report: Any) -> tuple[Result, bytes]:  # noqa: ANN401
+def tried(
+    bench: Any,  # noqa: ANN401 - run.Bench, which imports this file
+    cell: Cell,
+    checkpoint: Checkpoint,
+    task: Task,
+    found: Seen,
+    report: Callable[[int, int, float], None],
+) -> tuple[Result, bytes]:
     """Train and compare; return (what is stored, packed answers to the rows that are compared on).
 
     Args:
@@ -49,9 +55,10 @@ def tried(bench: Any, cell: Cell, checkpoint: Checkpoint, task: Task, report: An
         cell: Of a search.
         checkpoint: Its checkpoint.
         task: Its task.
+        found: Its rows.
         report: Told of progress.
     """
-    found, recipe = seen(bench, cell, task), Recipe(**cell.recipe)
+    recipe = Recipe(**cell.recipe)
     metrics.rehearse(task.metrics, found.compared.targets, task.target.outputs)
     table, vocabulary = bench.mapped(task, cell, checkpoint)
     one = found.compared.take(np.zeros(1, np.int64))  # stands where the loop answers test rows at its end
