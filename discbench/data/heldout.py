@@ -33,7 +33,7 @@ def searched(loaded: Loaded, chosen: dict[str, Places], *, apart: bool) -> tuple
 
     Args:
         loaded: All rows.
-        chosen: Split -> places that the cell takes, of train and validation.
+        chosen: Split -> places that the cell takes, of train, and of validation unless rows are held out.
         apart: Whether held-out train rows stand for validation.
     """
     if not apart:

@@ -9,7 +9,7 @@ from typing import Any
 from discbench.errors import NoSuchName, PluginError
 from discbench.values.cells import INITS
 from discbench.values.mapping import KINDS
-from discbench.values.rates import DEFAULT, FIRST_SEED, RATES, TUNED
+from discbench.values.rates import DEFAULT, FIRST_SEED, RATES, SEARCH, TUNED
 from discbench.values.recipes import RECIPES, changes
 from discbench.values.types import NAME, WORD
 
@@ -40,6 +40,8 @@ class Part:
     def holds(self, result: Record) -> bool:
         """Tell whether a finished result is one of its runs."""
         cell = result["cell"]
+        if cell.get("rate") == SEARCH:
+            return False
         named = cell["checkpoint"].startswith("baseline:")
         same = (
             cell["task"] in self.tasks

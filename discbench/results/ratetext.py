@@ -28,6 +28,18 @@ def warnings(entries: list[Record]) -> list[str]:
     return [f"{entry['task']}: {line}" for entry in entries for line in entry.get("rate_warnings") or ()]
 
 
+def lines(entries: list[Record]) -> list[tuple[str, ...]]:
+    """Return (task, init, chosen, searched over, gain, gain at the recipe's single rate) of tuned entries, in words."""
+    found = []
+    for entry in entries:
+        for init, of in (entry.get("search") or {}).items():
+            single = (entry["default_rate"] or {}).get("gain") if init == "pretrained" else None
+            gains = [NONE if gain is None else f"{gain['mean']:+.3f}" for gain in (entry["gains"].get(init), single)]
+            lr = entry["inits"][init]["lr"] or of["lr"]
+            found.append((entry["task"], init, chosen(lr), grid(of), *gains))
+    return found
+
+
 def rates(entries: list[Record], out: Console) -> None:
     """Print the rates of entries whose rates are tuned, and what to be wary of."""
     tuned = [entry for entry in entries if entry.get("search")]
@@ -39,18 +51,11 @@ def rates(entries: list[Record], out: Console) -> None:
         ("learning rates", "init", "chosen", "searched over", "gain", "gain at the\nrecipe's rate")
     ):
         table.add_column(name, justify="left" if place in {0, 1, 3} else "right")
-    for entry in tuned:
-        for init, found in entry["search"].items():
-            gains = [
-                entry["gains"].get(init),
-                (entry["default_rate"] or {}).get("gain") if init == "pretrained" else None,
-            ]
-            shown = [NONE if gain is None else f"{gain['mean']:+.3f}" for gain in gains]
-            lr = entry["inits"][init]["lr"] or found["lr"]
-            table.add_row(entry["task"], init, chosen(lr), grid(found), *shown)
+    for line in lines(tuned):
+        table.add_row(*line)
     out.print(table)
-    for line in warnings(tuned):
-        out.print(f"warning: {line}", **PLAIN)  # type: ignore[arg-type] # keywords of print
+    for warning in warnings(tuned):
+        out.print(f"warning: {warning}", **PLAIN)  # type: ignore[arg-type] # keywords of print
 
 
 def at_default(row: Record) -> str:

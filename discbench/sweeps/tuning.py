@@ -74,6 +74,20 @@ class Tuning:
         cells = [at(cell, found.lr) if found and found.lr else cell for cell, found in pairs if not found or found.lr]
         return replace(self.sweep, cells=cells)
 
+    def planned(self) -> tuple[list[Cell], set[str]]:
+        """Return (cells of searches and runs, as far as they are known; the ids of runs whose rate is not chosen)."""
+        known = self.known()
+        runs = [(cell, known[rates.key(cell.record)].lr if cell.rate == TUNED else 0.0) for cell in self.sweep.cells]
+        trials = self.trials() if self.searched else []
+        return [*trials, *(at(cell, lr) if lr else cell for cell, lr in runs)], {c.id for c, lr in runs if lr is None}
+
+    def notes(self) -> list[str]:
+        """Return a line that says how many rates are still to be chosen, if any is."""
+        known = self.known()
+        left = sum(found.lr is None for found in known.values())
+        more = "a best rate at the end of its grid adds cells"
+        return [f"{left} of {len(known)} rates are not chosen yet; {more}"] if left else []
+
     def results(self) -> list[Result]:
         """Return the results of the searches' cells, and of the runs for which there is no rate, that they failed."""
         known = self.known()

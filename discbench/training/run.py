@@ -143,11 +143,11 @@ class Bench:
         model = models.build(checkpoint, tried, 2, 0, vocabulary)
         check_unchanged(checkpoint)
         each = {c.task: c for c in cells}.values()
-        read = rows.SPLITS[:2] if all(c.rate == SEARCH for c in cells) else rows.SPLITS  # no test row before the choice
-        lengths = {c.task: self._lengths(tasks[c.task], vocabulary, c.recipe["max_tokens"], read) for c in each}
+        read = {c.task: searching.read(cells, tasks[c.task]) for c in each}
+        lengths = {c.task: self._lengths(tasks[c.task], vocabulary, c.recipe["max_tokens"], read[c.task]) for c in each}
         for cell in sorted(each, key=lambda c: -lengths[c.task][1]):
             task, (shortest, longest) = tasks[cell.task], lengths[cell.task]
-            self.check_reading(task, cell, checkpoint, read)
+            self.check_reading(task, cell, checkpoint, read[cell.task])
             limit = families.position_limit(model, cell.recipe["max_tokens"])
             if limit is not None and longest > limit:
                 raise CheckpointError(
@@ -254,9 +254,8 @@ class Bench:
 
     def _seen(self, cell: Cell, task: Task) -> searching.Seen:
         loaded = self.rows_for(cell, task)
-        return searching.seen(
-            cell, task, loaded, {name: self._keep(cell, task, name, getattr(loaded, name)) for name in rows.SPLITS[:2]}
-        )
+        kept = {n: self._keep(cell, task, n, getattr(loaded, n)) for n in searching.read([cell], task)}
+        return searching.seen(cell, task, loaded, kept)
 
     def _rehearse(self, task: Task, targets: Any) -> None:  # noqa: ANN401
         """Try a task's metrics on the test rows of its cells, once for each number of rows."""

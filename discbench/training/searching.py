@@ -1,6 +1,6 @@
 """A cell of a search for rates: train rows are learnt from, validation or held-out train rows answered, no test row."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -31,10 +31,21 @@ class Seen:
     """(rows,): of those that are compared on, in their split."""
 
 
+def _apart(cell: Cell, task: Task) -> bool:
+    return rates.held_out(scored_on_validation=task.scored_on_validation, fraction=cell.fraction)
+
+
+def read(cells: Iterable[Cell], task: Task) -> tuple[str, ...]:
+    """Return the splits of a task that its cells read; those of a search read no test row."""
+    mine = [cell for cell in cells if cell.task == task.id]
+    if any(cell.rate != rates.SEARCH for cell in mine):
+        return rows.SPLITS
+    return rows.SPLITS[:1] if all(_apart(cell, task) for cell in mine) else rows.SPLITS[:2]
+
+
 def seen(cell: Cell, task: Task, loaded: rows.Loaded, chosen: dict[str, heldout.Places]) -> Seen:
-    """Return a cell's rows; `chosen` are the places that it takes of train and validation."""
-    apart = rates.held_out(scored_on_validation=task.scored_on_validation, fraction=cell.fraction)
-    learnt, split, places = heldout.searched(loaded, chosen, apart=apart)
+    """Return a cell's rows; `chosen` are the places that it takes of each split that it reads."""
+    learnt, split, places = heldout.searched(loaded, chosen, apart=_apart(cell, task))
     if not len(learnt):
         raise CellError("one train row is not enough to hold out some of them for the search for a rate")
     return Seen(loaded.train.take(learnt), getattr(loaded, split).take(places), places)
