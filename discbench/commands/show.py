@@ -10,6 +10,7 @@ from rich.text import Text
 
 from discbench.data import rowcache
 from discbench.plugins.suites import Part, Suite
+from discbench.sweeps.progress import duration
 from discbench.values.cells import steps_of
 from discbench.values.measurement import Probe
 from discbench.values.rates import SEEDS, STEPS, TUNED
@@ -215,6 +216,8 @@ def suites(records: list[Record], out: Console) -> None:
     table = Table(box=None, pad_edge=False, header_style="bold")
     for name in ("suite", "tasks", "cells", "of searches", "steps", "tokens", "about"):
         table.add_column(name, justify="left" if name in {"suite", "about"} else "right")
+    if timed := any("seconds" in row for row in records):
+        table.add_column("about here", justify="right")
     for row in records:
         count = sum(len(part["tasks"]) for part in row["parts"])
         more = "+" if row["unknown"] else ""
@@ -226,6 +229,7 @@ def suites(records: list[Record], out: Console) -> None:
             f"{row['steps']:,}{more}",
             f"{row['tokens']:,}{more}",
             row["about"],
+            *([f"{duration(row['seconds'])}{more}"] if timed else []),
         )
     out.print(table)
     for row in records:
