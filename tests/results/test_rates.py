@@ -179,7 +179,8 @@ def test_a_board_with_tuned_rates_is_valid_by_its_schema():
 
 def test_a_suite_counts_chosen_rates_only_where_it_asks_for_them():
     part = Part(tasks=("protein.stability@1",), seeds=3, recipe="paper")
-    with_counts = [{**run, "counts": {}} for run in (tuned()[0], plain()[0], trial(1e-5, 0.5))]
+    counted = {"counts": {"train": 9, "validation": 9, "test": 9}}
+    with_counts = [{**run, **counted} for run in (tuned()[0], plain()[0])] + [trial(1e-5, 0.5)]
     fixed = Suite(name="fixed", version=1, parts=(part,))
     chosen = Suite(name="chosen", version=1, parts=(Part(tasks=part.tasks, seeds=3, recipe="paper", rates="tuned"),))
 

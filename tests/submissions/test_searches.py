@@ -8,6 +8,7 @@ from stores import by_id
 
 from discbench import evaluate
 from discbench.errors import UserError
+from discbench.results import rates
 from discbench.results.forms.result import result_fault
 from discbench.results.store import Store, place
 from discbench.submissions import submit
@@ -29,8 +30,11 @@ def store(tmp_path_factory, checkpoint):
     """A control whose rate was tuned: one run, and its search."""
     folder = tmp_path_factory.mktemp("searches") / "store"
     asked = {"inits": "scratch", "recipe": "quick", "seeds": 1, "set": {"epochs": 1, "batch": 8}, "take": (16, 8, 8)}
-    evaluate(f"m={checkpoint}", TASK, rates="tuned", results=folder, workers=0, **asked)
-    return folder
+    with pytest.MonkeyPatch.context() as patch:  # a short grid, for verification too
+        patch.setattr(rates, "STEPS", (-1, 0))
+        patch.setattr(rates, "WIDER", 1)
+        evaluate(f"m={checkpoint}", TASK, rates="tuned", results=folder, workers=0, **asked)
+        yield folder
 
 
 @pytest.fixture(scope="module")
