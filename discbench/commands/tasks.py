@@ -67,7 +67,8 @@ def suites(data_dir: Path | None, model: str | None, *, as_json: bool) -> None:
 
 def _timed(records: list[show.Record], model: str) -> list[show.Record]:
     """Return suites with the seconds that their tokens take this machine, all its workers at once."""
-    from discbench.training import pace, steady
+    from discbench.executors import pace
+    from discbench.training import steady
 
     device = device_of(None)
     with steady.steady(1):

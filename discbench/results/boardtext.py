@@ -7,8 +7,9 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from discbench.results import leaktext, probetext, published, ratetext
+from discbench.results import leaktext, probetext, published
 from discbench.results.board import init_order, shown
+from discbench.results.rates import text as ratetext
 
 Record = dict[str, Any]
 NONE = "\N{EN DASH}"

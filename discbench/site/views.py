@@ -4,11 +4,12 @@ import hashlib
 import re
 from typing import Any
 
-from discbench.results import published, ratetext
+from discbench.results import published
 from discbench.results.board import init_order
 from discbench.results.boardtext import lacking, way_of
 from discbench.results.headline import WAY, adaptability, counted
 from discbench.results.leaktext import notes, with_sign
+from discbench.results.rates import text as ratetext
 from discbench.site import charts, facts
 
 Record = dict[str, Any]

@@ -9,7 +9,8 @@ from typing import Any
 
 from discbench.errors import StoreError, UserError
 from discbench.results.store import Store, place
-from discbench.submissions import claims, intake, manifest, searches
+from discbench.submissions import claims, intake, manifest
+from discbench.submissions.recount import searches
 from discbench.words.names import printable
 
 Record = dict[str, Any]

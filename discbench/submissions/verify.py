@@ -16,8 +16,9 @@ from discbench.errors import CheckpointError, NotAtHand, StoreError
 from discbench.results.forms.result import result_fault
 from discbench.results.marks import marked_now
 from discbench.results.store import Predictions, place, unpack_predictions
-from discbench.submissions import built, checks, claims, intake, manifest, recount, rerun, searches
+from discbench.submissions import built, checks, claims, intake, manifest, recount, rerun
 from discbench.submissions.findings import ERROR, UNCHECKED, Finding, Level, Unfit
+from discbench.submissions.recount import searches
 from discbench.submissions.redraw import Tables
 from discbench.values.cells import NOTHING
 from discbench.values.types import Task
