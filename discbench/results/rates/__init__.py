@@ -127,7 +127,10 @@ def _best(asked: dict[int, float], means: dict[float, tuple[float, float] | None
 def of_runs(runs: Sequence[Record], searches: dict[str, Trials]) -> dict[str, Search]:
     """Return init -> what its search says, for the runs of one entry; {} where none has a tuned rate."""
     found = {run["cell"]["init"]: run["cell"] for run in runs if run["cell"].get("rate") == TUNED}
-    return {init: search(own(cell), searches.get(key(cell), {})) for init, cell in found.items()}
+    return {
+        init: search(own(cell), searches.get(key(cell), {}))
+        for init, cell in sorted(found.items(), key=lambda pair: pair[0])
+    }
 
 
 def told(found: Search) -> Record:
