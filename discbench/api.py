@@ -26,6 +26,7 @@ from discbench.results.notebook import without_widgets
 from discbench.results.store import Store
 from discbench.sweeps import sweep
 from discbench.sweeps.progress import Progress
+from discbench.sweeps.tuning import Tuning
 from discbench.training import ranks
 from discbench.values.asked import Evaluation, asking
 from discbench.values.cells import Cell
@@ -96,6 +97,7 @@ def _parts(asked: Evaluation, manager: Any) -> list[Evaluation]:  # noqa: ANN401
             mapping=part.mapping,
             map_specials=part.map_specials,
             take=part.take or "",
+            rates=part.rates,
         )
         for part in suite.parts
         if ids & set(part.tasks)
@@ -108,7 +110,8 @@ def _plain(given: object) -> object:
 
 
 SAID = (
-    "inits", "seeds", "recipe", "set", "mapping", "mapping_seeds", "map_specials", "fraction", "subset", "limit", "take"
+    "inits", "seeds", "recipe", "set", "rates", "mapping", "mapping_seeds", "map_specials", "fraction", "subset",
+    "limit", "take",
 )  # fmt: skip
 """What a suite says, so that a user may not."""
 
@@ -231,6 +234,16 @@ def _devices(asked: Evaluation, executor: Executor | None) -> tuple[tuple[str, .
     return gpus, sweep.machine_workers() if crew is None else crew
 
 
+def _searched(asked: Evaluation, manager: Any, tuned: Tuning) -> tuple[sweep.Sweep, tuple[int, int]]:  # noqa: ANN401
+    """Run the searches for rates; return (the sweep at the rates that they choose, (cells run, cells kept))."""
+
+    def one_round(cells: sweep.Sweep, settled: Callable[[Result | None], bool]) -> tuple[int, int]:
+        return carry_out(asked, manager, cells, settled)[1:]
+
+    counts = tuned.carry_out(one_round)
+    return tuned.chosen(), counts
+
+
 def _executor(asked: Evaluation, manager: Any) -> Executor | None:  # noqa: ANN401 - pluggy's manager
     """Return the executor that was named, if one was.
 
@@ -288,9 +301,12 @@ def run(asked: Evaluation) -> Board:
     manager, prepared = prepare(asked, load=True)
     if asked.track:
         trackers.register(manager, asked.track, Path(asked.track_dir))
-    results, trained, kept = carry_out(asked, manager, prepared)
+    tuned = Tuning(prepared, Store(absolute(asked.store)))
+    searched, found = _searched(asked, manager, tuned) if tuned.searched else (None, (0, 0))
+    results, trained, kept = carry_out(asked, manager, searched or prepared)
+    results += tuned.results() if searched else []
     told = [task for task in prepared.tasks.values() if task not in asked.given]  # a store tells installed ones only
-    made = Board.of(results, tasks=told, trained=trained, kept=kept)
+    made = Board.of(results, tasks=told, trained=trained + found[0], kept=kept + found[1])
     if asked.suite is None:
         return made
     suite = registry.suite(asked.suite, registry.suites(manager))

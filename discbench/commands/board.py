@@ -93,12 +93,12 @@ def compare_(one: str, other: str, results: Path, init: str, *, as_json: bool) -
     Both are read from the store; give NAME, or NAME@REVISION where a store holds several revisions. Either may be a
     baseline: baseline:majority, baseline:kmer.
     """
-    from discbench.results import board, boardtext
+    from discbench.results import board, boardtext, rates
     from discbench.results.compare import compare
     from discbench.results.store import Store
 
     with offered() as there, readable() as passed:
-        held = list(Store(results, there.rows, passed).results())
+        held, _ = rates.apart(Store(results, there.rows, passed).results())
         draws = {result["id"]: result["resampled"] for result in held if result["status"] == "finished"}
         made = board.build(held)
         check_any(results, len(made["entries"]))

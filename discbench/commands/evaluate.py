@@ -13,6 +13,7 @@ from discbench.commands.options import run_options, what_options
 from discbench.errors import ExitCode
 from discbench.sweeps import sweep
 from discbench.sweeps.plan import work
+from discbench.sweeps.tuning import Tuning
 from discbench.training import ranks
 from discbench.values.asked import Evaluation
 from discbench.values.cells import Cell, words_of
@@ -63,17 +64,19 @@ def plan_(ctx: click.Context, /, *, as_json: bool, **options: Any) -> None:  # n
     _, prepared = prepare(asked, load=False)
     store, directory = Store(asked.store), asked.directory
     sweep.check_definitions(prepared, Store(asked.store, passed=PassedOver()))
-    rows, words, notes = list[dict[str, Any]](), prepared.words, list(prepared.notes)
-    for cell in prepared.cells:
+    tuning = Tuning(prepared, store)
+    cells, open_ = tuning.planned()
+    words, notes, rows = words_of(cells), [*prepared.notes, *tuning.notes()], list[dict[str, Any]]()
+    for cell in cells:
         amount = work(cell, prepared.tasks[cell.task], directory)
         wrong = store.fault(cell)
         known = store.get(cell) if wrong is None else {"status": "unreadable"}
         notes += [wrong] if wrong else []
         rows.append(
             {
-                "id": cell.id,
+                "id": None if cell.id in open_ else cell.id,
                 "words": words[cell.id],
-                "state": known["status"] if known else "to run",
+                "state": "rate not chosen yet" if cell.id in open_ else known["status"] if known else "to run",
                 "rows": amount.train_rows,
                 "steps": amount.steps,
                 "tokens": amount.tokens,

@@ -10,8 +10,10 @@ from rich.text import Text
 
 from discbench.data import rowcache
 from discbench.plugins.suites import Part, Suite
+from discbench.sweeps.progress import duration
 from discbench.values.cells import steps_of
 from discbench.values.measurement import Probe
+from discbench.values.rates import SEEDS, STEPS, TUNED
 from discbench.values.recipes import as_record, recipe_for
 from discbench.values.types import Dataset, Task
 from discbench.words.terminal import Terminal
@@ -83,7 +85,7 @@ def plan(rows: list[Record], out: Console) -> None:
         table.add_column(name, no_wrap=True, justify="right" if name in {"train rows", "steps", "tokens"} else "left")
     for row in rows:
         counts = ["?" if row[n] is None else f"{row[n]:,}" for n in ("rows", "steps", "tokens")]
-        table.add_row(row["id"], row["words"], row["state"], *counts)
+        table.add_row(row["id"] or "\N{EN DASH}", row["words"], row["state"], *counts)
     out.print(table)
     left = [row for row in rows if row["state"] not in {"finished", "unreadable"}]
     done, lost = (sum(row["state"] == state for row in rows) for state in ("finished", "unreadable"))
@@ -181,16 +183,19 @@ def probe_record(probe: Probe) -> Record:
 
 def suite_record(suite: Suite, tasks: dict[str, Task], directory: Path | None) -> Record:
     """Return a suite as JSON, with what it costs a checkpoint as far as sizes are known."""
-    cells, steps, tokens, unknown = 0, 0, 0, []
+    cells, searches, steps, tokens, unknown = 0, 0, 0, 0, []
     for part in suite.parts:
+        times = len(STEPS) * len(SEEDS) if part.rates == TUNED else 0
         for name in part.tasks:
             cells += part.seeds * len(part.inits)
+            searches += times * len(part.inits)
             each = [_cost(tasks[name], part, init, directory) if name in tasks else None for init in part.inits]
             if None in each:
                 unknown.append(name)
-            steps += part.seeds * sum(cost[0] for cost in each if cost)
-            tokens += part.seeds * sum(cost[1] for cost in each if cost)
-    return {**suite.record, "id": suite.id, "cells": cells, "steps": steps, "tokens": tokens, "unknown": unknown}
+            steps += (part.seeds + times) * sum(cost[0] for cost in each if cost)
+            tokens += (part.seeds + times) * sum(cost[1] for cost in each if cost)
+    counts = {"cells": cells, "search_cells": searches, "steps": steps, "tokens": tokens}
+    return {**suite.record, "id": suite.id, **counts, "unknown": unknown}
 
 
 def _cost(task: Task, part: Part, init: str, directory: Path | None) -> tuple[int, int] | None:
@@ -209,8 +214,10 @@ def _cost(task: Task, part: Part, init: str, directory: Path | None) -> tuple[in
 def suites(records: list[Record], out: Console) -> None:
     """Print one line a suite."""
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for name in ("suite", "tasks", "cells", "steps", "tokens", "about"):
-        table.add_column(name, justify="right" if name in {"tasks", "cells", "steps", "tokens"} else "left")
+    for name in ("suite", "tasks", "cells", "of searches", "steps", "tokens", "about"):
+        table.add_column(name, justify="left" if name in {"suite", "about"} else "right")
+    if timed := any("seconds" in row for row in records):
+        table.add_column("about here", justify="right")
     for row in records:
         count = sum(len(part["tasks"]) for part in row["parts"])
         more = "+" if row["unknown"] else ""
@@ -218,12 +225,17 @@ def suites(records: list[Record], out: Console) -> None:
             row["id"],
             str(count),
             str(row["cells"]),
+            str(row["search_cells"]),
             f"{row['steps']:,}{more}",
             f"{row['tokens']:,}{more}",
             row["about"],
+            *([f"{duration(row['seconds'])}{more}"] if timed else []),
         )
     out.print(table)
     for row in records:
         if row["unknown"]:
             out.print(f"+ {row['id']}: not counted, since their sizes are not known here: {', '.join(row['unknown'])}")
-    out.print("cells, steps and tokens of training for one checkpoint and its controls")
+    out.print(
+        "cells, steps and tokens of training for one checkpoint and its controls; of searches: cells that are tried"
+    )
+    out.print("for learning rates before, on the first grid; a best rate at its end adds cells")

@@ -11,8 +11,11 @@ from discbench.commands.options import data_options, own_option
 from discbench.commands.stored import tell_faults
 from discbench.errors import DiscbenchError, ExitCode, NotAtHand
 from discbench.plugins import registry
-from discbench.values.checkpoints import builtins
-from discbench.values.given import data_directory
+from discbench.sweeps.sweep import machine_workers
+from discbench.values.checkpoints import builtins, locate
+from discbench.values.given import data_directory, device_of
+from discbench.values.place import gpus_here
+from discbench.values.recipes import RECIPES
 from discbench.words import interruption
 
 
@@ -41,8 +44,11 @@ def tasks(patterns: tuple[str, ...], data_dir: Path | None, *, as_json: bool) ->
 
 @click.command()
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@click.option(
+    "--time", "model", metavar="MODEL", help="Time a step of this checkpoint, and say how long a suite takes."
+)
 @own_option("data_dir")
-def suites(data_dir: Path | None, *, as_json: bool) -> None:
+def suites(data_dir: Path | None, model: str | None, *, as_json: bool) -> None:
     """List suites: what a place on the board is made of, and what it costs a checkpoint."""
     faults: list[str] = []
     manager = registry.plugins(faults=faults)
@@ -50,12 +56,25 @@ def suites(data_dir: Path | None, *, as_json: bool) -> None:
     tell_faults(faults)
     by_id = {task.id: task for task in tasks_.values()}
     records = [show.suite_record(suite, by_id, data_directory(data_dir)) for suite in found.values()]
+    if model is not None:
+        records = _timed(records, model)
     if as_json:
         click.echo(json.dumps(records, indent=1))
     else:
         show.suites(records, show.console())
     if faults:
         sys.exit(int(ExitCode.PLUGIN))
+
+
+def _timed(records: list[show.Record], model: str) -> list[show.Record]:
+    """Return suites with the seconds that their tokens take this machine, all its workers at once."""
+    from discbench.executors import pace
+    from discbench.training import steady
+
+    device = device_of(None)
+    with steady.steady(1):
+        speed = pace.tokens_per_second(locate(model, {}), RECIPES["quick"], device) * (machine_workers() if device == "cpu" else max(1, len(gpus_here())))
+    return [{**row, "model": model, "seconds": round(row["tokens"] / speed)} for row in records]
 
 
 @click.command()

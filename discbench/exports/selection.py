@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from discbench.errors import UserError
-from discbench.results import board, headline
+from discbench.results import board, headline, rates
 from discbench.results.store import Predictions, Store, folder_name
 from discbench.values.checkpoints import told_apart
 
@@ -98,7 +98,7 @@ def selected(
     Raises:
         NothingLeft: Nothing.
     """
-    results = list(results)
+    results, _ = rates.apart(results)
     failed = [r for r in results if r["status"] != "finished"]
     kept = [r for r in results if r["status"] == "finished" and (marked or not r["marks"])] if whole_only else results
     count = len(results) - len(failed) - len(kept) if whole_only else 0
@@ -124,10 +124,12 @@ def words(way: Record) -> list[str]:
     cut = [f"{way['fraction']:g} of train ({way['subset']})"] * (way["fraction"] < 1)
     cut += [f"limit {way['limit']}"] * (way["limit"] is not None)
     cut += ["at most " + "/".join(map(str, way["take"] or ())) + " rows"] * bool(way["take"])
+    tuned = ["rate tuned"] * bool(way.get("rate"))
     held = [f"mapping seed {way['mapping_seed']}"] * (way["mapping_seed"] is not None)
     moved = ["specials moved"] * bool(way["map_specials"])
     return [
         f"recipe {way['recipe']}",
+        *tuned,
         f"mapping {way['mapping']}",
         *moved,
         *held,

@@ -3,12 +3,13 @@
 import json
 import re
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from discbench.errors import NoSuchName, PluginError
 from discbench.values.cells import INITS
 from discbench.values.mapping import KINDS
+from discbench.values.rates import DEFAULT, FIRST_SEED, RATES, SEARCH, TUNED
 from discbench.values.recipes import RECIPES, changes
 from discbench.values.types import NAME, WORD
 
@@ -33,10 +34,14 @@ class Part:
     take: tuple[int, int, int] | None = None
     """At most so many train, validation and test rows, the first by their hashes; None for all. A split that is smaller
     is taken whole."""
+    rates: str = DEFAULT
+    """`default`: the recipe's learning rate. `tuned`: chosen for each checkpoint, init and task, on validation rows."""
 
     def holds(self, result: Record) -> bool:
         """Tell whether a finished result is one of its runs."""
         cell = result["cell"]
+        if cell.get("rate") == SEARCH:
+            return False
         named = cell["checkpoint"].startswith("baseline:")
         same = (
             cell["task"] in self.tasks
@@ -52,6 +57,7 @@ class Part:
             and (cell["mapping"], cell["map_specials"]) == (self.mapping, self.map_specials)
             and cell["recipe"]["name"] == self.recipe
             and not changes(cell)
+            and cell.get("rate") == (TUNED if self.rates == TUNED else None)
         )
         return same and (own or named)
 
@@ -106,6 +112,12 @@ class Suite:
         return result["status"] == "finished" and any(part.holds(result) for part in self.parts)
 
     @property
+    def at_default_rates(self) -> "Suite | None":
+        """The suite with its recipes' single rates, to set beside; None where its rates are those."""
+        parts = tuple(replace(part, rates=DEFAULT) for part in self.parts)
+        return None if parts == self.parts else replace(self, parts=parts)
+
+    @property
     def record(self) -> Record:
         """The suite as JSON."""
         found: Record = json.loads(json.dumps(asdict(self)))
@@ -134,10 +146,13 @@ def _part_faults(part: Part) -> Iterator[str]:
             yield f"tasks are named with their versions, such as 'formal.factor@1', but {task!r} was given"
     if part.seeds < 1:
         yield f"seeds is how many, from 1, but {part.seeds!r} was given"
+    if part.seeds > FIRST_SEED:
+        yield f"seeds from {FIRST_SEED} belong to searches for rates, but {part.seeds} seeds were given"
     known = {
         "init": (part.inits, INITS),
         "recipe": ((part.recipe,), tuple(RECIPES)),
         "mapping": ((part.mapping,), KINDS),
+        "rates": ((part.rates,), RATES),
     }
     for what, (given, there) in known.items():
         for name in given:

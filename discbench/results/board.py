@@ -13,7 +13,7 @@ import numpy as np
 
 from discbench.errors import StoreError
 from discbench.plugins.suites import Suite
-from discbench.results import curves, headline, probetext, references, stats, taskcards
+from discbench.results import curves, headline, probetext, rates, references, stats, taskcards
 from discbench.results.headline import Record
 from discbench.values.cells import Cell
 from discbench.values.checkpoints import told_apart
@@ -35,12 +35,13 @@ def build(
 
     `said` is what tasks say of themselves (`cells.said`), by id.
     """
-    results = list(results)
+    results, trials = rates.apart(results)
+    searches = rates.grouped(trials)
     together: dict[str, list[Record]] = defaultdict(list)
     for result in results:
         together[json.dumps(_key(result), sort_keys=True)].append(result)
     found = [
-        _entry({**json.loads(key), "marks": marks, "mapping_seed": seed}, members)
+        _entry({**json.loads(key), "marks": marks, "mapping_seed": seed}, members) | rates.entry(members, searches)
         for key in together
         for marks, of_marks in _by_marks(together[key])
         for seed, members in _by_mapping_seed(of_marks)
@@ -53,7 +54,7 @@ def build(
         "version": VERSION,
         "entries": entries,
         "checkpoints": headline.checkpoints(entries),
-        "suites": tables(suites, results),
+        "suites": tables(suites, [*results, *trials]),
         "variance": _variance(together),
         "probes": probetext.records(probes),
         "tasks": taskcards.cards(results, entries, said or {}),
@@ -62,17 +63,28 @@ def build(
 
 def tables(suites: Iterable[Suite], results: Iterable[Record]) -> list[Record]:
     """Return the table of each suite that has any of its runs among the results."""
-    held = list(results)
-    return [table for suite in suites if (table := _suite(suite, held))["checkpoints"]]
+    held, trials = rates.apart(results)
+    searches = rates.grouped(trials)
+    return [table for suite in suites if (table := _suite(suite, held, searches))["checkpoints"]]
 
 
-def _suite(suite: Suite, results: list[Record]) -> Record:
+def _suite(suite: Suite, results: list[Record], searches: dict[str, rates.Trials]) -> Record:
     """Return a suite's table."""
+    twin = suite.at_default_rates
+    beside = _of_suite(twin, results, searches) if twin else []
+    return headline.suite(suite.record, _of_suite(suite, results, searches), beside)
+
+
+def _of_suite(suite: Suite, results: list[Record], searches: dict[str, rates.Trials]) -> list[Record]:
+    """Return the entries of a suite's own runs."""
     together: dict[str, list[Record]] = defaultdict(list)
     for result in filter(suite.holds, results):
         together[json.dumps({**_key(result), "take": None}, sort_keys=True)].append(result)
-    entries = [_entry({**json.loads(key), "marks": [], "mapping_seed": None}, together[key]) for key in together]
-    return headline.suite(suite.record, sorted(entries, key=_place))
+    entries = [
+        _entry({**json.loads(key), "marks": [], "mapping_seed": None}, members) | rates.entry(members, searches)
+        for key, members in together.items()
+    ]
+    return sorted(entries, key=_place)
 
 
 def shown(board: Record) -> Record:
@@ -106,7 +118,7 @@ def _place(entry: Record) -> str:
 def _key(result: Record) -> Record:
     cell = result["cell"]
     names = (*WAY, "task", "rows", "specials")
-    said = {"take": None, **cell, "recipe": cell["recipe"]["name"], "changed": changes(cell)}
+    said = {"take": None, "rate": None, **cell, "recipe": cell["recipe"]["name"], "changed": changes(cell)}
     return {name: said[name] for name in names}
 
 
@@ -153,6 +165,7 @@ def _entry(key: Record, results: list[Record]) -> Record:
         "ratio": curves.ratio(by_init.get("scratch", []), by_init.get("pretrained", [])),
         "unused": None,
         "low_data": [],
+        "default_rate": None,
         "copies": _copies(finished),
     }
 
@@ -274,9 +287,20 @@ def _cross_reference(entries: list[Record]) -> None:
         entry["unused"] = next(
             (_unused(e, entry) for e in relatives if _differs(e, entry, {"mapping"}, "unused")), None
         )
+        entry["default_rate"] = next((_default(e) for e in relatives if entry["rate"] and _at_default(e, entry)), None)
         entry["low_data"] = [
             _low(e) for e in relatives if entry["fraction"] == 1 and e["fraction"] < 1 and _low_of(e, entry)
         ]
+
+
+def _at_default(other: Record, entry: Record) -> bool:
+    """Tell whether another entry is the same under the recipe's single rate."""
+    same = (set(WAY) | {"marks", "mapping_seed"}) - {"rate"}
+    return other["rate"] is None and all(other[name] == entry[name] for name in same)
+
+
+def _default(entry: Record) -> Record:
+    return {"gain": entry["gain"], "lr": {init: column["lr"] for init, column in entry["inits"].items()}}
 
 
 def _differs(other: Record, entry: Record, only: set[str], mapping: str) -> bool:

@@ -9,6 +9,7 @@ from rich.text import Text
 
 from discbench.results import leaktext, probetext, published, references
 from discbench.results.board import init_order, shown
+from discbench.results.rates import text as ratetext
 
 Record = dict[str, Any]
 NONE = "\N{EN DASH}"
@@ -34,6 +35,7 @@ def board(record: Record, out: Console, *, paper: bool = False) -> None:
         out.print(_scores(entries, inits))
         _table_if_any(_speed(entries), out)
         _table_if_any(_low_data(entries), out)
+        ratetext.rates(entries, out)
         if paper:
             _table_if_any(_paper(entries), out)
     _table_if_any(_variance(record), out)
@@ -69,7 +71,7 @@ def way_of(entry: Record) -> str:
         parts.append("special ids moved")
     if entry["mapping_seed"] is not None:
         parts.append(f"mapping seed {entry['mapping_seed']}")
-    parts.append(f"recipe {entry['recipe']}")
+    parts.append(f"recipe {entry['recipe']}" + (", rates tuned" if entry.get("rate") else ""))
     parts += [f"{field}={value}" for field, value in entry["changed"].items()]
     if entry["limit"]:
         parts.append(f"limit {entry['limit']}")
@@ -254,6 +256,7 @@ def suite(table: Record, out: Console) -> None:
         cells = [f"{row['disciplines'][n]:+.3f}" if n in row["disciplines"] else NONE for n in names]
         shown.add_row(row["checkpoint"], place if row["complete"] else "incomplete", f"{value}{both}", *cells)
     out.print(shown)
+    ratetext.of_suite(table, out)
     for row in table["checkpoints"]:
         if row["missing"]:
             out.print(f"{row['checkpoint']} lacks {lacking(row['missing'])}")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Self
 from discbench.errors import NoSuchName, UserError, did_you_mean
 from discbench.plugins import registry
 from discbench.plugins.suites import Suite
-from discbench.results import board
+from discbench.results import board, rates
 from discbench.results.board import init_order
 from discbench.results.store import Result, Store
 from discbench.values.cells import Cell, all_said, hashes, words_of
@@ -48,7 +48,7 @@ class Board:
     record: Record
     """What `leaderboard.json` holds; its JSON Schema is in `discbench/results/schemas`."""
     results: tuple[Result, ...]
-    """The stored result of each cell, finished or failed."""
+    """The stored result of each cell, finished or failed; those of searches for rates are not among them."""
     trained: int = 0
     """Cells that the call which made this board ran, failed ones included."""
     kept: int = 0
@@ -70,7 +70,7 @@ class Board:
         `tasks` are those that it tells of.
         """
         held = tuple(results)
-        return cls(board.build(held, probes, suites, all_said(tasks)), held, trained, kept)
+        return cls(board.build(held, probes, suites, all_said(tasks)), tuple(rates.apart(held)[0]), trained, kept)
 
     @classmethod
     def read(cls, results: str | Path = "results") -> Self:

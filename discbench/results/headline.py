@@ -3,6 +3,7 @@
 import json
 import math
 from collections import Counter, defaultdict
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,7 @@ from discbench.values.checkpoints import told_apart
 Record = dict[str, Any]
 WAY = (
     "checkpoint", "revision", "mapping", "map_specials", "mapping_seed", "recipe", "changed", "fraction", "subset",
-    "limit", "take", "marks",
+    "limit", "take", "rate", "marks",
 )  # fmt: skip
 
 
@@ -41,18 +42,21 @@ def checkpoints(entries: list[Record]) -> list[Record]:
     return rows
 
 
-def suite(asked: Record, entries: list[Record]) -> Record:
+def suite(asked: Record, entries: list[Record], beside: Sequence[Record] = ()) -> Record:
     """Return the table of one suite: a row for each checkpoint with any of its runs, complete ones ranked.
 
     Args:
         asked: The suite, as `Suite.record` gives it.
         entries: Of results that are its runs only; its parts' ways are taken for one.
+        beside: Of results that are the same runs under their recipes' single rates, where the suite's rates are tuned.
     """
     together: dict[tuple[str, str], list[Record]] = defaultdict(list)
     for entry in entries:
         if not entry["checkpoint"].startswith("baseline:"):
             together[entry["checkpoint"], entry["revision"]].append(entry)
     rows = [_standing(asked, *together[key]) for key in sorted(together)]
+    for row in rows:
+        row["default_rates"] = _at_default(asked, row, beside)
     names = told_apart((e["checkpoint"], e["revision"]) for e in entries)
     _rank([row for row in rows if row["complete"] and row["adaptability"] is not None], names)
     for row in rows:
@@ -78,7 +82,16 @@ def _standing(asked: Record, *entries: Record) -> Record:
         "missing": missing,
         "complete": not missing,
         "rates": {task: {init: column["lr"] for init, column in of.items()} for task, of in sorted(inits.items())},
+        "rate_warnings": {e["task"]: e["rate_warnings"] for e in entries if e["rate_warnings"]},
     }
+
+
+def _at_default(asked: Record, row: Record, beside: Sequence[Record]) -> Record | None:
+    """Return what a checkpoint gains under its recipes' single rates; None where some of those runs are missing."""
+    mine = [e for e in beside if (e["checkpoint"], e["revision"]) == (row["checkpoint"], row["revision"])]
+    found = _standing(asked, *mine) if mine else {"complete": False}
+    names = ("adaptability", "low", "high", "both", "disciplines")
+    return {name: found[name] for name in names} if found["complete"] else None
 
 
 def _lacks(part: Record, inits: Record) -> Record:

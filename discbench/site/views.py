@@ -9,6 +9,7 @@ from discbench.results.board import init_order
 from discbench.results.boardtext import lacking, way_of
 from discbench.results.headline import WAY, adaptability, counted
 from discbench.results.leaktext import notes, with_sign
+from discbench.results.rates import text as ratetext
 from discbench.site import again, beside, charts, facts
 
 Record = dict[str, Any]
@@ -97,7 +98,7 @@ def index(board: Record, *, figures: bool) -> Record:
 
 def _row(row: Record, board: Record, disciplines: list[str]) -> Record:
     mine = (
-        [e for e in board["entries"] if all(e[k] == row[k] for k in WAY)]
+        [e for e in board["entries"] if all(e.get(k) == row.get(k) for k in WAY)]  # boards of before tell no rate
         if len(board["checkpoints"]) <= FIRST_ROWS
         else []
     )
@@ -130,13 +131,17 @@ def _suite(table: Record) -> Record:
             "file": checkpoint_file(row["checkpoint"], row["revision"]),
             "by": [row["disciplines"].get(name) for name in disciplines],
             "lacks": lacking(row["missing"]),
+            "single": ratetext.at_default(row).replace("-", "\N{MINUS SIGN}"),
+            "wary": [f"{task}: {line}" for task, of in (row.get("rate_warnings") or {}).items() for line in of],
         }
         for row in table["checkpoints"]
     ]
     rows.sort(key=lambda row: (not row["complete"], -(row["adaptability"] or 0.0), row["checkpoint"]))
     parts = [
         f"{', '.join(part['tasks'])}: {', '.join(part['inits'])}, {part['seeds']} seeds, mapping {part['mapping']},"
-        f" recipe {part['recipe']}" + (f", at most {'/'.join(map(str, part['take']))} rows" if part["take"] else "")
+        f" recipe {part['recipe']}"
+        + (", rates tuned" if part.get("rates") == "tuned" else "")
+        + (f", at most {'/'.join(map(str, part['take']))} rows" if part["take"] else "")
         for part in table["parts"]
     ]
     return {**table, "disciplines": disciplines, "rows": rows, "made": parts}
@@ -190,6 +195,8 @@ def _block(way: str, entries: list[Record], heads: list[Record], *, figures: boo
         "gains": charts.gains([(e["task"], e["gain"]) for e in entries if e["gain"]]) if figures else None,
         "curves": [{"task": e["task"], "svg": svg} for e, svg in curves if svg],
         "low": [e for e in entries if e["fraction"] < 1],
+        "rates": ratetext.lines(entries),
+        "wary": ratetext.warnings(entries),
     }
 
 

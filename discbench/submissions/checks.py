@@ -12,7 +12,7 @@ from dataclasses import asdict
 from typing import Any
 
 from discbench.errors import UserError
-from discbench.results import store
+from discbench.results import rates, store
 from discbench.results.forms import result as form
 from discbench.values import cells
 from discbench.values.cells import NOTHING
@@ -60,6 +60,8 @@ def recipe(record: Record, task: Task) -> Found:
     wanted |= {name: told[name] for name in LATER if told.get(name, LATER[name]) != LATER[name]}
     if task.scored_on_validation:
         wanted["select"] = "last"
+    if "rate" in cell and rates.on_grid(cell):
+        wanted["lr"] = cell["recipe"]["lr"]
     wrong = sorted(f for f, value in cell["recipe"].items() if f not in wanted or not _same(wanted[f], value))
     wrong += sorted(f for f in cell["changed"] if f in LATER or f not in cell["recipe"])
     if wrong:
@@ -132,7 +134,7 @@ def _held(record: Record, task: Task, value: float | None) -> Found:
     if value is None or said is None or abs(sign * said - value) > (1e-9 if exact else 1e-3):
         yield "curve", f"validation {record['task']['metric']} {said} is not that of the scored step, {value}"
     scores, last = record["scores"], record["curve"]["best_step"] == len(record["curve"]["loss"])
-    if last and scores["test"] != scores["test_of_last_state"]:
+    if last and "test" in scores and scores["test"] != scores["test_of_last_state"]:
         yield "curve", "the last state was scored, but its test scores differ from those of the last state"
 
 

@@ -32,6 +32,7 @@ CHECKS = MappingProxyType(
         "mapping": "the mapping table's hash is that of the table which checkpoint, kind and seed draw",
         "baseline": "a baseline is one of ours, and run again it answers, chooses and scores the same",
         "control": "every run has its scratch control: same seed, task, rows, recipe",
+        "rates": "a tuned run has the rate that the search beside it chooses, and no cell of that search is missing",
         "seeds": "the seeds of a series are 0..n-1: nobody chose among more",
         "twice": "no answers are claimed for two runs, equal up to rounding",
         "built": "board, site and every export can be built of what was accepted",

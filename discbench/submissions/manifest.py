@@ -9,6 +9,7 @@ from typing import Any
 from discbench.results.forms.result import ID
 from discbench.values.cells import NOTHING, SHA256
 from discbench.values.checkpoints import VOCAB, told_apart
+from discbench.values.rates import SEARCH
 from discbench.values.recipes import changes
 from discbench.values.version import __version__
 from discbench.words.forms import Fields, OneOf, Schema, Several, Table, Text
@@ -24,7 +25,8 @@ FORM = Fields(
         "versions": Table(Several(Text(100), (1, 1000), unique=True), (0, 50), Text(100)),
         "commands": Several(Text(20_000), (0, 10_000)),
         "cells": Several(
-            Fields({"id": ID, "path": Text(1000), "sha256": SHA256, "predictions": SHA256}), (0, MOST_CELLS)
+            Fields({"id": ID, "path": Text(1000), "sha256": SHA256, "predictions": Text(64, "([0-9a-f]{64})?", 0)}),
+            (0, MOST_CELLS),
         ),
     },
     about={
@@ -72,7 +74,9 @@ def differs(said: Record, results: dict[str, Record]) -> list[str]:
         results: By path.
     """
     ordered = [results[path] for path in sorted(results)]
-    wanted = manifest(said["cells"], [r["cell"] for r in ordered], [r["run"]["versions"] for r in ordered])
+    wanted = manifest(
+        said["cells"], [r["cell"] for r in ordered], [r["run"]["versions"] for r in ordered if "run" in r]
+    )
     ids = [(cell["path"], cell["id"]) for cell in said["cells"]]
     named = [(path, results[path]["id"]) for path in sorted(results)]
     parts = {"ids": ids == named, **{n: said[n] == wanted[n] for n in ("versions", "commands")}}
@@ -96,7 +100,7 @@ def versions(ran_with: Iterable[dict[str, str]]) -> dict[str, list[str]]:
 def commands(cells: Iterable[Record]) -> list[str]:
     """Return commands that run these cells, derived from the cells themselves."""
     groups: dict[str, list[Record]] = defaultdict(list)
-    held = list(cells)
+    held = [cell for cell in cells if cell.get("rate") != SEARCH]  # a search is run by the runs that it is for
     names = told_apart((cell["checkpoint"], cell["revision"]) for cell in held)
     for cell in held:
         shared = {k: v for k, v in cell.items() if k not in {"task", "rows", "init", "seed", "mapping_seed", "recipe"}}
@@ -120,6 +124,7 @@ def _command(cells: list[Record], mapping_seed: int | None, names: dict[tuple[st
     words += ["--seeds", str(max(c["seed"] for c in cells) + 1)]
     if cell["init"] != NOTHING:
         words += ["--inits", _listed(c["init"] for c in cells), "--recipe", cell["recipe"]["name"]]
+        words += ["--rates", cell["rate"]] if "rate" in cell else []
         words += ["--mapping", cell["mapping"]]
         words += ["--map-specials" if cell.get("map_specials") else "--keep-specials"]
         words += [] if mapping_seed is None else ["--mapping-seed", str(mapping_seed)]

@@ -10,6 +10,7 @@ from typing import Any
 from discbench.errors import StoreError, UserError
 from discbench.results.store import Store, place
 from discbench.submissions import claims, intake, manifest
+from discbench.submissions.recount import searches
 from discbench.words.names import printable
 
 Record = dict[str, Any]
@@ -38,17 +39,21 @@ def pack(
     cells: list[Record] = []
     for name, result in results.items():
         content, answers = (root / name).read_bytes(), _predictions(root, name, result)
-        files[name], files[f"{name.removesuffix(intake.JSON)}{intake.PREDICTIONS}"] = content, answers
+        files[name] = content
+        if answers is not None:
+            files[f"{name.removesuffix(intake.JSON)}{intake.PREDICTIONS}"] = answers
         cells.append(
             {
                 "id": result["id"],
                 "path": name,
                 "sha256": hashlib.sha256(content).hexdigest(),
-                "predictions": hashlib.sha256(answers).hexdigest(),
+                "predictions": "" if answers is None else hashlib.sha256(answers).hexdigest(),
             }
         )
     made = manifest.manifest(
-        cells, [result["cell"] for result in results.values()], [r["run"]["versions"] for r in results.values()]
+        cells,
+        [result["cell"] for result in results.values()],
+        [r["run"]["versions"] for r in results.values() if "run" in r],
     )
     files[intake.MANIFEST] = manifest.as_bytes(made)
     return _zipped(files), made
@@ -60,6 +65,7 @@ def check(results: dict[str, Record], *, allow_marked: bool) -> None:
         raise UserError("there is no result of a cell to submit; run `discbench eval --results DIR` first")
     if len(results) > manifest.MOST_CELLS:
         raise UserError(f"a submission holds at most {manifest.MOST_CELLS} cells, not {len(results)}; split the store")
+    searched, results = results, {name: result for name, result in results.items() if not searches.of_search(result)}
     failed = [r for r in results.values() if r["status"] != "finished"]
     if failed:
         raise UserError(
@@ -83,13 +89,18 @@ def check(results: dict[str, Record], *, allow_marked: bool) -> None:
             f"{_words(results[name]['cell'])} and its like have seeds {', '.join(map(str, seeds[:20]))}, a selection;"
             f" run 0 to {len(seeds) - 1}, and keep other runs in another store"
         )
+    for name, _, wrong in searches.together(searched):
+        raise UserError(f"{_words(results[name]['cell'])}: {wrong}; run it again with --rates tuned")
 
 
 def _words(cell: Record) -> str:
     return printable(f"{cell['checkpoint']} {cell['task']} {cell['init']} seed {cell['seed']}", 200)
 
 
-def _predictions(root: Path, name: str, result: Record) -> bytes:
+def _predictions(root: Path, name: str, result: Record) -> bytes | None:
+    """Return the predictions beside a result; None for a cell of a search that failed, which is an outcome."""
+    if "predictions" not in result:
+        return None
     path = root / f"{name.removesuffix(intake.JSON)}{intake.PREDICTIONS}"
     try:
         content = path.read_bytes()

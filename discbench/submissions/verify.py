@@ -18,6 +18,7 @@ from discbench.results.marks import marked_now
 from discbench.results.store import Predictions, place, unpack_predictions
 from discbench.submissions import built, checks, claims, intake, manifest, recount, rerun
 from discbench.submissions.findings import ERROR, UNCHECKED, Finding, Level, Unfit
+from discbench.submissions.recount import searches
 from discbench.submissions.redraw import Tables
 from discbench.values.cells import NOTHING
 from discbench.values.types import Task
@@ -92,7 +93,7 @@ class Verifier:
                 taken.append(claim)
             told(count)
         self._whole(parcel, hashes, count)
-        for name, word, message in claims.together(taken):
+        for name, word, message in (*claims.together(taken), *searches.together(self._results)):
             self._say(name, word, message)
         self._build(parcel, {claim.name for claim in taken})
         return Verdict(findings=self._sorted(), cells=count, done=dict(sorted(self._done.items())))
@@ -162,6 +163,9 @@ class Verifier:
             self._say(name, "task", f"no task {result['cell']['task']} here; install the plugin that offers it")
             return None
         self._take(name, checks.about(result, task))
+        if result["status"] == "failed" and searches.of_search(result):
+            self._take(name, checks.recipe(result, task))
+            return None
         if result["status"] == "failed":
             self._say(name, "failed", f"{result['cause']}; run it again or leave it out")
             return None
@@ -177,6 +181,9 @@ class Verifier:
         self, parcel: intake.Parcel, name: str, result: Record, task: Task, hashes: dict[str, tuple[str, str]]
     ) -> claims.Claim | None:
         if self._take(name, checks.recipe(result, task)) or self._take(name, checks.scored(result, task)):
+            return None
+        if searches.of_search(result):
+            self._searched(parcel, name, result, task, hashes)
             return None
         known = self._rows(task, result)
         self._take(name, checks.dataset(result, task))
@@ -197,6 +204,20 @@ class Verifier:
             train=result["counts"]["train"],
         )
 
+    def _searched(
+        self, parcel: intake.Parcel, name: str, result: Record, task: Task, hashes: dict[str, tuple[str, str]]
+    ) -> None:
+        """Check a cell of a search; it is no run, and claims nothing."""
+        known = self._rows(task, result)
+        for found in (checks.dataset(result, task), checks.parameters(result), checks.curve(result, task)):
+            self._take(name, found)
+        self._take(name, recount.marks(result, known.sizes if known else None))
+        self._mapping(name, result, task)
+        answers = self._predictions(parcel, name, result, task, hashes)
+        if known is not None:
+            self._take(name, searches.recounted(result, task, known, answers))
+            self._done["cells of searches counted from predictions and the task's own labels"] += 1
+
     def _rows(self, task: Task, result: Record) -> recount.Known | None:
         """Return the task's rows, if they are at hand and are those that the cell names."""
         if task.id not in self._known:
@@ -210,8 +231,9 @@ class Verifier:
             return None
         if known.partial != result["dataset"]["partial"]:
             self._say(task.id, "dataset", f"the rows are partial: {known.partial or 'no'}, by the rows at hand")
-        self._take(task.id, recount.copies(result, known))
-        self._take(task.id, recount.spread(result, known))
+        if not searches.of_search(result):
+            self._take(task.id, recount.copies(result, known))
+            self._take(task.id, recount.spread(result, known))
         return known
 
     def _marks(self, name: str, result: Record, task: Task, known: recount.Known | None) -> None:
@@ -253,7 +275,7 @@ class Verifier:
             digest = hashlib.sha256(content).hexdigest()
             hashes[name] = (hashes[name][0], digest)
             if digest == result["predictions"]["sha256"]:
-                return recount.unpack(content, result["counts"]["test"], task)
+                return recount.unpack(content, result["counts"].get("test", result["counts"]["validation"]), task)
             wrong = "are not those that the result names, by their SHA-256"
         except Unfit as error:
             wrong = str(error)

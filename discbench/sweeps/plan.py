@@ -11,6 +11,7 @@ from discbench.results.forms.result import TASK
 from discbench.values.cells import NOTHING, SUBSETS, Cell, Request, cell_fault, facts, of_baseline, steps_of
 from discbench.values.checkpoints import Checkpoint
 from discbench.values.mapping import TextTable
+from discbench.values.rates import TUNED
 from discbench.values.recipes import LATER, as_record, recipe_for
 from discbench.values.types import Task
 from discbench.words.forms import fault
@@ -66,6 +67,7 @@ def cells(
             changed=changed,
             specials=dict(checkpoint.specials),
             take=_take(request, (sizes or {}).get(task.name)),
+            rate=TUNED if request.rates == TUNED and not checkpoint.baseline else None,
         )
         for seed in request.seeds
         for mapping_seed in request.mapping_seeds or (seed,)

@@ -88,7 +88,8 @@ class Progress:
 
     def name(self, cell: Cell) -> str:
         """Return a cell's name, with its recipe where that is what cells differ by."""
-        recipe = f" {cell.recipe['optimizer']} lr {cell.recipe['lr']:g}" if self.searching else ""
+        apart = self.searching and cell.rate is None  # a cell of a search for rates names its own
+        recipe = f" {cell.recipe['optimizer']} lr {cell.recipe['lr']:g}" if apart else ""
         return self.words.get(cell.id, cell.words) + recipe
 
     def say_once(self, line: str) -> None:
@@ -175,9 +176,9 @@ def bar(share: float, width: int = 16) -> str:
 
 
 def outcome_of(result: dict[str, Any], split: str = "test") -> str:
-    """Return a result in a few words, by its score on a split."""
+    """Return a result in a few words, by its score on a split; one of a search has none on test."""
     if result.get("status") != "finished":
         return f"FAILED ({result.get('cause', 'no cause recorded')})"
-    metric = result["task"]["metric"]
+    metric, split = result["task"]["metric"], split if split in result["scores"] else "validation"
     flags = " (constant predictions)" if result["collapsed"] else ""
     return f"{metric} {result['scores'][split][metric]:.3f}{f' on {split}' if split != 'test' else ''}{flags}"

@@ -22,6 +22,7 @@ from discbench.values.cells import Cell, Request, definition, words_of
 from discbench.values.checkpoints import Checkpoint, told_apart
 from discbench.values.jobs import Event, Executor, Job, Watch
 from discbench.values.place import Place
+from discbench.values.rates import SEARCH
 from discbench.values.types import Task
 from discbench.words.foreign import ended, staying
 
@@ -237,7 +238,7 @@ def run(
             sharing.passed(event.cell)
         elif event.kind == "end":
             told.add(event.cell.id)
-            if event.result and ranks.first():
+            if event.result and event.cell.rate != SEARCH and ranks.first():
                 audience.hear(event.result)
 
     store, chosen = Store(place.results, named(sweep)), executor or (LOCAL if workers else INPROCESS)

@@ -23,15 +23,23 @@ def discbench_suites():
             name="formal",
             version=1,
             about="six formal languages, made here: nothing is downloaded",
-            parts=(Part(tasks=FORMAL, seeds=5, recipe="quick"),),
+            parts=(Part(tasks=FORMAL, seeds=5, recipe="quick", rates="tuned"),),
         ),
         Suite(
             name="lite",
             version=1,
             about="a task or two of each discipline, at most 1,024 train rows",
             parts=(
-                Part(tasks=(*LITE, *FORMAL[2:4]), seeds=3, recipe="quick", take=FEW),
-                Part(tasks=("glue.cola@1",), seeds=3, recipe="quick", mapping="permute", map_specials=True, take=FEW),
+                Part(tasks=(*LITE, *FORMAL[2:4]), seeds=3, recipe="quick", take=FEW, rates="tuned"),
+                Part(
+                    tasks=("glue.cola@1",),
+                    seeds=3,
+                    recipe="quick",
+                    mapping="permute",
+                    map_specials=True,
+                    take=FEW,
+                    rates="tuned",
+                ),
             ),
         ),
         Suite(

@@ -101,12 +101,15 @@ def curve_record(curve: finetune.Curve) -> dict[str, Any]:
     }
 
 
+def identified(loaded: rows.Loaded) -> dict[str, Any]:
+    """Return which rows a result is about."""
+    return {"sha256": loaded.sha256, "status": loaded.status, "partial": loaded.partial}
+
+
 def dataset(task: Task, loaded: rows.Loaded) -> dict[str, Any]:
     """Return what a result says of its task's rows: of all of them, whichever part of them the cell took."""
     return {
-        "sha256": loaded.sha256,
-        "status": loaded.status,
-        "partial": loaded.partial,
+        **identified(loaded),
         "copies": [way for way in loaded.copies if "why" not in way],
         **rows.labels(task, loaded),
     }

@@ -14,7 +14,19 @@ from discbench.models import building as models
 from discbench.models import families, reading, soundness, tokenizing
 from discbench.models.inputs import Inputs, to_inputs, to_text_inputs
 from discbench.results.store import Result, Store, pack_predictions
-from discbench.training import attempts, baselines, dynamics, finetune, optimizers, ranks, record, score, steady, trying
+from discbench.training import (
+    attempts,
+    baselines,
+    dynamics,
+    finetune,
+    optimizers,
+    ranks,
+    record,
+    score,
+    searching,
+    steady,
+    trying,
+)
 from discbench.training.engine import savings
 from discbench.training.held import held
 from discbench.training.loop import keeper as keeping
@@ -26,6 +38,7 @@ from discbench.values.jobs import look
 from discbench.values.mapping import TextTable, Vocabulary, draw_table, draw_text_map, move_specials, table_sha256
 from discbench.values.measurement import Measurement
 from discbench.values.place import Place
+from discbench.values.rates import SEARCH
 from discbench.values.recipes import Recipe
 from discbench.values.types import Task
 from discbench.words.foreign import apart
@@ -166,10 +179,11 @@ class Bench:
         model = models.build(checkpoint, tried, 2, 0, vocabulary)
         check_unchanged(checkpoint)
         each = {c.task: c for c in cells}.values()
-        lengths = {c.task: self._lengths(tasks[c.task], c, checkpoint, vocabulary) for c in each}
+        read = {c.task: searching.read(cells, tasks[c.task]) for c in each}
+        lengths = {c.task: self._lengths(tasks[c.task], c, checkpoint, vocabulary, read[c.task]) for c in each}
         for cell in sorted(each, key=lambda c: -lengths[c.task][1]):
             task, (shortest, longest) = tasks[cell.task], lengths[cell.task]
-            self.check_reading(task, cell, checkpoint)
+            self.check_reading(task, cell, checkpoint, read[cell.task])
             limit = families.position_limit(model, cell.recipe["max_tokens"])
             if limit is not None and longest > limit:
                 raise CheckpointError(
@@ -211,6 +225,9 @@ class Bench:
                 with models.quietly(verbose=self.place.verbose), apart():
                     if checkpoint.baseline:
                         result, predictions = self._answer(cell, task)
+                    elif cell.rate == SEARCH:
+                        seen = self._seen(cell, task)
+                        result, predictions = searching.tried(self, cell, checkpoint, task, seen, watch, keeper)
                     else:
                         result, predictions = self._train(cell, checkpoint, task, watch, keeper)
             except (Exception, SystemExit) as error:  # one cell's failure is recorded, the others go on
@@ -299,16 +316,21 @@ class Bench:
                 **parameters,
             },
             "mapping_sha256": table_sha256(table),
-            **self._read(cell, task, checkpoint),
+            **self.read(cell, task, checkpoint),
             "dataset": record.dataset(task, loaded),
             "marks": record.marks(cell, loaded, widened="precision" in said),
             "run": {"engine": record.engine(plan), **said},
         }
         return result, pack_predictions(kept["test"], unit.answered(trained.test), splits["test"].targets)
 
-    def _read(self, cell: Cell, task: Task, checkpoint: Checkpoint) -> dict[str, Any]:
+    def read(self, cell: Cell, task: Task, checkpoint: Checkpoint) -> dict[str, Any]:
         """Return what a result says of how its rows were read."""
         return {"reading": self.reads(checkpoint, task).record} if cell.mapping == "native" else {}
+
+    def _seen(self, cell: Cell, task: Task) -> searching.Seen:
+        loaded = self.rows_for(cell, task)
+        kept = {n: self._keep(cell, task, n, getattr(loaded, n)) for n in searching.read([cell], task)}
+        return searching.seen(cell, task, loaded, kept)
 
     def _rehearse(self, task: Task, targets: Any) -> None:  # noqa: ANN401
         """Try a task's metrics on the test rows of its cells, once for each number of rows."""
@@ -357,12 +379,14 @@ class Bench:
         }
         return result, pack_predictions(kept["test"], given.test, test.targets)
 
-    def _lengths(self, task: Task, cell: Cell, checkpoint: Checkpoint, vocabulary: Vocabulary) -> tuple[int, int]:
+    def _lengths(
+        self, task: Task, cell: Cell, checkpoint: Checkpoint, vocabulary: Vocabulary, names: Sequence[str]
+    ) -> tuple[int, int]:
         """Return the tokens of the shortest and of the longest row."""
         around, most = len(vocabulary.prefix) + len(vocabulary.suffix), cell.recipe["max_tokens"]
         if isinstance(task.mapping, TextTable):
             return around + 1, min(task.mapping.max_tokens, most or task.mapping.max_tokens)
-        splits = [getattr(self.rows_of(task), name) for name in rows.SPLITS]
+        splits = [getattr(self.rows_of(task), name) for name in names]
         if cell.mapping == "native" and not self.reads(checkpoint, task).by_symbol:
             made = [self.inputs_of(checkpoint, task, cell, split, (), vocabulary, most) for split in splits]
             found = np.concatenate([inputs.lengths for inputs in made])
@@ -383,14 +407,16 @@ class Bench:
         moved = move_specials(task.mapping, kind, vocabulary, seed) if cell.map_specials else vocabulary
         return draw_table(task.mapping, kind, vocabulary, seed), moved
 
-    def check_reading(self, task: Task, cell: Cell | Measurement, checkpoint: Checkpoint) -> None:
+    def check_reading(
+        self, task: Task, cell: Cell | Measurement, checkpoint: Checkpoint, splits: Sequence[str] = rows.SPLITS
+    ) -> None:
         """Raise a CheckpointError where an id of a row has no embedding, or under `native` rows cannot be read."""
         table, vocabulary = self.mapped(task, cell, checkpoint)
         loaded = self.rows_of(task)
         if cell.mapping == "native":
             self.reads(checkpoint, task)
         if isinstance(task.mapping, TextTable) and models.has_more_tokens(checkpoint, vocabulary.size):
-            for name in rows.SPLITS:
+            for name in splits:
                 self.inputs_of(checkpoint, task, cell, getattr(loaded, name), table, vocabulary, None)
 
     def inputs_of(

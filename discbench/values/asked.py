@@ -14,6 +14,7 @@ from discbench.values.cells import Request
 from discbench.values.given import changes, data_directory, listed, mapping_seeds, names, seeds_of, taken
 from discbench.values.mapping import KINDS
 from discbench.values.measurement import Probe
+from discbench.values.rates import DEFAULT
 from discbench.values.recipes import RECIPES, recipe_for
 from discbench.values.types import Task
 
@@ -114,6 +115,11 @@ class Evaluation(Surroundings):
         flag="--set",
         metavar="FIELD=VALUE",
         python='Fields of the recipe to change: {"epochs": 1}.',
+    )
+    rates: str = _asked(
+        DEFAULT,
+        "Learning rates: default (the recipe's) or tuned (for each checkpoint, init and task, on validation rows).",
+        "text",
     )
     mapping_seeds: str | Sequence[int] = _asked(
         "",
@@ -255,6 +261,7 @@ class Evaluation(Surroundings):
             fraction=self.fraction,
             subset=self.subset,
             take=taken(self.take),
+            rates=self.rates,
         )
         for init in made.inits:
             recipe_for(made.recipe, init, made.overrides)

@@ -10,6 +10,7 @@ from typing import Any
 from discbench.errors import NoSuchName, UserError, did_you_mean
 from discbench.values.checkpoints import SPECIALS, told_apart
 from discbench.values.mapping import KINDS, RandomTable, TextTable
+from discbench.values.rates import DEFAULT, FIRST_SEED, RATES, ROLES, SEARCH
 from discbench.values.recipes import CHECKS, LATER, Recipe
 from discbench.values.types import NAME, Classes, Task
 from discbench.words.forms import Decimal, Either, Fields, Maybe, OneOf, Row, Text, Whole, fault, forms_of
@@ -21,6 +22,8 @@ INITS = ("pretrained", "scratch", "reembedded", "frozen")
 SUBSETS = ("drawn", "first")
 MOST_SYMBOLS = 256
 """So many symbols of an alphabet are named."""
+UNUSED = ("take", "rate")
+"""Fields of a cell that its record leaves out where they are None."""
 MOST_TOLD = 1000
 """Characters of a text of a task's."""
 
@@ -59,6 +62,9 @@ class Cell:
     take: list[int] | None = None
     """Train, validation and test rows, the first by their hashes, the same for every seed. None for all, and then it is
     left out of the record: so cells of before and those of now are one."""
+    rate: str | None = None
+    """`tuned`: a search chose the recipe's rate. `search`: the cell is of a search, trained on train rows and scored on
+    validation or held-out train rows; it reads no test row. None for the recipe's own, and then it is left out."""
 
     @property
     def canonical(self) -> str:
@@ -68,8 +74,7 @@ class Cell:
     @property
     def record(self) -> dict[str, Any]:
         """The cell as JSON holds it."""
-        found = asdict(self)
-        return found if self.take is not None else {name: value for name, value in found.items() if name != "take"}
+        return {name: value for name, value in asdict(self).items() if name not in UNUSED or value is not None}
 
     @property
     def id(self) -> str:
@@ -84,7 +89,8 @@ class Cell:
     def named(self, checkpoint: str) -> str:
         """Return the cell in words, its checkpoint by this name, with a mapping seed that is not the run's own."""
         own = self.mapping == NOTHING or self.mapping_seed == self.seed
-        return f"{checkpoint} {self.task} {self.init} seed {self.seed}" + (
+        searched = f" lr {self.recipe['lr']:g}" if self.rate == SEARCH else ""
+        return f"{checkpoint} {self.task} {self.init} seed {self.seed}{searched}" + (
             "" if own else f" mapping {self.mapping_seed}"
         )
 
@@ -128,8 +134,11 @@ _FORMS = forms_of(
     changed=Fields({}, {name: form for name, form in ALWAYS.items() if name != "name"}),
     specials=Fields({}, dict.fromkeys(SPECIALS, Whole(0, 2**31 - 1))),
     take=TAKE,
+    rate=OneOf(ROLES),
 )
-CELL = Fields({name: form for name, form in _FORMS.items() if name != "take"}, {"take": TAKE})
+CELL = Fields(
+    {name: form for name, form in _FORMS.items() if name not in UNUSED}, {name: _FORMS[name] for name in UNUSED}
+)
 """The form of a cell as JSON: exactly what `Cell` writes."""
 
 
@@ -151,6 +160,7 @@ def _cell_faults(record: dict[str, Any]) -> Iterator[str]:
         yield f"$.cell.subset: all rows are taken, so {SUBSETS[0]!r} was expected, not {record['subset']!r}"
     if "take" in record and (record["limit"] is not None or record["fraction"] != 1):
         yield "$.cell.take: rows are taken by hash, or a share or a limit of them is drawn, not both"
+    yield from _rate_faults(record, named=named)
     for name, before in LATER.items():
         if name in record["recipe"] and record["recipe"][name] == before:
             yield f"$.cell.recipe.{name}: {before!r} is left out, since it is what all cells did before"
@@ -158,6 +168,20 @@ def _cell_faults(record: dict[str, Any]) -> Iterator[str]:
         for name, value in record[part].items():
             if value is not None and not CHECKS.get(name, lambda _: True)(value):
                 yield f"$.cell.{part}.{name}: no recipe has {value!r}"
+
+
+def _rate_faults(record: dict[str, Any], *, named: bool) -> Iterator[str]:
+    rate = record.get("rate")
+    if rate is None:
+        return
+    if named:
+        yield "$.cell.rate: a baseline has no rate to tune"
+    if "lr" in record["changed"]:
+        yield "$.cell.changed.lr: a rate is tuned or changed, not both"
+    if (rate == SEARCH) != (record["seed"] >= FIRST_SEED):
+        yield f"$.cell.seed: searches have seeds from {FIRST_SEED}, and no run has; {record['seed']} was found ({rate})"
+    if rate == SEARCH and record["mapping_seed"] != record["seed"]:
+        yield "$.cell.mapping_seed: a search draws its tables by its own seeds"
 
 
 def of_baseline(cell: dict[str, Any]) -> dict[str, Any]:
@@ -193,6 +217,8 @@ class Request:
     """None for each task's own way."""
     take: tuple[int, int, int] | None = None
     """At most so many train, validation and test rows, the first by their hashes."""
+    rates: str = DEFAULT
+    """Whether the learning rate is the recipe's, or tuned for each checkpoint, init and task."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "fraction", float(self.fraction))  # 1 and 1.0 are one share, and one cell
@@ -211,8 +237,18 @@ class Request:
             raise NoSuchName(f"no subset {self.subset!r}; there are {', '.join(SUBSETS)}")
         if self.take is not None and (self.limit is not None or self.fraction < 1):
             raise UserError("--take and --limit or --fraction: rows are taken by hash or drawn, not both; give one")
+        self._check_rates()
         if not self.seeds:
             raise UserError("--seeds 0: no seed, no cell; give 1 or more")
+
+    def _check_rates(self) -> None:
+        if self.rates not in RATES:
+            there = "there are " + ", ".join(RATES)
+            raise NoSuchName(f"no rates {self.rates!r}{did_you_mean(self.rates, RATES, there)}")
+        if self.rates != DEFAULT and "lr" in self.overrides:
+            raise UserError("--set lr and --rates tuned: the rate is fixed or searched for; leave one of them out")
+        if self.rates != DEFAULT and max(self.seeds, default=0) >= FIRST_SEED:
+            raise UserError(f"seed {max(self.seeds)}: seeds from {FIRST_SEED} belong to the search for rates")
 
 
 def definition(task: Task) -> str:

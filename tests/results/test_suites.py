@@ -13,7 +13,7 @@ from discbench.data import rowcache
 from discbench.data.rows import SPLITS
 from discbench.errors import NoSuchName, PluginError, UserError
 from discbench.plugins import registry
-from discbench.results import board
+from discbench.results import board, rates
 from discbench.results.store import Store
 from discbench.sweeps import plan
 from discbench.tasks import formal
@@ -191,13 +191,16 @@ def test_taken_rows_are_the_first_by_their_hashes_whatever_order_they_come_in(tm
 
 @pytest.fixture(scope="module")
 def store(tmp_path_factory):
-    """A small checkpoint's runs of one task of the suite `formal`, by the command line."""
+    """A small checkpoint's runs of one task of the suite `formal`, by the command line; one rate is searched over."""
     folder = tmp_path_factory.mktemp("suite")
     tiny_checkpoint(folder / "small")
     words = ["--model", f"small={folder / 'small'}", "--suite", "formal", "--tasks", "formal.factor", "--results"]
-    done = CliRunner().invoke(cli, ["eval", *words, str(folder / "results"), "--workers", "0"])
-    assert 0 == done.exit_code, done.output
-    return folder, done
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(rates, "STEPS", (0,))
+        patch.setattr(rates, "WIDER", 0)
+        done = CliRunner().invoke(cli, ["eval", *words, str(folder / "results"), "--workers", "0"])
+        assert 0 == done.exit_code, done.output
+        yield folder, done
 
 
 def test_the_command_ends_with_the_suites_table_and_what_is_missing(store):
@@ -212,9 +215,9 @@ def test_the_same_suite_in_python_trains_nothing(store):
     given = f"small={folder / 'small'}"
     made = evaluate(given, ["formal.factor"], suite="formal@1", results=folder / "results", workers=0)
 
-    assert (0, 10) == (made.trained, made.kept)
+    assert (0, 14) == (made.trained, made.kept)
     assert ["small"] == [row["checkpoint"] for row in made.record["suites"][0]["checkpoints"]]
-    assert 10 == len(list(Store(folder / "results").results()))
+    assert 14 == len(list(Store(folder / "results").results()))
 
 
 @pytest.mark.parametrize(
@@ -252,7 +255,9 @@ def test_listing_suites_counts_cells_and_names_what_it_cannot_count():
     done = CliRunner().invoke(cli, ["suites", "--json"])
     found = {row["id"]: row for row in json.loads(done.stdout)}
 
-    assert (60, 7740, []) == tuple(found["formal@1"][name] for name in ("cells", "steps", "unknown"))
+    assert (60, 120, 3 * 7740, []) == tuple(
+        found["formal@1"][name] for name in ("cells", "search_cells", "steps", "unknown")
+    )
     assert "music.maestro@1" in found["lite@1"]["unknown"]
 
 

@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from discbench.values.cells import CELL, NOTHING, SHA256, cell_fault, cell_id
+from discbench.values.rates import SEARCH
 from discbench.values.types import Specialist
 from discbench.words.forms import (
     Decimal,
@@ -143,6 +144,7 @@ READING = Fields(
         "by_symbol": "Whether each symbol is one token.",
     },
 )
+IDENTIFIED = Fields({"sha256": SHA256, "status": OneOf(("verified", "unverified")), "partial": Text(2000, least=0)})
 HEAD: dict[str, Form] = {"format": OneOf((FORMAT,)), "id": ID, "cell": CELL, "task": TASK, "run": RUN}
 CURVE = Fields(
     {
@@ -203,6 +205,31 @@ FINISHED = Fields(
         "mapping_sha256": "Of the mapping table's ids in decimal with commas between; null for baselines.",
     },
 )
+SEARCHED = Fields(
+    {
+        **{
+            name: form
+            for name, form in FINISHED.needed.items()
+            if name not in {"scores", "resampled", "counts", "dataset"}
+        },
+        "scores": Fields({"validation": SCORES}),
+        "counts": Fields(
+            {
+                **dict.fromkeys(SPLITS[:2], SOME),
+                **dict.fromkeys(("steps", "parameters", "trained_parameters"), COUNT),
+            }
+        ),
+        "dataset": IDENTIFIED,
+    },
+    {"reading": READING},
+    about={
+        **FINISHED.about,
+        "scores": "Of the selected state on validation, or on held-out train rows where validation is what is scored.",
+        "collapsed": "Whether the model answers (nearly) the same to every validation row.",
+        "counts": "Rows that were learnt from and compared on, optimiser steps, parameters.",
+    },
+)
+"""Of a cell of a search for rates."""
 FAILURE: dict[str, Form] = {"status": OneOf(("failed",)), "cause": LINE, "marks": Several(OneOf(MARKS), (0, 0))}
 FAILED = Fields({**HEAD, **FAILURE})
 BURIED = Fields({"format": OneOf((FORMAT,)), "id": ID, "cell": CELL, "task": Fields({}), **FAILURE})
@@ -212,9 +239,14 @@ BURIED = Fields({"format": OneOf((FORMAT,)), "id": ID, "cell": CELL, "task": Fie
 def result_fault(record: Any) -> str | None:  # noqa: ANN401 - JSON
     """Return why JSON is no result of a cell as discbench writes it, in one printable line, or None."""
     failed = type(record) is dict and record.get("status") == "failed"
-    form = (FAILED if "run" in record else BURIED) if failed else FINISHED
+    form = (FAILED if "run" in record else BURIED) if failed else SEARCHED if _of_search(record) else FINISHED
     wrong = fault(form, record) or cell_fault(record["cell"])
     return wrong or next(_together(record), None)
+
+
+def _of_search(record: Any) -> bool:  # noqa: ANN401 - JSON
+    cell = record.get("cell") if type(record) is dict else None
+    return type(cell) is dict and cell.get("rate") == SEARCH
 
 
 def _together(record: Record) -> Iterator[str]:
@@ -247,8 +279,9 @@ def _of_cell(record: Record) -> Iterator[str]:
     trivial = cell["init"] == NOTHING
     if record["predictions"]["file"] != f"{record['id']}.predictions.parquet":
         yield told("$.predictions.file", f"{record['id']}.predictions.parquet", record["predictions"]["file"])
-    if len({tuple(sorted(of)) for of in scores.values()}) > 1 or record["task"]["metric"] not in scores["test"]:
-        yield told("$.scores", f"{record['task']['metric']} and the same metrics for each", sorted(scores["test"]))
+    held = scores["validation"]
+    if len({tuple(sorted(of)) for of in scores.values()}) > 1 or record["task"]["metric"] not in held:
+        yield told("$.scores", f"{record['task']['metric']} and the same metrics for each", sorted(held))
     if record["dataset"]["sha256"] != cell["rows"]:
         yield told("$.dataset.sha256", cell["rows"], record["dataset"]["sha256"])
     if (record["mapping_sha256"] is None) != trivial:
@@ -344,5 +377,5 @@ def schema() -> Schema:
         "title": "discbench result of one cell",
         "description": "What a store holds for one run: RESULTS/<org__model>/<revision>/<task@version>/<cell id>.json."
         " Made from discbench.results.forms, which also tells 1 from 1.0 and holds fields against each other.",
-        "oneOf": [FINISHED.schema, FAILED.schema, BURIED.schema],
+        "oneOf": [FINISHED.schema, SEARCHED.schema, FAILED.schema, BURIED.schema],
     }

@@ -275,6 +275,11 @@ def labels(record: Record, found: Answers, task: Task) -> Found:
         yield "rows", "a row is answered twice"
 
 
+def reference(task: Task, labels: Array) -> float:
+    """Return the train loss of the best constant answer, in the unit in which labels are learnt."""
+    return float(dynamics.reference(task.target, labels))
+
+
 def speed(record: Record, task: Task, known: Known | None) -> Found:
     """Check the training dynamics: exactly where the labels are at hand, else against the stored reference."""
     said, loss = record["dynamics"], record["curve"]["loss"]
