@@ -11,7 +11,8 @@ from discbench.data import rowcache
 from discbench.data.rows import Encoded, Loaded
 from discbench.errors import DataError
 from discbench.plugins import registry
-from discbench.training import baselines, score
+from discbench.training import baselines
+from discbench.training.outcomes import score
 from discbench.values.types import Task
 
 

@@ -14,8 +14,9 @@ from discbench.results.forms import result as form
 from discbench.results.store import Store, pack_predictions
 from discbench.submissions.recount import kept
 from discbench.sweeps.plan import cells
-from discbench.training import dynamics, finetune, record, run, score
-from discbench.training.targets import unit_of
+from discbench.training import finetune, record, run
+from discbench.training.outcomes import dynamics, score
+from discbench.training.outcomes.targets import unit_of
 from discbench.values.cells import Request, cell_id, steps_of, steps_per_epoch
 from discbench.values.checkpoints import locate
 from discbench.values.mapping import table_sha256

@@ -73,7 +73,9 @@ def _timed(records: list[show.Record], model: str) -> list[show.Record]:
 
     device = device_of(None)
     with steady.steady(1):
-        speed = pace.tokens_per_second(locate(model, {}), RECIPES["quick"], device) * (machine_workers() if device == "cpu" else max(1, len(gpus_here())))
+        speed = pace.tokens_per_second(locate(model, {}), RECIPES["quick"], device) * (
+            machine_workers() if device == "cpu" else max(1, len(gpus_here()))
+        )
     return [{**row, "model": model, "seconds": round(row["tokens"] / speed)} for row in records]
 
 

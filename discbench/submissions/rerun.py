@@ -50,7 +50,8 @@ class Baselines:
                     yield "baseline", f"run again, {split} {name} is {value:.6g}, not {said:.6g}"
 
     def _run(self, cell: Record, task: Task, loaded: rows.Loaded) -> tuple[Any, dict[str, dict[str, float]]]:
-        from discbench.training import baselines, score
+        from discbench.training import baselines
+        from discbench.training.outcomes import score
 
         fields = ("checkpoint", "task", "rows", "fraction", "subset", "limit", "take", "seed")
         key = repr([cell.get(name) for name in fields])

@@ -11,10 +11,11 @@ from discbench.errors import CellError
 from discbench.models import building as models
 from discbench.models import families
 from discbench.results.store import Result, pack_predictions
-from discbench.training import attempts, dynamics, record, score, steady, trying
+from discbench.training import attempts, record, steady, trying
 from discbench.training.engine import savings
 from discbench.training.loop.keeper import Keeper
-from discbench.training.targets import unit_of
+from discbench.training.outcomes import dynamics, score
+from discbench.training.outcomes.targets import unit_of
 from discbench.values import metrics, rates
 from discbench.values.cells import Cell
 from discbench.values.checkpoints import Checkpoint, check_unchanged

@@ -19,7 +19,7 @@ from stores import by_id, write
 from discbench.results.store import folder_name, pack_predictions, unpack_predictions
 from discbench.submissions import manifest, submit
 from discbench.sweeps.plan import cells
-from discbench.training import score
+from discbench.training.outcomes import score
 from discbench.training.run import Bench
 from discbench.values.cells import Request
 from discbench.values.checkpoints import locate
@@ -300,7 +300,7 @@ def faster(share: float) -> Callable[[list[Handed]], None]:
         from stores import rows_of
 
         from discbench.submissions.recount import kept
-        from discbench.training import dynamics
+        from discbench.training.outcomes import dynamics
 
         for each in models(handed):
             record = each.record

@@ -13,7 +13,7 @@ import pytest
 from discbench.data import midi, reading, rowcache
 from discbench.errors import DataError
 from discbench.tasks import music
-from discbench.training.score import vote
+from discbench.training.outcomes.score import vote
 
 TASKS = {task.name: task for task in music.discbench_tasks()}
 HEAD = "canonical_composer,canonical_title,split,year,midi_filename,audio_filename,duration\n"

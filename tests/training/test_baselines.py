@@ -15,7 +15,8 @@ from discbench.cli import cli
 from discbench.data import rows
 from discbench.errors import NoSuchName
 from discbench.sweeps import plan
-from discbench.training import baselines, score
+from discbench.training import baselines
+from discbench.training.outcomes import score
 from discbench.values.cells import Request
 from discbench.values.checkpoints import locate
 

@@ -7,7 +7,7 @@ import pytest
 
 from discbench import Classes, Scalar
 from discbench.results import curves
-from discbench.training import dynamics
+from discbench.training.outcomes import dynamics
 
 
 def test_the_reference_of_classes_is_the_entropy_of_the_labels_and_of_numbers_their_variance():

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from discbench import Classes, Scalar, accuracy, auroc, spearman
-from discbench.training import score
+from discbench.training.outcomes import score
 from discbench.values.metrics import Metric
 
 

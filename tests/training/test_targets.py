@@ -6,7 +6,7 @@ import pytest
 from discbench import Classes, Dataset, RandomTable, Row, Scalar, Splits, Task, evaluate, spearman
 from discbench.results.store import unpack_predictions
 from discbench.submissions import recount
-from discbench.training.targets import RAW, Unit, unit_of
+from discbench.training.outcomes.targets import RAW, Unit, unit_of
 
 STANDARDISED = {"name": "r", "lr": 1.0, "targets": "standardised"}
 LABELS = np.array([3000.0, 5000.0, 7000.0], np.float32)

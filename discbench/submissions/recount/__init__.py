@@ -19,8 +19,8 @@ from discbench.data import rows
 from discbench.errors import DiscbenchError, NotAtHand
 from discbench.results.forms.result import LEVELS
 from discbench.submissions.findings import Unfit
-from discbench.training import dynamics
-from discbench.training.targets import unit_of
+from discbench.training.outcomes import dynamics
+from discbench.training.outcomes.targets import unit_of
 from discbench.values.types import Classes, Task
 from discbench.words.names import printable
 
@@ -242,7 +242,7 @@ def answered(record: Record, found: Answers, known: Known) -> Found:
 
 def scores(record: Record, found: Answers, task: Task, groups: tuple[str, ...] | None) -> Found:
     """Check scores, resampled scores and `collapsed` against the predictions."""
-    from discbench.training import score
+    from discbench.training.outcomes import score
 
     voted = score.vote(task.target, found.outputs, found.target, groups)
     for name, value in measured(task, voted).items():

@@ -10,7 +10,7 @@ from discbench.data import heldout, rows
 from discbench.results import rates
 from discbench.submissions import recount
 from discbench.submissions.recount import CLOSE, Answers, Known
-from discbench.training.targets import unit_of
+from discbench.training.outcomes.targets import unit_of
 from discbench.values.rates import SEARCH, TUNED, held_out
 from discbench.values.types import Task
 from discbench.words.names import printable
@@ -78,7 +78,7 @@ def recounted(record: Record, task: Task, known: Known, answers: Answers | None)
 
 
 def _scores(record: Record, task: Task, answers: Answers, groups: tuple[str, ...] | None) -> Found:
-    from discbench.training import score
+    from discbench.training.outcomes import score
 
     voted = score.vote(task.target, answers.outputs, answers.target, groups)
     for name, value in recount.measured(task, voted).items():

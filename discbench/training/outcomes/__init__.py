@@ -1,0 +1,1 @@
+"""From answers to what a result says: labels' unit, votes and scores, how fast the loss fell."""
