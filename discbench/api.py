@@ -145,7 +145,8 @@ def carry_out(
         store.check_writable()
     kept = len(prepared.cells) - len(todo) - broken
     executor = _executor(asked, manager)
-    crew = sweep.machine_workers(device) if asked.workers is None else asked.workers
+    own_pace = executor is not None and executor.own_pace
+    crew = (0 if own_pace else sweep.machine_workers(device)) if asked.workers is None else asked.workers
     crew = 0 if executor == INPROCESS else crew
     said = (asked.stream or sys.stderr) if ranks.first() else io.StringIO()
     progress = Progress(total=len(todo), kept=kept, stream=said, words=prepared.words, searching=settled is not None)
@@ -165,6 +166,7 @@ def carry_out(
         unverified=asked.unverified,
         verbose=asked.verbose,
         given=pack(asked.given),
+        options=asked.options,
     )
     with progress:
         results = sweep.run(
@@ -184,13 +186,16 @@ def _executor(asked: Evaluation, manager: Any) -> Executor | None:  # noqa: ANN4
     """Return the executor that was named, if one was.
 
     Raises:
-        UserError: There is none of that name, or it is not the one that `workers` asks for.
+        UserError: There is none of that name, it is not the one that `workers` asks for, or it cannot run here.
     """
+    _ = asked.options
     if asked.executor is None:
         return None
     found = registry.one(asked.executor, registry.executors(manager), "executor")
     if asked.workers == 0 and found != INPROCESS:
         raise UserError(f"--workers 0 is the executor {INPROCESS.name}, but --executor {found.name} was asked for")
+    if found.ready is not None:
+        found.ready()
     return found
 
 

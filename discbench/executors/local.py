@@ -5,7 +5,6 @@ told as failed and a new worker takes the dead one's place. Workers end with the
 print goes to a file without a name, which ends with them.
 """
 
-import os
 import pickle
 import signal
 import sys
@@ -178,7 +177,7 @@ def work(pipe: Connection, place: Place, threads: int, log: start.Passed, enviro
     """Be a worker: take jobs from the pipe until it closes."""
     interruption.follow()
     if not place.verbose:
-        _silence(log)
+        start.silence(log)
     start.prepare(environment, threads)
     from discbench.plugins import registry
     from discbench.training.run import Bench
@@ -226,10 +225,3 @@ def _tell(pipe: Connection, message: Any) -> None:  # noqa: ANN401
         pipe.send(message)
     except OSError:
         sys.exit("the sweep that this cell belongs to is gone")
-
-
-def _silence(log: start.Passed) -> None:
-    sys.stdout.flush()
-    sys.stderr.flush()
-    os.dup2(log.file.fileno(), 1)
-    os.dup2(log.file.fileno(), 2)

@@ -54,6 +54,10 @@ class Executor:
     job in the process that calls it.
     """
     about: str = ""
+    ready: Callable[[], None] | None = None
+    """Raises a `UserError` where it cannot run at all; called before any rows are read."""
+    own_pace: bool = False
+    """Whether it finds out itself how many cells can run at once: `workers` is 0 then, unless the user says a number."""
 
     def __post_init__(self) -> None:
         if not WORD.fullmatch(self.name):

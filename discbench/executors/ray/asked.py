@@ -1,0 +1,85 @@
+"""What is asked of Ray, and what its driver tells: values."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from discbench.errors import UserError
+from discbench.values.cells import Cell
+from discbench.values.place import Place
+
+TRIES = 3
+"""How often a cell is tried: a worker that is killed, a node that is lost."""
+
+
+class Unreachable(UserError):  # noqa: N818 - it is what the name says
+    """No cluster could be started or joined."""
+
+
+class ClusterLost(Exception):  # noqa: N818 - it is what the name says
+    """The cluster that was joined is gone, as far as this machine can see."""
+
+
+@dataclass(frozen=True, slots=True)
+class Lost:
+    """An attempt at a cell was lost."""
+
+    cell: Cell
+    cause: str
+
+
+@dataclass(frozen=True, slots=True)
+class Gone:
+    """The cluster is gone."""
+
+    cause: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """How cells are to run on Ray."""
+
+    address: str | None
+    """Of a cluster that is there; None to start one on this machine."""
+    gpus: float
+    """Of each cell."""
+    device: str
+    """Of each cell: cuda or cpu."""
+    workers: int
+    """Cells at once, at most; 0 for no bound of ours."""
+    threads: int
+    """Of each cell."""
+
+    @classmethod
+    def of(cls, place: Place, workers: int, threads: int) -> "Asked":
+        """Read what was asked.
+
+        A share of a GPU makes the device a GPU, whatever this machine has, unless the device was given as cpu.
+
+        Raises:
+            UserError: A share that Ray does not give, or one beside `--device cuda` that is none.
+        """
+        gpus, device = place.options.get("gpus_per_cell"), place.options.get("device")
+        share = float(gpus) if gpus is not None else float(place.device == "cuda")
+        if share < 0 or (share > 1 and share != int(share)):
+            raise UserError(
+                f"--gpus-per-cell {share:g}: a part of one GPU, such as 0.5, or a whole number was expected"
+            )
+        if not share and device == "cuda":
+            raise UserError("--gpus-per-cell 0 beside --device cuda: a cell without a share of a GPU sees none")
+        return cls(
+            address=place.options.get("address"),
+            gpus=share,
+            device="cuda" if share and device != "cpu" else "cpu",
+            workers=workers,
+            threads=threads,
+        )
+
+    @property
+    def needs(self) -> dict[str, float]:
+        """What a cell asks Ray for: its share of a GPU, else its CPUs."""
+        return {"GPU": self.gpus} if self.gpus else {"CPU": float(self.threads)}
+
+    @property
+    def resources(self) -> dict[str, Any]:
+        """The same as Ray's remote functions take it."""
+        return {"num_cpus": self.needs.get("CPU", 0), "num_gpus": self.gpus}
