@@ -10,12 +10,13 @@ import io
 import sys
 from collections.abc import Callable
 from dataclasses import fields, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from discbench.data import rowcache
 from discbench.errors import UserError
-from discbench.executors.builtin import INPROCESS
+from discbench.executors.builtin import INPROCESS, LOCAL
 from discbench.exports import trackers
 from discbench.plugins import registry
 from discbench.results.board import tables
@@ -145,8 +146,10 @@ def carry_out(
         store.check_writable()
     kept = len(prepared.cells) - len(todo) - broken
     executor = _executor(asked, manager)
-    own_pace = executor is not None and executor.own_pace
-    crew = (0 if own_pace else sweep.machine_workers(device)) if asked.workers is None else asked.workers
+    crew = asked.workers
+    if crew is None:
+        own = executor.crew if executor is not None else None
+        crew = sweep.machine_workers(device) if own is None else own
     crew = 0 if executor == INPROCESS else crew
     said = (asked.stream or sys.stderr) if ranks.first() else io.StringIO()
     progress = Progress(total=len(todo), kept=kept, stream=said, words=prepared.words, searching=settled is not None)
@@ -166,7 +169,6 @@ def carry_out(
         unverified=asked.unverified,
         verbose=asked.verbose,
         given=pack(asked.given),
-        options=asked.options,
     )
     with progress:
         results = sweep.run(
@@ -186,17 +188,27 @@ def _executor(asked: Evaluation, manager: Any) -> Executor | None:  # noqa: ANN4
     """Return the executor that was named, if one was.
 
     Raises:
-        UserError: There is none of that name, it is not the one that `workers` asks for, or it cannot run here.
+        UserError: There is none of that name, it is not the one that `workers` or an option asks for, or it cannot run
+            here.
     """
-    _ = asked.options
-    if asked.executor is None:
+    given = {name: getattr(asked, name) for name in ELSEWHERE if getattr(asked, name) != DEFAULTS[name]}
+    found = registry.one(asked.executor, registry.executors(manager), "executor") if asked.executor else None
+    strange = [name for name in given if found is None or name not in found.options]
+    if strange:
+        flag = f"--{strange[0].replace('_', '-')}"
+        raise UserError(f"{flag} says nothing to executor {asked.executor or LOCAL.name}; {ELSEWHERE[strange[0]]}")
+    if found is None:
         return None
-    found = registry.one(asked.executor, registry.executors(manager), "executor")
     if asked.workers == 0 and found != INPROCESS:
         raise UserError(f"--workers 0 is the executor {INPROCESS.name}, but --executor {found.name} was asked for")
     if found.ready is not None:
         found.ready()
-    return found
+    return replace(found, run=partial(found.run, **given)) if given else found
+
+
+DEFAULTS = {f.name: f.default for f in fields(Evaluation)}
+ELSEWHERE = dict.fromkeys(("address", "gpus_per_cell"), "--executor ray takes it")
+"""What some executors take, and others would pass over without a word."""
 
 
 @asking(Evaluation)

@@ -10,9 +10,10 @@ INPROCESS = Executor(name="inprocess", run=inprocess.run, about="this process, o
 RAY = Executor(
     name="ray",
     run=ray.run,
-    about="tasks of a Ray cluster, on any number of machines: --address",
+    about="tasks of a Ray cluster, on this machine or many: --address, --gpus-per-cell",
+    options=("address", "gpus_per_cell"),
+    crew=0,
     ready=ray.ready,
-    own_pace=True,
 )
 
 

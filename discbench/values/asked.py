@@ -141,19 +141,17 @@ class Evaluation(Surroundings):
         least=1,
     )
     executor: str | None = _asked(
-        None, "Where cells run: local (the default), inprocess, or what a plugin offers.", "text"
+        None, "Where cells run: local (the default), inprocess, ray, or what a plugin offers.", "text"
     )
     address: str | None = _asked(
         None,
-        "With --executor ray: a Ray cluster that is there, HOST:PORT or auto; by default one is started here.",
+        "Of ray: a cluster that is there, HOST:PORT or auto; by default one is started here.",
         "text",
-        executor="ray",
     )
     gpus_per_cell: float | None = _asked(
         None,
-        "With --executor ray: GPUs of each cell, such as 0.5; by default 1 where this machine has one, else 0.",
+        "Of ray: GPUs of each cell, such as 0.5; by default 1 where this machine has one, else 0.",
         "number",
-        executor="ray",
     )
     track: str | None = _asked(None, "Log each cell that is run to a tracker: tensorboard, trackio or wandb.", "text")
     track_dir: str | Path = _asked("tracking", "Where the tracker writes.", "folder")
@@ -172,21 +170,6 @@ class Evaluation(Surroundings):
     def given(self) -> tuple[Task, ...]:
         """Tasks that no plugin offers."""
         return tuple(t for t in listed(self.tasks) if isinstance(t, Task))
-
-    @property
-    def options(self) -> dict[str, Any]:
-        """What one executor alone is asked, and the device as it was given; see `Place.options`.
-
-        Raises:
-            UserError: Something of another executor than the one that was asked for.
-        """
-        own = {f.name: f.metadata["executor"] for f in fields(self) if "executor" in f.metadata}
-        given = {name: getattr(self, name) for name in own if getattr(self, name) is not None}
-        for name in given:
-            if own[name] != (self.executor or "local"):
-                flag = f"--{name.replace('_', '-')}"
-                raise UserError(f"{flag} is for --executor {own[name]}, but {self.executor or 'local'} runs the cells")
-        return {**given, "device": self.device}
 
     @property
     def request(self) -> Request:

@@ -54,10 +54,12 @@ class Executor:
     job in the process that calls it.
     """
     about: str = ""
+    options: tuple[str, ...] = ()
+    """Fields of `Evaluation` that `run` takes further, by their names, where they are given."""
+    crew: int | None = None
+    """Cells at once unless told otherwise; None: as many as this machine carries, 0: it finds that out itself."""
     ready: Callable[[], None] | None = None
     """Raises a `UserError` where it cannot run at all; called before any rows are read."""
-    own_pace: bool = False
-    """Whether it finds out itself how many cells can run at once: `workers` is 0 then, unless the user says a number."""
 
     def __post_init__(self) -> None:
         if not WORD.fullmatch(self.name):

@@ -1,9 +1,8 @@
 """Where and on what cells run."""
 
 import pickle
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from discbench.errors import UserError
 from discbench.values.types import Task
@@ -20,8 +19,6 @@ class Place:
     verbose: bool = False
     given: bytes = b""
     """Tasks that no plugin offers, packed for the workers."""
-    options: dict[str, Any] = field(default_factory=dict)
-    """What the user asked of one executor alone, by the names of `Evaluation`, and `device` as it was given, or None."""
 
 
 def pack(tasks: tuple[Task, ...]) -> bytes:

@@ -1,5 +1,6 @@
 """What is asked of Ray, and what its driver tells: values."""
 
+import os
 from dataclasses import dataclass
 from typing import Any
 
@@ -7,6 +8,9 @@ from discbench.errors import UserError
 from discbench.values.cells import Cell
 from discbench.values.place import Place
 
+PRETENDED = "DISCBENCH_PRETEND_GPUS"
+"""For tests of placement: where it is set, cells that are given GPUs compute on the CPU."""
+MOST_GPUS = 1024
 TRIES = 3
 """How often a cell is tried: a worker that is killed, a node that is lost."""
 
@@ -50,29 +54,21 @@ class Asked:
     """Of each cell."""
 
     @classmethod
-    def of(cls, place: Place, workers: int, threads: int) -> "Asked":
-        """Read what was asked.
-
-        A share of a GPU makes the device a GPU, whatever this machine has, unless the device was given as cpu.
+    def of(cls, place: Place, workers: int, threads: int, address: str | None, gpus: float | None) -> "Asked":
+        """Read what was asked; a share of a GPU makes the device a GPU, whatever this machine has.
 
         Raises:
-            UserError: A share that Ray does not give, or one beside `--device cuda` that is none.
+            UserError: A share that Ray does not give, or none for cells that run on a GPU.
         """
-        gpus, device = place.options.get("gpus_per_cell"), place.options.get("device")
-        share = float(gpus) if gpus is not None else float(place.device == "cuda")
-        if share < 0 or (share > 1 and share != int(share)):
+        share = float(place.device == "cuda") if gpus is None else float(gpus)
+        if not 0 <= share <= MOST_GPUS or (share > 1 and share != int(share)):
             raise UserError(
-                f"--gpus-per-cell {share:g}: a part of one GPU, such as 0.5, or a whole number was expected"
+                f"--gpus-per-cell {share:g}: a part of one GPU, such as 0.5, or a whole number is meant"
             )
-        if not share and device == "cuda":
-            raise UserError("--gpus-per-cell 0 beside --device cuda: a cell without a share of a GPU sees none")
-        return cls(
-            address=place.options.get("address"),
-            gpus=share,
-            device="cuda" if share and device != "cpu" else "cpu",
-            workers=workers,
-            threads=threads,
-        )
+        if not share and place.device == "cuda":
+            raise UserError("--gpus-per-cell 0: a cell without a share sees no GPU; give --device cpu beside it")
+        device = "cuda" if share and PRETENDED not in os.environ else "cpu"
+        return cls(address=address, gpus=share, device=device, workers=workers, threads=threads)
 
     @property
     def needs(self) -> dict[str, float]:

@@ -35,7 +35,6 @@ def joined(asked: Asked, *, verbose: bool) -> Iterator[None]:
     Raises:
         Unreachable: There is none at the address, it does not let us in, or none can be started.
     """
-    os.environ.update({name: os.environ.get(name, value) for name, value in SETTINGS.items()})
     said: dict[str, Any] = {"log_to_driver": verbose, "logging_level": "info" if verbose else "error"}
     with contextlib.ExitStack() as stack:
         if asked.address is None:
@@ -44,6 +43,7 @@ def joined(asked: Asked, *, verbose: bool) -> Iterator[None]:
         else:
             said["address"] = asked.address
             _approach(asked.address)
+        os.environ.update({name: os.environ.get(name, value) for name, value in SETTINGS.items()})
         import ray
 
         stack.callback(ray.shutdown)
@@ -67,15 +67,12 @@ def _own(stack: contextlib.ExitStack) -> dict[str, Any]:
     return {"_temp_dir": folder, "include_dashboard": False}
 
 
-def _approach(address: str) -> None:
-    """Look at an address before Ray does, which takes minutes to say that nothing is there; and bring the token.
+def reach(address: str) -> None:
+    """Look at an address before Ray does, which takes minutes to say that nothing is there.
 
     Raises:
         Unreachable: Nothing answers there.
     """
-    file = Path(os.environ.get(TOKEN_FILE) or "~/.ray/auth_token").expanduser()
-    if MODE not in os.environ and (os.environ.get(TOKEN) or file.is_file()):
-        os.environ[MODE] = "token"  # Ray itself looks for a token only where this is set
     if address == "auto":
         return
     host, _, port = address.rpartition(":")
@@ -85,21 +82,33 @@ def _approach(address: str) -> None:
         )
     try:
         socket.create_connection((host, int(port)), SECONDS).close()
-    except OSError as error:
+    except (OSError, OverflowError) as error:
         raise Unreachable(
-            f"--address {address}: no Ray cluster answers there ({one_line(str(error))}); is `ray start --head` running,"
-            " and is this its port?"
+            f"--address {address}: no Ray cluster answers there ({one_line(str(error))}); is `ray start --head`"
+            " running, and is this its port?"
         ) from error
+
+
+def _approach(address: str) -> None:
+    """Bring the token, and take loopback for loopback where a cluster listens at nothing else.
+
+    Raises:
+        Unreachable: Nothing answers there.
+    """
+    reach(address)
+    file = Path(os.environ.get(TOKEN_FILE) or "~/.ray/auth_token").expanduser()
+    if MODE not in os.environ and (os.environ.get(TOKEN) or file.is_file()):
+        os.environ[MODE] = "token"  # Ray itself looks for a token only where this is set
+    host, _, port = address.rpartition(":")
     if host in {"127.0.0.1", "localhost"} and not _also_outside(int(port)):
         os.environ.setdefault(LOOPBACK, "0")
 
 
 def _also_outside(port: int) -> bool:
     """Tell whether a port of this machine answers at its own address too: Ray takes loopback for that."""
-    from ray._private import services
-
-    with contextlib.suppress(OSError):
-        socket.create_connection((services.get_node_ip_address(), port), SECONDS).close()
+    with contextlib.suppress(OSError), socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as asks:
+        asks.connect(("192.0.2.1", 9))  # sends nothing: the system says from which address it would
+        socket.create_connection((asks.getsockname()[0], port), SECONDS).close()
         return True
     return False
 
@@ -108,10 +117,10 @@ def _refused(address: str | None, error: Exception) -> Unreachable:
     said = one_line(str(error), 200)
     if address is None:
         return Unreachable(f"--executor ray: no cluster could be started here ({said})")
-    token = (
-        "; a cluster started with a token needs the same one here: RAY_AUTH_TOKEN, or ~/.ray/auth_token as on its head"
+    return Unreachable(
+        f"--address {address}: the Ray cluster there cannot be joined ({said}); if it was started with a token, the"
+        " same one is needed here, in RAY_AUTH_TOKEN or as on its head in ~/.ray/auth_token"
     )
-    return Unreachable(f"--address {address}: the Ray cluster there cannot be joined ({said}){token}")
 
 
 def alive() -> list[dict[str, Any]]:

@@ -83,7 +83,7 @@ def with_parent(pipe: Connection) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     listen()
     parent = multiprocessing.parent_process()
-    ends = [pipe] if parent is None else [pipe, parent.sentinel]
+    ends: list[Any] = [pipe] if parent is None else [pipe, parent.sentinel]
 
     def watch() -> None:
         connection.wait(ends)

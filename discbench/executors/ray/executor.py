@@ -12,7 +12,7 @@ from typing import IO
 
 from discbench.errors import DiscbenchError, UserError
 from discbench.executors import start
-from discbench.executors.ray import driver
+from discbench.executors.ray import cluster, driver
 from discbench.executors.ray.asked import Asked, Gone, Lost, Unreachable
 from discbench.results.forms.records import failed
 from discbench.results.store import Store
@@ -81,21 +81,34 @@ class Told:
             self.lose(cell, cause)
 
 
-def run(jobs: Sequence[Job], place: Place, workers: int, threads: int, watch: Watch) -> None:
+def run(
+    jobs: Sequence[Job],
+    place: Place,
+    workers: int,
+    threads: int,
+    watch: Watch,
+    *,
+    address: str | None = None,
+    gpus_per_cell: float | None = None,
+) -> None:
     """Run the jobs: checks on this machine first, then each cell as a task of Ray.
 
     Args:
         jobs: Checks and cells.
-        place: Where results go; `options` holds `address` and `gpus_per_cell`.
+        place: Where results go.
         workers: Cells at once, at most; 0 for as many as the cluster has room for.
         threads: Of each cell; a cell on a CPU asks Ray for as many CPUs.
         watch: Told of every event.
+        address: HOST:PORT of a cluster, or auto; None to start one on this machine, which is stopped at the end.
+        gpus_per_cell: The share of each cell; by default 1 where the device is a GPU.
 
     Raises:
         DiscbenchError: What a check found (no cell is started then); no cluster could be had, or it was lost for good.
     """
     ready()
-    asked, told = Asked.of(place, workers, threads), Told(watch)
+    asked, told = Asked.of(place, workers, threads, address, gpus_per_cell), Told(watch)
+    if asked.address is not None:
+        cluster.reach(asked.address)
     checks, cells = [job for job in jobs if job.cell is None], [job for job in jobs if job.cell is not None]
     gone = ""
     for _ in range(LIVES):

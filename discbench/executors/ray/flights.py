@@ -1,8 +1,7 @@
-"""Cells on their way: handed out as there is room, heard of, stored when they are back, tried again when they are lost."""
+"""Cells on their way: handed out as there is room, stored when they are back, tried again when they are lost."""
 
 import contextlib
 import itertools
-import pickle
 import secrets
 import time
 from collections import Counter
@@ -21,7 +20,7 @@ from discbench.results.store import Store
 from discbench.values.cells import Cell
 from discbench.values.checkpoints import Checkpoint
 from discbench.values.jobs import Event, Job
-from discbench.values.place import Place, pack
+from discbench.values.place import Place, pack, unpack
 from discbench.values.types import Task
 
 PULSE = 0.3
@@ -114,7 +113,7 @@ class Flights:
         return True
 
     def _most(self) -> int:
-        """Return how many cells may be on their way: what there is room for, and as many again that wait at the door."""
+        """Return how many cells may be on their way: as many again as there is room for wait at the door."""
         return self.asked.workers or max(1, 2 * self.space)
 
     def _look(self) -> bool:
@@ -178,7 +177,7 @@ class Flights:
             ticket=flight.ticket,
             cell=cell,
             checkpoint=job.checkpoint,
-            place=replace(self.place, given=b"", options={}),
+            place=replace(self.place, given=b""),
             threads=self.asked.threads,
             gpus=self.asked.gpus,
             tasks=self._parcel("tasks", self._tasks),
@@ -189,7 +188,7 @@ class Flights:
 
     def _tasks(self) -> tuple[bytes, bytes]:
         """Return the tasks of the sweep as bytes: plugins' by name, those that were given by value."""
-        given = {task.id for task in node.unpack(self.place.given)}
+        given = {task.id for task in unpack(self.place.given)}
         return pack(tuple(task for name, task in self.tasks.items() if name not in given)), self.place.given
 
     def _parcel(self, what: Any, content: Callable[[], Any]) -> Parcel:  # noqa: ANN401 - any key

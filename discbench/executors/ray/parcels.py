@@ -1,4 +1,4 @@
-"""Rows and checkpoints on their way to a node that has no disk of ours: bytes, and the SHA-256 by which they are known."""
+"""Rows and checkpoints on their way to a node that has no disk of ours: bytes, known by their SHA-256."""
 
 import contextlib
 import hashlib
