@@ -31,14 +31,14 @@ def cluster(tmp_path_factory):
     pytest.importorskip("ray", reason="ray is not installed: discbench[ray]")
     token = os.urandom(32).hex()
     surroundings = {**os.environ, "RAY_AUTH_TOKEN": token, PRETENDED: "2"}
-    errors = (tmp_path_factory.mktemp("head") / "errors").open("w+")
-    head = subprocess.Popen([sys.executable, HEAD], stdin=-1, stdout=-1, stderr=errors, text=True, env=surroundings)
+    said = tmp_path_factory.mktemp("head") / "errors"
+    with said.open("w") as errors:
+        head = subprocess.Popen([sys.executable, HEAD], stdin=-1, stdout=-1, stderr=errors, text=True, env=surroundings)
     patch = pytest.MonkeyPatch()
     patch.setenv("RAY_AUTH_TOKEN", token)
     try:
         address = head.stdout.readline().strip()
-        errors.seek(0)
-        assert address, errors.read()
+        assert address, said.read_text()
         yield address
         assert head.poll() is None, "the cluster that was given ended"
     finally:

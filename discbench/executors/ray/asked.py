@@ -62,9 +62,7 @@ class Asked:
         """
         share = float(place.device == "cuda") if gpus is None else float(gpus)
         if not 0 <= share <= MOST_GPUS or (share > 1 and share != int(share)):
-            raise UserError(
-                f"--gpus-per-cell {share:g}: a part of one GPU, such as 0.5, or a whole number is meant"
-            )
+            raise UserError(f"--gpus-per-cell {share:g}: a part of one GPU, such as 0.5, or a whole number is meant")
         if not share and place.device == "cuda":
             raise UserError("--gpus-per-cell 0: a cell without a share sees no GPU; give --device cpu beside it")
         device = "cuda" if share and PRETENDED not in os.environ else "cpu"
