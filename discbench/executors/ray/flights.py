@@ -75,7 +75,8 @@ class Flights:
         self.sent: dict[Checkpoint, Parcel] = {}
         self.perform = ray.remote(max_retries=0, **asked.resources)(node.perform)
         self.here = ray.get_runtime_context().get_node_id()
-        self.ear, self.looked, self.space, self.empty_since = self._new_ear(), 0.0, 0, time.monotonic()
+        self.ear, self.hearing = self._new_ear(), list[Any]()
+        self.looked, self.space, self.empty_since = 0.0, 0, time.monotonic()
 
     def all(self, jobs: Sequence[Job]) -> None:
         """Run cells until each has an end.
@@ -269,8 +270,12 @@ class Flights:
         """Pass on what the ear has heard; without it, cells go on untold."""
         import ray
 
+        self.hearing = self.hearing or [self.ear.take.remote()]
+        ready, self.hearing = ray.wait(self.hearing, timeout=1)
+        if not ready:  # it is heard the next time
+            return
         try:
-            heard = ray.get(self.ear.take.remote(), timeout=1)
+            heard = ray.get(ready[0])
         except ray.exceptions.RayError:
             return
         for flight in self.flying.values():
