@@ -26,6 +26,8 @@ MODE, TOKEN, TOKEN_FILE = "RAY_AUTH_MODE", "RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PAT
 LONGEST_PATH = 40
 """Bytes of a folder's path in which Ray's sockets still have names that Linux takes."""
 SECONDS = 5.0
+FOLDERS: list[str] = []
+"""Of this process's clusters, to be removed whatever ends it."""
 
 
 @contextlib.contextmanager
@@ -63,7 +65,8 @@ def _own(stack: contextlib.ExitStack) -> dict[str, Any]:
     where = tempfile.gettempdir()
     short = where if len(os.fsencode(where)) <= LONGEST_PATH else "/tmp"  # noqa: S108 - mkdtemp makes a name of its own
     folder = tempfile.mkdtemp(prefix="ray-", dir=short)
-    stack.callback(shutil.rmtree, folder, ignore_errors=True)
+    FOLDERS.append(folder)
+    stack.callback(tidy)
     return {"_temp_dir": folder, "include_dashboard": False}
 
 
@@ -87,6 +90,12 @@ def reach(address: str) -> None:
             f"--address {address}: no Ray cluster answers there ({one_line(str(error))}); is `ray start --head`"
             " running, and is this its port?"
         ) from error
+
+
+def tidy() -> None:
+    """Remove the folder of a cluster of ours."""
+    while FOLDERS:
+        shutil.rmtree(FOLDERS.pop(), ignore_errors=True)
 
 
 def _approach(address: str) -> None:

@@ -89,7 +89,8 @@ def with_parent(pipe: Connection) -> None:
         connection.wait(ends)
         os.kill(os.getpid(), signal.SIGTERM)
         time.sleep(SECONDS)
-        os._exit(1)
+        cluster.tidy()
+        os._exit(1)  # the cluster's processes end with this one
 
     threading.Thread(target=watch, daemon=True, name="wanted").start()
 
