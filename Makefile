@@ -6,7 +6,7 @@ DISCBENCH_DATA ?= $(if $(wildcard ../shared/data),$(abspath ../shared/data))
 export DISCBENCH_DATA
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-slow hub lint bench docs plugins check leaderboard families clean
+.PHONY: help demo test test-slow cluster faults hub lint bench docs plugins check leaderboard families clean
 
 help: ## print this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
@@ -20,6 +20,12 @@ test: $(VENV)/test.stamp ## install, then run the tests
 
 test-slow: $(VENV)/test.stamp ## the tests that take minutes each
 	$(BIN)/python -m pytest -m slow
+
+cluster: $(VENV)/test.stamp ## the tests of executors on a cluster of this machine (as root; Debian's slurm-wlm and munge)
+	$(BIN)/python -m pytest -rs -m cluster
+
+faults: $(VENV)/test.stamp ## 200 times `kill -9` at random moments of sweeps with two workers (ten minutes, an idle machine)
+	$(BIN)/python tests/faults/kills.py --kills 200
 
 hub: $(VENV)/hub.stamp ## the tests of the model hub once more, with olah on the loopback address (three minutes)
 	$(BIN)/python -m pytest -rs -m slow tests/hub

@@ -8,7 +8,7 @@ board.gain("builtin:tiny", "formal.factor")
 
 import io
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import fields, replace
 from functools import partial
 from pathlib import Path
@@ -16,7 +16,7 @@ from typing import Any
 
 from discbench.data import rowcache
 from discbench.errors import UserError
-from discbench.executors.builtin import INPROCESS, LOCAL
+from discbench.executors.builtin import INPROCESS, LOCAL, RAY, SLURM
 from discbench.exports import trackers
 from discbench.plugins import registry
 from discbench.results.board import tables
@@ -27,9 +27,11 @@ from discbench.results.store import Store
 from discbench.sweeps import sweep
 from discbench.sweeps.progress import Progress
 from discbench.training import ranks
+from discbench.values import devices
 from discbench.values.asked import Evaluation, asking
+from discbench.values.cells import Cell
 from discbench.values.checkpoints import parse_specials
-from discbench.values.given import absolute, device_of
+from discbench.values.given import absolute
 from discbench.values.jobs import Executor
 from discbench.values.place import Place, pack
 from discbench.words import interruption
@@ -46,7 +48,9 @@ def prepare(asked: Evaluation, *, load: bool) -> tuple[Any, sweep.Sweep]:
         interruption.keeps(lambda: f"nothing was trained yet, what is in {asked.store} is kept")
     without_widgets()
     manager = registry.with_given(asked.given)
-    _executor(asked, manager)
+    executor = _executor(asked, manager)
+    if load:
+        _devices(asked, executor)
     for task in asked.given:
         rowcache.forget(task, asked.directory)  # its reader may have no file that shows a change
     parts = [_prepare(part, manager, load=load) for part in _parts(asked, manager)]
@@ -136,25 +140,25 @@ def carry_out(
     sweep.check_definitions(prepared, Store(root, passed=PassedOver()))
     if ranks.count() > 1 and asked.workers != 0 and asked.executor != INPROCESS.name:
         raise UserError(f"torchrun started {ranks.count()} processes: give --workers 0, so that they share each cell")
-    device = device_of(asked.device)
+    executor = _executor(asked, manager)
+    gpus, crew = _devices(asked, executor)
+    device = "cuda" if gpus else "cpu"
     ranks.meet(device)
     there, todo = ranks.of_first(lambda: sweep.split(prepared, store))
     broken = len(prepared.cells) - len(there) - len(todo)
     if settled is not None:
         todo = ranks.of_first(lambda: [cell for cell in todo if not settled(store.get(cell))])
+    failed = ranks.of_first(lambda: [cell for cell in todo if store.get(cell) is not None])
+    if not asked.retry_failed:
+        todo = [cell for cell in todo if cell not in failed]
+        broken += len(failed)
     if todo:
         store.check_writable()
     kept = len(prepared.cells) - len(todo) - broken
-    executor = _executor(asked, manager)
-    crew = asked.workers
-    if crew is None:
-        own = executor.crew if executor is not None else None
-        crew = sweep.machine_workers(device) if own is None else own
-    crew = 0 if executor == INPROCESS else crew
     said = (asked.stream or sys.stderr) if ranks.first() else io.StringIO()
     progress = Progress(total=len(todo), kept=kept, stream=said, words=prepared.words, searching=settled is not None)
     interruption.keeps(lambda: interruption.share(progress.finished, len(prepared.cells), "cells", asked.store))
-    for note in prepared.notes:
+    for note in (*prepared.notes, *_retried(failed, again=asked.retry_failed)):
         progress.say(note)
     if device == "cpu" and any(cell.recipe.get("precision") == "bf16" for cell in todo):
         from discbench.training import trying
@@ -166,11 +170,13 @@ def carry_out(
         results=root,
         data=asked.directory and asked.directory.absolute(),
         device=device,
+        devices=gpus or (("",) if devices.count() else ()),
         unverified=asked.unverified,
         verbose=asked.verbose,
         given=pack(asked.given),
     )
-    with progress:
+    own = gpus if crew == 0 and devices.named(asked.devices) else None
+    with devices.of_this_process(own), progress:
         results = sweep.run(
             prepared,
             place,
@@ -181,7 +187,45 @@ def carry_out(
             todo=todo,
             executor=executor,
         )
-    return results, len(todo) + broken, kept
+    return results, len(todo) + broken - progress.others, kept + progress.others
+
+
+def _retried(failed: Sequence[Cell], *, again: bool) -> list[str]:
+    """Say what becomes of cells that failed before."""
+    if not failed:
+        return []
+    what = f"{len(failed)} {'cell' if len(failed) == 1 else 'cells'} failed before and"
+    them = "it" if len(failed) == 1 else "them"
+    if again:
+        return [f"{what} will be tried again; --keep-failed leaves {them} as {'it is' if them == 'it' else 'they are'}"]
+    return [f"{what} will be kept so; --retry-failed tries {them} again"]
+
+
+def _devices(asked: Evaluation, executor: Executor | None) -> tuple[tuple[str, ...], int]:
+    """Return the GPUs that are used, none for the CPU, and how many cells run at once; 0 for those of this process.
+
+    Raises:
+        UserError: A device that is not there, or what cannot be together.
+    """
+    if executor is not None and executor.crew:
+        if asked.per_device is not None or asked.device or devices.named(asked.devices):
+            flag = "--per-device" if asked.per_device is not None else "--devices"
+            raise UserError(f"{flag} is of this machine's devices; executor {executor.name} asks for its own")
+        return (), asked.workers or executor.crew
+    gpus = devices.chosen(asked.devices, asked.device, devices.here())
+    if executor is not None and executor.crew == 0:
+        if asked.per_device is not None or devices.named(asked.devices):
+            flag = "--per-device" if asked.per_device is not None else "--devices"
+            raise UserError(f"{flag} is of this machine's devices; {executor.name} gives each cell its GPUs itself")
+        return gpus, asked.workers or 0
+    if ranks.count() > 1 and devices.named(asked.devices):
+        raise UserError("torchrun gives each of its processes a GPU: leave --devices out, or set CUDA_VISIBLE_DEVICES")
+    crew = devices.workers(gpus, asked.workers, asked.per_device)
+    if asked.workers == 0 or executor == INPROCESS:
+        if asked.per_device is not None:
+            raise UserError(f"--per-device {asked.per_device}: --workers 0 runs one cell at a time, in this process")
+        return gpus, 0
+    return gpus, sweep.machine_workers() if crew is None else crew
 
 
 def _executor(asked: Evaluation, manager: Any) -> Executor | None:  # noqa: ANN401 - pluggy's manager
@@ -207,7 +251,10 @@ def _executor(asked: Evaluation, manager: Any) -> Executor | None:  # noqa: ANN4
 
 
 DEFAULTS = {f.name: f.default for f in fields(Evaluation)}
-ELSEWHERE = dict.fromkeys(("address", "gpus_per_cell"), "--executor ray takes it")
+ELSEWHERE = {
+    **dict.fromkeys(SLURM.options, "--executor slurm takes it"),
+    **dict.fromkeys(RAY.options, "--executor ray takes it"),
+}
 """What some executors take, and others would pass over without a word."""
 
 

@@ -18,7 +18,7 @@ from discbench.commands import (
     sweep_recipe,
     tasks,
 )
-from discbench.errors import DiscbenchError, ExitCode, UserError, did_you_mean, place_fault
+from discbench.errors import Detached, DiscbenchError, ExitCode, UserError, did_you_mean, place_fault
 from discbench.values.version import __version__
 from discbench.words.names import lines
 
@@ -47,6 +47,10 @@ class Group(click.Group):
         try:
             found = super().invoke(ctx)
             sys.stdout.flush()
+        except Detached as gone:
+            click.echo(gone.job)
+            click.echo(lines(str(gone)), err=True)
+            ctx.exit(int(ExitCode.OK))
         except DiscbenchError as error:
             _tell(str(error))
             ctx.exit(int(error.exit_code))
@@ -85,6 +89,7 @@ COMMANDS = (
     new.new,
     board.board_,
     board.compare_,
+    board.watch_,
     pretrain.pretrain_,
     probe.probe_,
     probe.probes_,

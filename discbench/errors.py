@@ -8,7 +8,8 @@ DiscbenchError
 │   ├── CheckpointError      a checkpoint cannot be read or cannot be served
 │   └── StoreError           a results directory or a result cannot be read or written
 ├── PluginError (3)      a plugin broke its side of the contract
-└── CellError (1)        one cell could not be finished; the others go on
+├── CellError (1)        one cell could not be finished; the others go on
+└── Detached (0)         cells go on elsewhere, as was asked; nothing is wrong
 
 A message has three parts: what was asked, what was found, what to do.
 """
@@ -69,6 +70,21 @@ class PluginError(DiscbenchError):
 
 class CellError(DiscbenchError):
     """One cell could not be finished; it is recorded as failed and the others go on."""
+
+
+class Detached(DiscbenchError):  # noqa: N818 - it is what the name says
+    """Cells were handed to others, who run them now: what was asked, told in the way of what ends a command.
+
+    Args:
+        told: Where they are, and what to do to see them.
+        job: Their number there.
+    """
+
+    exit_code = ExitCode.OK
+
+    def __init__(self, told: str, job: str) -> None:
+        super().__init__(told)
+        self.job = job
 
 
 def did_you_mean(wrong: str, known: Iterable[str], advice: str) -> str:

@@ -1,4 +1,4 @@
-"""`discbench board`, as pages `discbench site`, and `discbench compare`."""
+"""`discbench board`, as pages `discbench site`, `discbench compare`, and `discbench watch`: what a store tells."""
 
 import json
 from pathlib import Path
@@ -107,3 +107,24 @@ def compare_(one: str, other: str, results: Path, init: str, *, as_json: bool) -
             click.echo(json.dumps(found, indent=1, sort_keys=True))
         else:
             boardtext.comparison(found, show.console())
+
+
+@click.command(name="watch")
+@click.option("--results", type=DIRECTORY, default=Path("results"), show_default=True, help="The store.")
+@click.option("--once", is_flag=True, help="Look once; the default where stdout is no terminal.")
+@click.option("--every", type=click.FloatRange(0.1), default=2.0, show_default=True, help="Seconds between two looks.")
+@click.option("--json", "as_json", is_flag=True, help="Look once, and print JSON.")
+def watch_(results: Path, every: float, *, once: bool, as_json: bool) -> None:
+    """Tell what runs in a store, where, how far and how fast, and what failed, until Ctrl-C.
+
+    Everything is read from the store, so that any machine that sees it will do.
+    """
+    from discbench.results.running import watching
+
+    watcher, out = watching.Watcher(results), show.console()
+    if as_json:
+        click.echo(json.dumps(watcher.look(), indent=1))
+    elif once or not out.is_terminal:
+        out.print(watching.text(watcher.look()))
+    else:
+        watching.live(watcher, out, every)

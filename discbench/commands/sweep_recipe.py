@@ -8,14 +8,14 @@ import click
 from discbench.api import carry_out, prepare
 from discbench.commands import show
 from discbench.commands.evaluate import closing
-from discbench.commands.options import asked_options
+from discbench.commands.options import SLURM, asked_options
 from discbench.errors import ExitCode, UserError
 from discbench.training import ranks
 from discbench.values.asked import Evaluation
 
 
 @click.command(name="sweep-recipe")
-@asked_options(Evaluation, without=("executor", "track", "track_dir", "verbose"))
+@asked_options(Evaluation, without=("executor", *SLURM, "track", "track_dir", "verbose"))
 @click.option("--optimizers", help="Commas between; by default adagrad, adam, adamax, radam, novograd.")
 @click.option("--lrs", help="Learning rates, commas between; by default nine from 1e-4 to 1e-7.")
 @click.pass_context

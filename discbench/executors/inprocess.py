@@ -17,6 +17,7 @@ def run(jobs: Sequence[Job], place: Place, workers: int, threads: int, watch: Wa
         DiscbenchError: What a check found; no cell is started then.
     """
     from discbench.plugins import registry
+    from discbench.training.held import Elsewhere
     from discbench.training.run import Bench
     from discbench.training.steady import steady
 
@@ -29,8 +30,12 @@ def run(jobs: Sequence[Job], place: Place, workers: int, threads: int, watch: Wa
                 bench.check(job.checkpoint, list(job.checks), tasks)
                 continue
             watch(Event("start", cell))
-            result = bench.run(cell, job.checkpoint, tasks[cell.task], _steps(cell, watch))
-            watch(Event("end", cell, result=result))
+            try:
+                result = bench.run(cell, job.checkpoint, tasks[cell.task], _steps(cell, watch), job.planned)
+            except Elsewhere:
+                watch(Event("passed", cell))
+            else:
+                watch(Event("end", cell, result=result))
 
 
 def _steps(cell: Cell, watch: Watch) -> Callable[[int, int, float], None]:

@@ -19,7 +19,9 @@ from typing import IO, Any
 from discbench.errors import DiscbenchError, StoreError
 from discbench.executors import start
 from discbench.results.forms.result import FORMAT
-from discbench.results.store import Store
+from discbench.results.store import Result, Store
+from discbench.values import devices
+from discbench.values.cells import Cell
 from discbench.values.checkpoints import Checkpoint
 from discbench.values.jobs import Event, Job, Watch
 from discbench.values.place import Place, unpack
@@ -33,6 +35,8 @@ class Worker:
     process: BaseProcess
     pipe: Connection
     log: IO[bytes]
+    device: str | None
+    """Its CUDA_VISIBLE_DEVICES; None leaves it as it is."""
     job: Job | None = None
 
 
@@ -48,7 +52,8 @@ def run(jobs: Sequence[Job], place: Place, workers: int, threads: int, watch: Wa
     known: dict[Checkpoint, bytes] = {}
     patience = HASTE
     try:
-        crew += (_hire(place, threads) for _ in range(min(workers, max(1, len(cells)))))
+        for _ in range(min(workers, max(1, len(cells)))):
+            crew.append(_hire(crew, place, threads))
         for queue in (checks, cells):
             _drain(list(queue), crew, known, place, min(workers, max(1, len(cells))), threads, watch)
         patience = PATIENCE
@@ -74,7 +79,7 @@ def _drain(
     """Do jobs until none is left; `known` is what checks have found, for the workers that did not make them."""
     while queue or any(worker.job for worker in crew):
         while len(crew) < min(workers, len(queue) + sum(1 for w in crew if w.job)) or (queue and not crew):
-            crew.append(_hire(place, threads))
+            crew.append(_hire(crew, place, threads))
         for worker in crew:
             if worker.job is None and queue:
                 job = queue.pop(0)
@@ -84,12 +89,18 @@ def _drain(
             _hear(worker, crew, known, place, watch)
 
 
-def _hire(place: Place, threads: int) -> Worker:
+def _hire(crew: list[Worker], place: Place, threads: int) -> Worker:
     ours, theirs = start.pipe()
     log = tempfile.TemporaryFile()  # noqa: SIM115 - as long as the worker
-    process = start.process(work, (theirs, place, threads, start.Passed(log)))
+    device = next_device(place.devices, [worker.device for worker in crew])
+    process = start.process(work, (theirs, place, threads, start.Passed(log), device))
     theirs.close()
-    return Worker(process, ours, log)
+    return Worker(process, ours, log, device)
+
+
+def next_device(devices: Sequence[str], taken: Sequence[str | None]) -> str | None:
+    """Return the device with the fewest workers, of equals the first: a dead worker's place is taken on its device."""
+    return min(devices, key=taken.count) if devices else None
 
 
 def _give(worker: Worker, job: Job, watch: Watch) -> None:
@@ -112,7 +123,11 @@ def _hear(worker: Worker, crew: list[Worker], known: dict[Checkpoint, bytes], pl
         watch(Event("step", job.cell, *message))
         return
     worker.job = None
-    if job is not None and job.cell is None:
+    if isinstance(message, str):
+        assert job is not None
+        assert job.cell is not None
+        watch(Event("passed", job.cell))
+    elif job is not None and job.cell is None:
         known[job.checkpoint] = message
     elif job is not None and job.cell is not None:
         watch(Event("end", job.cell, result=message))
@@ -130,20 +145,27 @@ def _bury(worker: Worker, crew: list[Worker], place: Place, watch: Watch) -> Non
     cause = _ending(worker.process.exitcode, last[0][:200])
     if worker.job is None or worker.job.cell is None:
         raise DiscbenchError(f"a worker could not look at the checkpoint: {cause}")
-    cell, store = worker.job.cell, Store(place.results)
-    stored = store.get(cell)
-    if stored is None or stored["status"] != "finished":
-        stored = {
-            "format": FORMAT,
-            "id": cell.id,
-            "cell": cell.record,
-            "task": {},
-            "status": "failed",
-            "cause": cause,
-            "marks": [],
-        }
+    stored = _failed(worker.job.cell, worker.job.planned, cause, place)
+    watch(Event("passed", worker.job.cell) if stored is None else Event("end", worker.job.cell, result=stored))
+
+
+def _failed(cell: Cell, planned: str | None, cause: str, place: Place) -> Result | None:
+    """Store that a cell failed; return its result, or None where another process has taken it at once."""
+    store = Store(place.results)
+    hold = store.holds.take(cell)
+    if hold is None and place.passing:
+        return None
+    try:
+        known = store.settled(cell, planned)
+        if known is not None:
+            return known
+        about = {"format": FORMAT, "id": cell.id, "cell": cell.record, "task": {}, "marks": []}
+        stored = {**about, "status": "failed", "cause": cause}
         store.put(cell, stored, None)
-    watch(Event("end", cell, result=stored))
+        return stored
+    finally:
+        if hold is not None:
+            hold.release()
 
 
 ENDINGS = {-signal.SIGTERM, -signal.SIGHUP} if hasattr(signal, "SIGHUP") else {-signal.SIGTERM}
@@ -173,11 +195,20 @@ def _dismiss(crew: list[Worker], patience: float) -> None:
         worker.log.close()
 
 
-def work(pipe: Connection, place: Place, threads: int, log: start.Passed, environment: dict[str, str]) -> None:
+def work(
+    pipe: Connection,
+    place: Place,
+    threads: int,
+    log: start.Passed,
+    device: str | None,
+    environment: dict[str, str],
+) -> None:
     """Be a worker: take jobs from the pipe until it closes."""
     interruption.follow()
     if not place.verbose:
         start.silence(log)
+    if device is not None:
+        environment[devices.VISIBLE] = device  # CUDA reads it when it is first used, and never again
     start.prepare(environment, threads)
     from discbench.plugins import registry
     from discbench.training.run import Bench
@@ -208,7 +239,8 @@ def _perform(job: Job, bench: Any, tasks: dict[str, Any], pipe: Connection) -> A
         bench.learn(job.checkpoint, pickle.loads(job.known))  # noqa: S301 - of another worker of ours
     try:
         if job.cell is not None:
-            return bench.run(job.cell, job.checkpoint, tasks[job.cell.task], lambda *step: _tell(pipe, step))
+            given = (job.cell, job.checkpoint, tasks[job.cell.task], lambda *step: _tell(pipe, step), job.planned)
+            return _run(bench, given)
     except StoreError as error:  # the store's disk is full, or gone: the next cell would be trained for nothing
         return error
     try:
@@ -218,6 +250,19 @@ def _perform(job: Job, bench: Any, tasks: dict[str, Any], pipe: Connection) -> A
     except Exception as error:  # noqa: BLE001 - told in its own words, like what a check found
         return DiscbenchError(f"a worker could not look at {job.checkpoint.name!r}: {type(error).__name__}: {error}")
     return pickle.dumps(bench.known(job.checkpoint))  # as bytes: tensors would be shared, and torch loaded over there
+
+
+def _run(bench: Any, given: tuple[Any, ...]) -> Any:  # noqa: ANN401
+    from discbench.training.held import Elsewhere
+
+    try:
+        return bench.run(*given)
+    except Elsewhere:
+        return PASSED
+
+
+PASSED = "passed"
+"""What a worker says instead of a result: the cell is another process's."""
 
 
 def _tell(pipe: Connection, message: Any) -> None:  # noqa: ANN401

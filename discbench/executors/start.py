@@ -18,8 +18,14 @@ from multiprocessing.process import BaseProcess
 from types import ModuleType
 from typing import IO, Any
 
-QUIET = {"OPENBLAS_NUM_THREADS": "1", "JE_ARROW_MALLOC_CONF": "background_thread:false"}
-"""Keeps threads out of the process that is copied: a copy would have none of them, and their locks as they were."""
+QUIET = {
+    "OPENBLAS_NUM_THREADS": "1",
+    "JE_ARROW_MALLOC_CONF": "background_thread:false",
+    "PYTORCH_NVML_BASED_CUDA_CHECK": "1",
+}
+"""Keeps threads and CUDA out of the process that is copied: a copy would have neither, and locks as they were. The last
+has libraries that ask torch for GPUs, while they are imported, answered by the driver without CUDA.
+"""
 WANTED_BY, SOCKETS = "DISCBENCH_PARENT", "DISCBENCH_SOCKETS"
 """Tell the process that is copied (`warm`) whose it is, and which folder to remove when it is the last to go."""
 MOST_PATH = 72

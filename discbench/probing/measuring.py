@@ -168,7 +168,7 @@ def measure(
     A failure is recorded with its cause and returned.
     """
     store = Store(bench.place.results)
-    with store.lock(measurement):
+    with store.holds.waited(measurement, bench.place.device):
         known = store.get_probe(measurement)
         if known is not None and known["status"] == "finished":
             return known

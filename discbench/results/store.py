@@ -10,13 +10,11 @@ import os
 import re
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
-from filelock import FileLock
 from numpy.typing import NDArray
 
 from discbench.errors import StoreError
@@ -31,6 +29,8 @@ from discbench.results.forms.records import (
     unwritten,
 )
 from discbench.results.forms.result import result_fault
+from discbench.results.holder import FOLDER
+from discbench.results.holding import Holds
 from discbench.results.marks import marked_now
 from discbench.values.cells import Cell, cell_id
 from discbench.values.measurement import Measurement
@@ -132,30 +132,36 @@ class Store:
 
     def clear(self) -> None:
         """Remove what processes that were killed have left half written; what a living one writes stays."""
-        parts.clear(self.root.glob(f"*/*/*/{parts.PATTERN}"))
+        for folder in ("*/*/*", FOLDER):
+            parts.clear(self.root.glob(f"{folder}/{parts.PATTERN}"))
 
     def path(self, cell: Cell) -> Path:
         """Return where the cell's result is, or would be."""
         return self.root / place(cell.record)
 
-    @contextmanager
-    def lock(self, of: Cell | Measurement) -> Iterator[None]:
-        """Hold the lock that whoever runs the cell, or takes the measurement, holds.
+    @property
+    def holds(self) -> Holds:
+        """The locks of cells and measurements: who runs which."""
+        return Holds(self.root)
 
-        Raises:
-            StoreError: It cannot be had: the disk is read-only, or a folder lies where its file should be.
+    def digest(self, cell: Cell) -> str:
+        """Return the SHA-256 of what lies at the cell's place, or nothing; it tells a result from an earlier one."""
+        try:
+            return hashlib.sha256(self.path(cell).read_bytes()).hexdigest()
+        except OSError:
+            return ""
+
+    def settled(self, cell: Cell, planned: str | None) -> Result | None:
+        """Return the cell's result if it need not be run: finished, or failed since it was planned.
+
+        Args:
+            cell: Any.
+            planned: What `digest` gave when the cell was planned to be run; None where any failure is tried again.
         """
-        path = self.root / ".locks" / f"{of.id}.lock"
-        held = FileLock(path)
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            held.acquire()
-        except OSError as error:
-            raise unwritten(path, error) from error
-        try:
-            yield
-        finally:
-            held.release()
+        result = self.get(cell)
+        if result is None or (result["status"] != "finished" and planned in {None, self.digest(cell)}):
+            return None
+        return result
 
     def get(self, cell: Cell) -> Result | None:
         """Return the cell's result, finished or failed, or None.
@@ -219,9 +225,12 @@ class Store:
         if not self.root.is_dir():
             raise StoreError(f"--results {str(self.root)!r} is no directory; run `discbench eval --results DIR` first")
         for path in sorted(self.root.rglob("*.json")):
-            if len(path.relative_to(self.root).parts) != DEPTH and RECORD.fullmatch(path.name):
+            inside = path.relative_to(self.root).parts
+            if inside[0].startswith("."):  # of what runs, not of what is measured
+                continue
+            if len(inside) != DEPTH and RECORD.fullmatch(path.name):
                 raise astray(path)
-        there = sorted(self.root.glob("*/*/*/*.json"))  # folders may be links to another disk
+        there = sorted(self.root.glob("[!.]*/*/*/*.json"))  # folders may be links to another disk
         return [path for path in there if not path.parent.name.startswith(PROBES)]
 
     def _read(self, path: Path) -> Result:

@@ -50,9 +50,13 @@ class Progress:
     stream: IO[str] = field(default_factory=lambda: sys.stderr)
     done: int = 0
     failed: int = 0
+    others: int = 0
+    """Cells that other processes have finished meanwhile."""
     running: dict[str, Running] = field(default_factory=dict)
     recent: deque[str] = field(default_factory=lambda: deque(maxlen=5))
     began: float = field(default_factory=time.monotonic)
+    told: str = ""
+    """The last line of `say_once`."""
     words: dict[str, str] = field(default_factory=dict)
     """Cell id -> the cell in words, where its checkpoint's name alone would not tell it from others."""
     searching: bool = False
@@ -87,6 +91,18 @@ class Progress:
         recipe = f" {cell.recipe['optimizer']} lr {cell.recipe['lr']:g}" if self.searching else ""
         return self.words.get(cell.id, cell.words) + recipe
 
+    def say_once(self, line: str) -> None:
+        """Print one plain line, unless it was the last of this kind."""
+        if line != self.told:
+            self.told = line
+            self.say(line)
+
+    def shared(self, cell: Cell, result: dict[str, Any]) -> None:
+        """Take note of a cell that another process has settled."""
+        self.done += 1
+        self.others += result["status"] == "finished"
+        self._tell(cell, result, "by another process")
+
     def say(self, line: str) -> None:
         """Print one plain line."""
         self.console.print(line, soft_wrap=True, markup=False)
@@ -98,6 +114,8 @@ class Progress:
             self.running[event.cell.id] = Running(event.cell, now, told=now)
         elif event.kind == "step":
             self._stepped(event, now)
+        elif event.kind == "passed":
+            self.running.pop(event.cell.id, None)
         else:
             self._ended(event, now)
 
@@ -113,10 +131,13 @@ class Progress:
     def _ended(self, event: Event, now: float) -> None:
         run = self.running.pop(event.cell.id)
         self.done += 1
-        self.failed += event.result.get("status") != "finished"
-        outcome = outcome_of(event.result, "validation" if self.searching else "test")
-        line = f"[{self.done}/{self.total}] {self.name(event.cell)}: {outcome}, {duration(now - run.began)}"
-        if self.console.is_terminal and event.result.get("status") == "finished":
+        self._tell(event.cell, event.result, duration(now - run.began))
+
+    def _tell(self, cell: Cell, result: dict[str, Any], how: str) -> None:
+        self.failed += result.get("status") != "finished"
+        outcome = outcome_of(result, "validation" if self.searching else "test")
+        line = f"[{self.done}/{self.total}] {self.name(cell)}: {outcome}, {how}"
+        if self.console.is_terminal and result.get("status") == "finished":
             self.recent.append(line)
         else:
             self.say(f"{line}; {self.eta()}" if self.done < self.total else line)

@@ -1,6 +1,6 @@
 """A sweep: what was asked -> cells -> those still to run -> an executor -> the results."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -8,17 +8,18 @@ import pluggy
 
 from discbench.data import rowcache
 from discbench.data.rows import numbers_of
-from discbench.errors import DiscbenchError, PluginError
+from discbench.errors import DiscbenchError, PluginError, StoreError
 from discbench.executors.builtin import INPROCESS, LOCAL
 from discbench.plugins import registry
 from discbench.results.forms.records import Result, failed
 from discbench.results.store import Store
 from discbench.sweeps import plan, reach
 from discbench.sweeps.progress import Progress
+from discbench.sweeps.sharing import Sharing, apart
 from discbench.training import ranks
 from discbench.values.cells import Cell, Request, definition, words_of
 from discbench.values.checkpoints import Checkpoint, locate, told_apart
-from discbench.values.jobs import Event, Executor, Job
+from discbench.values.jobs import Event, Executor, Job, Watch
 from discbench.values.place import Place
 from discbench.values.types import Task
 from discbench.words.foreign import ended, staying
@@ -175,9 +176,9 @@ def machine_cores() -> int:
     return int(joblib.cpu_count())
 
 
-def machine_workers(device: str) -> int:
-    """Return how many cells run at once unless told otherwise; a cell has the same bytes whatever it is."""
-    return min(machine_cores(), MOST_WORKERS) if device == "cpu" else 1
+def machine_workers() -> int:
+    """Return how many cells run on the CPU at once unless told otherwise; a cell has the same bytes whatever it is."""
+    return min(machine_cores(), MOST_WORKERS)
 
 
 def split(sweep: Sweep, store: Store) -> tuple[list[Cell], list[Cell]]:
@@ -213,32 +214,64 @@ def run(
         executor: By default the local one, or with 0 workers this process.
     """
     audience = registry.Audience(manager)
+    told = set[str]()
 
     def watch(event: Event) -> None:
         progress.watch(event)
-        if event.kind == "end" and event.result and ranks.first():
-            audience.hear(event.result)
+        if event.kind == "passed":
+            sharing.passed(event.cell)
+        elif event.kind == "end":
+            told.add(event.cell.id)
+            if event.result and ranks.first():
+                audience.hear(event.result)
 
     store, chosen = Store(place.results, named(sweep)), executor or (LOCAL if workers else INPROCESS)
-    if todo:
-        try:
-            with staying():
-                chosen.run(jobs(sweep, todo), place, workers, threads, watch)
-        except DiscbenchError:
-            raise
-        except (Exception, SystemExit) as error:
-            if chosen in (LOCAL, INPROCESS):
-                raise
-            raise PluginError(
-                f"executor {chosen.name!r} failed: {ended(error)}; what was finished is in the store"
-            ) from error
-    lost = [sweep.words[cell.id] for cell in todo if store.fault(cell) is None and store.get(cell) is None]
-    if lost and ranks.first():
-        raise PluginError(
-            f"executor {chosen.name!r} ended without a result of {len(lost)} of {len(todo)} cells, the first is"
-            f" {lost[0]}; run again for those"
-        )
+    sharing = Sharing(store, progress, todo)
+    ready = list(todo) if chosen.shares else apart(todo, store)
+    place, looks = replace(place, passing=chosen.shares), True
+    while ready:
+        _run(chosen, jobs(sweep, ready, sharing.planned, looks=looks), place, workers, threads, watch)
+        ready, looks = sharing.wait(), False
+    _check_whole(sweep, store, todo, told, chosen)
     return [result for cell in sweep.cells if (result := _told(store, cell)) is not None]
+
+
+def _run(chosen: Executor, jobs: list[Job], place: Place, workers: int, threads: int, watch: Watch) -> None:
+    try:
+        with staying():
+            chosen.run(jobs, place, workers, threads, watch)
+    except DiscbenchError:
+        raise
+    except (Exception, SystemExit) as error:
+        if chosen in (LOCAL, INPROCESS):
+            raise
+        raise PluginError(
+            f"executor {chosen.name!r} failed: {ended(error)}; what was finished is in the store"
+        ) from error
+
+
+def _check_whole(sweep: Sweep, store: Store, todo: Sequence[Cell], told: set[str], chosen: Executor) -> None:
+    """See that every cell has a result now.
+
+    Raises:
+        StoreError: Results that were there are gone.
+        PluginError: The executor has left cells without one.
+    """
+    lost = [cell for cell in sweep.cells if store.fault(cell) is None and store.get(cell) is None]
+    if not lost or not ranks.first():
+        return
+    first, run = sweep.words[lost[0].id], {cell.id for cell in todo}
+    gone = [cell for cell in lost if cell.id in told or cell.id not in run]
+    if gone:
+        raise StoreError(
+            f"--results {str(store.root)!r} was removed or emptied while the sweep ran: {len(gone)} of"
+            f" {len(sweep.cells)} cells were finished and are gone, the first is {sweep.words[gone[0].id]}; run again"
+            " for those"
+        )
+    raise PluginError(
+        f"executor {chosen.name!r} ended without a result of {len(lost)} of {len(todo)} cells, the first is"
+        f" {first}; run again for those"
+    )
 
 
 def _told(store: Store, cell: Cell) -> Result | None:
@@ -252,11 +285,20 @@ def named(sweep: Sweep) -> dict[str, str | None]:
     return {task.id: task.dataset.rows_sha256 for task in sweep.tasks.values()}
 
 
-def jobs(sweep: Sweep, todo: Sequence[Cell]) -> list[Job]:
-    """Return a look at each checkpoint, then its cells."""
+def jobs(
+    sweep: Sweep, todo: Sequence[Cell], planned: Mapping[str, str] | None = None, *, looks: bool = True
+) -> list[Job]:
+    """Return a look at each checkpoint, then its cells.
+
+    Args:
+        sweep: What was asked.
+        todo: The cells.
+        planned: Cell id -> what `Store.digest` gave for it.
+        looks: Whether checkpoints are to be looked at.
+    """
     checks = [
         Job(checkpoint, checks=tuple(c for c in todo if sweep.checkpoint(c) == checkpoint))
         for checkpoint in sweep.checkpoints.values()
-        if any(sweep.checkpoint(c) == checkpoint for c in todo)
+        if looks and any(sweep.checkpoint(c) == checkpoint for c in todo)
     ]
-    return [*checks, *(Job(sweep.checkpoint(cell), cell) for cell in todo)]
+    return [*checks, *(Job(sweep.checkpoint(cell), cell, planned=(planned or {}).get(cell.id)) for cell in todo)]

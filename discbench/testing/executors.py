@@ -21,7 +21,8 @@ def check_executor(executor: Executor) -> None:
     """Check what an executor promises, on six cells of a tiny checkpoint, one of which fails.
 
     Every cell is told once and stored, with the scores and predictions that this process gives; a cell that fails stops
-    no other; what a look at a checkpoint finds is raised before any cell is started; no process is left behind.
+    no other; what a look at a checkpoint finds is raised before any cell is started; no process is left behind. Of one
+    that `shares`: a cell that is another process's is passed over.
 
     Raises:
         AssertionError: The first promise that is broken, in words.
@@ -46,6 +47,8 @@ def check_executor(executor: Executor) -> None:
         promise(executor.name, "no process is left when it returns", not left, f"{len(left)} are")
         busy = [thread.name for thread in set(threading.enumerate()) - threads if not thread.daemon]
         promise(executor.name, "no thread is left when it returns", not busy, f"{busy} are")
+        if executor.shares:
+            _check_passing(executor, jobs, root / "found")
         (model / "model.safetensors").unlink()
         started: list[Event] = []
         try:
@@ -87,6 +90,23 @@ def _jobs(model: str) -> list[Job]:
         jobs += sweep.jobs(asked, asked.cells)
     checks, cells = [job for job in jobs if job.cell is None], [job for job in jobs if job.cell is not None]
     return [*checks, *cells[:3], cells[-1], *cells[3:5]]
+
+
+def _check_passing(executor: Executor, jobs: Sequence[Job], root: Path) -> None:
+    """Run cells once more, those that are finished and one that another process holds."""
+    store, told = Store(root), list[Event]()
+    cells = [job for job in jobs if job.cell is not None]
+    failed = next(job.cell for job in cells if job.cell is not None and not store.finished(job.cell))
+    hold = store.holds.take(failed)
+    promise(executor.name, "a cell is free when it has been told", hold is not None, f"{failed.words} is not")
+    assert hold is not None
+    executor.run(cells, Place(results=root, passing=True), 2, 1, told.append)
+    hold.release()
+    for kind, wanted in (("passed", 1), ("end", 0)):
+        counts = Counter(event.cell.id for event in told if event.kind == kind)
+        wrong = [(job.cell.words, counts[job.cell.id]) for job in cells if job.cell and counts[job.cell.id] != wanted]
+        what = f"what another process holds or has settled is told by {wanted} event {kind!r}"
+        promise(executor.name, what, not wrong, f"{wrong[:1]} times")
 
 
 def _check_told(name: str, cells: Sequence[Cell], told: Sequence[Event]) -> None:

@@ -3,10 +3,8 @@
 Started by `torchrun --nproc_per_node N -m discbench eval ... --workers 0`; without it there is one process, the first.
 """
 
-import contextlib
 import os
 from collections.abc import Callable
-from contextlib import AbstractContextManager
 from typing import Any
 
 
@@ -23,11 +21,6 @@ def number() -> int:
 def first() -> bool:
     """Tell whether this process keeps the books."""
     return number() == 0
-
-
-def only_first(lock: AbstractContextManager[Any]) -> AbstractContextManager[Any]:
-    """Return the lock for the first process, nothing for the others: they would wait for it for ever."""
-    return lock if first() else contextlib.nullcontext()
 
 
 def meet(device: str) -> None:

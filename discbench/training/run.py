@@ -13,8 +13,9 @@ from discbench.models import building as models
 from discbench.models import families, soundness, tokenizing
 from discbench.models.inputs import Inputs, to_inputs, to_text_inputs
 from discbench.results.store import Result, Store, pack_predictions
-from discbench.training import baselines, dynamics, finetune, optimizers, ranks, record, score, steady, trying
+from discbench.training import baselines, cards, dynamics, finetune, optimizers, ranks, record, score, steady, trying
 from discbench.training.engine import savings
+from discbench.training.held import held
 from discbench.training.targets import unit_of
 from discbench.values import metrics
 from discbench.values.cells import Cell
@@ -43,10 +44,12 @@ class Watched:
     """A cell's report; the exception by which whoever listens ends this process is not the cell's."""
 
     report: Report
+    note: Report
     ended: BaseException | None = None
 
     def __call__(self, step: int, steps: int, loss: float) -> None:
         """Report a step."""
+        self.note(step, steps, loss)
         try:
             self.report(step, steps, loss)
         except SystemExit as error:
@@ -123,6 +126,7 @@ class Bench:
             self.rows_for(cell, tasks[cell.task])
         if checkpoint.baseline:
             return
+        cards.check_usable(self.place.device)
         self._check_recipe(cells[0].recipe)
         steady.settle(self.threads)  # a task's reader has been at work
         with models.quietly(verbose=self.place.verbose):
@@ -157,14 +161,24 @@ class Bench:
         if recipe["precision"] == "fp16" and self.place.device == "cpu":
             raise UserError("--set precision=fp16: half precision needs a GPU; on the CPU take precision=bf16 or no")
 
-    def run(self, cell: Cell, checkpoint: Checkpoint, task: Task, report: Report) -> Result:
-        """Train, score and store one cell; return its result. A cell that is in the store is returned as it is."""
+    def run(self, cell: Cell, checkpoint: Checkpoint, task: Task, report: Report, planned: str | None = None) -> Result:
+        """Train, score and store one cell; return its result. A cell that is in the store is returned as it is.
+
+        Args:
+            cell: To be run.
+            checkpoint: Of the cell.
+            task: Of the cell.
+            report: Told of each step.
+            planned: Tells a failure that is to be tried again from a later one (`Store.settled`).
+
+        Raises:
+            Elsewhere: It is another process's, and `place` says that it is passed over then.
+        """
         store = Store(self.place.results)
-        with ranks.only_first(store.lock(cell)):
-            known: Result | None = ranks.of_first(lambda: store.get(cell))
-            if known is not None and known["status"] == "finished":
-                return known
-            began, watch = time.monotonic(), Watched(report)
+        with held(store, cell, self.place, planned) as hold:
+            if hold.known is not None:
+                return hold.known
+            began, watch = time.monotonic(), Watched(report, hold.tell)
             try:
                 with models.quietly(verbose=self.place.verbose), apart():
                     if checkpoint.baseline:
@@ -179,7 +193,7 @@ class Bench:
             about = {**record.run_of(began, self.place.device), **result.get("run", {})}
             whole = {**record.head(cell, task), **result, "run": about}
             ranks.of_first(lambda: store.put(cell, whole, predictions))
-            stored: Result = ranks.of_first(lambda: store.get(cell))
+            stored: Result = ranks.of_first(lambda: store.get(cell) or whole)  # the store may have been removed
             return stored
 
     def _train(self, cell: Cell, checkpoint: Checkpoint, task: Task, report: Report) -> tuple[Result, bytes]:

@@ -130,7 +130,7 @@ class Evaluation(Surroundings):
     )
     workers: int | None = _asked(
         None,
-        "Cells at once; by default as many as the machine carries. 0: in this process, as torchrun needs it.",
+        "Cells at once; by default one a GPU, or as many as the CPU carries. 0: in this process, as torchrun needs it.",
         "whole",
         least=0,
     )
@@ -140,8 +140,46 @@ class Evaluation(Surroundings):
         "whole",
         least=1,
     )
+    devices: str | int | Sequence[int] = _asked(
+        "auto",
+        "GPUs, a worker each: auto (those that the job sees, else the CPU), all, numbers such as 0,1, or cpu.",
+        "text",
+        python='GPUs, a worker each: "auto" (those that the job sees, else the CPU), "all", [0, 1] or "cpu".',
+    )
+    per_device: int | None = _asked(
+        None, "Workers of each GPU, 1 by default: several share it, for models that leave it idle.", "whole", least=1
+    )
+    retry_failed: bool = _asked(
+        default=True,
+        about="Whether cells that failed before are tried again.",
+        kind="yes",
+        flag="--retry-failed/--keep-failed",
+    )
     executor: str | None = _asked(
-        None, "Where cells run: local (the default), inprocess, ray, or what a plugin offers.", "text"
+        None, "Where cells run: local (the default), inprocess, ray, slurm, or what a plugin offers.", "text"
+    )
+    partition: str | None = _asked(None, "Of slurm: where its jobs queue.", "text")
+    time: str | None = _asked(
+        None, "Of slurm: the limit of each job, in minutes or as 12:00:00 or 2-00:00:00.", "text", metavar="LIMIT"
+    )
+    gpus_per_node: int | None = _asked(
+        None,
+        "Of slurm: GPUs of each job, which runs as many cells at once; by default none.",
+        "whole",
+        least=0,
+    )
+    cells_per_job: int | None = _asked(
+        None, "Of slurm: cells of each job; by default as many as it runs at once.", "whole", least=1
+    )
+    sbatch: Mapping[str, object] | Sequence[str] = _asked(
+        (),
+        "Of slurm: another option of sbatch, such as account=NAME or mem=32G. Repeatable.",
+        "",
+        metavar="NAME=VALUE",
+        python='Of slurm: other options of sbatch: {"account": "name", "mem": "32G"}.',
+    )
+    detach: bool = _asked(
+        default=False, about="Of slurm: submit, print the array's number and leave; later, wait without it.", kind="yes"
     )
     address: str | None = _asked(
         None,

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from discbench.errors import UserError
+from discbench.values import devices
 from discbench.values.measurement import Probe
 from discbench.values.types import Task
 
@@ -60,12 +61,7 @@ def absolute(folder: Path) -> Path:
 
 def device_of(given: str | None) -> str:
     """Return `cpu`, or `cuda` where a device is there."""
-    if given is not None and given not in {"cpu", "cuda"}:
-        raise UserError(f"--device {given!r}: cpu or cuda was expected")
-    there = Path("/dev/nvidia0").exists()
-    if given == "cuda" and not there:
-        raise UserError("--device cuda: this machine shows no NVIDIA device; leave --device out")
-    return given or ("cuda" if there else "cpu")
+    return "cuda" if devices.chosen(None, given, devices.here()) else "cpu"
 
 
 def taken(given: str | Sequence[int]) -> tuple[int, int, int] | None:

@@ -16,7 +16,8 @@ from discbench.values.types import WORD
 class Event:
     """Something that a cell's watcher may want to know."""
 
-    kind: Literal["start", "step", "end"]
+    kind: Literal["start", "step", "end", "passed"]
+    """`passed`, in place of `end`: the cell is another process's, which runs it or has settled it meanwhile."""
     cell: Cell
     step: int = 0
     steps: int = 0
@@ -33,6 +34,10 @@ class Job:
     checks: tuple[Cell, ...] = ()
     known: Any = None
     """What the look at its checkpoint found, so that it is not looked for again; None if it was not kept."""
+    planned: str | None = None
+    """What `Store.digest` gave for the cell when it was planned, so that a failure since then is another process's
+    and not tried again; None where any failure is.
+    """
 
 
 Watch = Callable[[Event], None]
@@ -60,6 +65,11 @@ class Executor:
     """Cells at once unless told otherwise; None: as many as this machine carries, 0: it finds that out itself."""
     ready: Callable[[], None] | None = None
     """Raises a `UserError` where it cannot run at all; called before any rows are read."""
+    shares: bool = False
+    """Whether it runs jobs with `place.passing` and tells a cell that is another process's by one event `passed`.
+
+    `inprocess.run` tells it so. Without, a cell that another process holds is waited for where it is to be run.
+    """
 
     def __post_init__(self) -> None:
         if not WORD.fullmatch(self.name):

@@ -17,6 +17,10 @@ class Place:
     device: str = "cpu"
     unverified: bool = False
     verbose: bool = False
+    devices: tuple[str, ...] = ()
+    """Of the local workers, each its CUDA_VISIBLE_DEVICES, in turns; empty leaves the environment as it is."""
+    passing: bool = False
+    """Whether a cell that another process holds is passed over, rather than waited for."""
     given: bytes = b""
     """Tasks that no plugin offers, packed for the workers."""
 

@@ -286,6 +286,6 @@ def test_the_real_files_are_evaluated_with_a_real_checkpoint_to_eight_cells(real
 @pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="this system binds no process to cores")
 def test_a_job_that_is_bound_to_one_core_takes_one_worker_of_one_thread():
     bound = "import os; os.sched_setaffinity(0, {min(os.sched_getaffinity(0))}); from discbench.sweeps import sweep"
-    asked = "print(sweep.machine_workers('cpu'), sweep.machine_cores())"
+    asked = "print(sweep.machine_workers(), sweep.machine_cores())"
 
     assert "1 1\n" == subprocess.check_output([sys.executable, "-c", f"{bound}; {asked}"], text=True)

@@ -6,10 +6,9 @@ from typing import Any
 
 from discbench.errors import UserError
 from discbench.values.cells import Cell
+from discbench.values.devices import PRETENDED
 from discbench.values.place import Place
 
-PRETENDED = "DISCBENCH_PRETEND_GPUS"
-"""For tests of placement: where it is set, cells that are given GPUs compute on the CPU."""
 MOST_GPUS = 1024
 TRIES = 3
 """How often a cell is tried: a worker that is killed, a node that is lost."""

@@ -64,7 +64,7 @@ class Told:
             if name in self.started:
                 return
             self.started.add(name)
-        elif event.kind == "end":
+        elif event.kind in {"end", "passed"}:
             self.flying.pop(name, None)
             self.ended.add(name)
         self.watch(event)

@@ -9,13 +9,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from filelock import FileLock, Timeout
-
 from discbench.errors import UserError
 from discbench.executors.ray import cluster, node, parcels
 from discbench.executors.ray.asked import TRIES, Asked, ClusterLost, Lost
 from discbench.executors.ray.parcels import Parcel
 from discbench.results.forms.records import Result, failed
+from discbench.results.holding import Hold
 from discbench.results.store import Store
 from discbench.values.cells import Cell
 from discbench.values.checkpoints import Checkpoint
@@ -34,12 +33,12 @@ Tell = Callable[[Event | Lost], None]
 
 @dataclass
 class Flight:
-    """An attempt at a cell, and the lock of the cell as long as it lasts."""
+    """An attempt at a cell, which is held as long as it lasts."""
 
     job: Job
     cell: Cell
     ticket: int
-    lock: contextlib.ExitStack
+    hold: Hold
     told: bool = False
     where: str = ""
 
@@ -69,6 +68,7 @@ class Flights:
 
         self.tell, self.place, self.asked, self.bench, self.tasks, self.tries = tell, place, asked, bench, tasks, tries
         self.store, self.sweep = Store(place.results), secrets.token_hex(8)
+        self.holds = self.store.holds
         self.flying: dict[Any, Flight] = {}
         self.tickets = itertools.count()
         self.parcels: dict[Any, Parcel] = {}
@@ -104,7 +104,7 @@ class Flights:
                 with contextlib.suppress(Exception):
                     ray.cancel(ref, force=True)
             for flight in self.flying.values():
-                flight.lock.close()
+                flight.hold.release()
 
     def _spent(self, job: Job) -> bool:
         """End a cell that was tried often enough, when the machine that drove it was lost."""
@@ -141,35 +141,31 @@ class Flights:
             )
 
     def _send(self, job: Job) -> bool:
-        """Hand a cell out, or take it from the store; return whether this could be, or another process holds it."""
-        cell, lock = job.cell, contextlib.ExitStack()
+        """Hand a cell out, or take it from the store; False where another process's is waited for."""
+        cell = job.cell
         assert cell is not None
-        if not self._claim(cell, lock):
-            return False
-        known = self.store.get(cell)
-        if known is not None and known["status"] == "finished":
-            lock.close()
-            self._told(cell, known)
+        hold, known = None, self.store.settled(cell, job.planned)
+        if known is None:
+            hold, known = self.holds.take(cell, self.asked.device), self.store.settled(cell, job.planned)
+        if hold is not None and known is None:
+            self._depart(Flight(job, cell, next(self.tickets), hold))
             return True
-        flight = Flight(job, cell, next(self.tickets), lock)
+        if hold is not None:
+            hold.release()
+        if self.place.passing:
+            self.tell(Event("start", cell))
+            self.tell(Event("passed", cell))
+        elif known is not None:
+            self._told(cell, known)
+        return known is not None or self.place.passing
+
+    def _depart(self, flight: Flight) -> None:
         try:
-            ref = self.perform.options(name=cell.words).remote(self._order(flight), self.ear)
+            ref = self.perform.options(name=flight.cell.words).remote(self._order(flight), self.ear)
         except BaseException:
-            lock.close()
+            flight.hold.release()
             raise
         self.flying[ref] = flight
-        return True
-
-    def _claim(self, cell: Cell, lock: contextlib.ExitStack) -> bool:
-        path = self.store.root / ".locks" / f"{cell.id}.lock"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        held = FileLock(path)
-        try:
-            held.acquire(timeout=0)
-        except Timeout:
-            return False
-        lock.callback(held.release)
-        return True
 
     def _order(self, flight: Flight) -> node.Order:
         job, cell = flight.job, flight.cell
@@ -178,7 +174,7 @@ class Flights:
             ticket=flight.ticket,
             cell=cell,
             checkpoint=job.checkpoint,
-            place=replace(self.place, given=b""),
+            place=replace(self.place, given=b"", passing=False, devices=()),
             threads=self.asked.threads,
             gpus=self.asked.gpus,
             tasks=self._parcel("tasks", self._tasks),
@@ -245,7 +241,7 @@ class Flights:
         return None
 
     def _close(self, ref: Any) -> None:  # noqa: ANN401 - Ray's
-        self.flying.pop(ref).lock.close()
+        self.flying.pop(ref).hold.release()
 
     def _fail(self, cell: Cell, cause: str, flight: Flight | None = None) -> None:
         self.store.put(cell, failed(cell, f"{cause} ({TRIES} tries)"), None)
@@ -286,4 +282,5 @@ class Flights:
                 flight.told = True
                 self.tell(Event("start", flight.cell))
             if "step" in said:
+                flight.hold.tell(*said["step"])
                 self.tell(Event("step", flight.cell, *said["step"]))

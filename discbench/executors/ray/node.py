@@ -1,7 +1,6 @@
 """What runs on a node: one cell as a task of Ray, in the main thread of a worker; and the ear that hears of steps."""
 
 import os
-import pickle
 import tempfile
 import time
 from collections.abc import Callable
@@ -40,7 +39,7 @@ class Order:
     """Those of plugins and those that were given, packed."""
     rows: Parcel
     """Of the cell's task."""
-    known: Parcel | None
+    known: Parcel
     """What the look at the checkpoint found."""
     files: Parcel | None = None
     """The checkpoint's files, once a node has asked for them."""
@@ -131,8 +130,7 @@ def _perform(order: Order, ear: Any) -> Answer:  # noqa: ANN401
         files = order.files
         checkpoint = parcels.laid_out(checkpoint, files.sha256, lambda: fetched(files))
     KEPT.begin(order)
-    if order.known is not None:
-        KEPT.bench.learn(checkpoint, pickle.loads(fetched(order.known)))  # noqa: S301 - of our own driver
+    KEPT.bench.learn(checkpoint, parcels.unpacked(fetched(order.known), order.known.sha256))
     return _run(order, checkpoint, _told(order.ticket, ear))
 
 

@@ -2,7 +2,7 @@
 
 import json
 import re
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -140,7 +140,7 @@ def astray(path: Path, wanted: Path | None = None) -> OutOfPlace:
 
 def failed(cell: Cell, cause: str) -> Result:
     """Return the result of a cell of which nothing is known but why it failed."""
-    about = {"format": FORMAT, "id": cell.id, "cell": asdict(cell), "task": {}}
+    about = {"format": FORMAT, "id": cell.id, "cell": cell.record, "task": {}}
     return {**about, "status": "failed", "cause": one_line(cause, MOST_CAUSE), "marks": []}
 
 
