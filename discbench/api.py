@@ -224,6 +224,11 @@ def _devices(asked: Evaluation, executor: Executor | None) -> tuple[tuple[str, .
             raise UserError(f"{flag} is of this machine's devices; executor {executor.name} asks for its own")
         return (), asked.workers or executor.crew
     gpus = gpus_chosen(asked.devices, asked.device, gpus_here())
+    if executor is not None and executor.crew == 0:
+        if asked.per_device is not None or gpus_named(asked.devices):
+            flag = "--per-device" if asked.per_device is not None else "--devices"
+            raise UserError(f"{flag} is of this machine's devices; {executor.name} gives each cell its GPUs itself")
+        return gpus, asked.workers or 0
     if ranks.count() > 1 and gpus_named(asked.devices):
         raise UserError("torchrun gives each of its processes a GPU: leave --devices out, or set CUDA_VISIBLE_DEVICES")
     crew = gpu_workers(gpus, asked.workers, asked.per_device)
@@ -267,9 +272,12 @@ def _executor(asked: Evaluation, manager: Any) -> Executor | None:  # noqa: ANN4
 
 
 DEFAULTS = {f.name: f.default for f in fields(Evaluation)}
-ELSEWHERE = dict.fromkeys(
-    ("partition", "time", "gpus_per_node", "cells_per_job", "sbatch", "detach"), "--executor slurm takes it"
-)
+ELSEWHERE = {
+    **dict.fromkeys(
+        ("partition", "time", "gpus_per_node", "cells_per_job", "sbatch", "detach"), "--executor slurm takes it"
+    ),
+    **dict.fromkeys(("address", "gpus_per_cell"), "--executor ray takes it"),
+}
 """What some executors take, and others would pass over without a word."""
 
 

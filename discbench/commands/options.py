@@ -12,10 +12,11 @@ from discbench.values.asked import Evaluation, Probing, Surroundings, questions
 Command = Callable[..., Any]
 DIRECTORY = click.Path(path_type=Path, file_okay=False)
 TYPES = {"whole": int, "number": float, "text": str, "words": str, "wholes": str, "": str, "folder": DIRECTORY}
+RAY = ("address", "gpus_per_cell")
 SLURM = ("partition", "time", "gpus_per_node", "cells_per_job", "sbatch", "detach")
 RUNNING = (
-    "workers", "threads", "devices", "per_device", "checkpoint_minutes", "retry_failed", "executor", *SLURM, "track",
-    "track_dir", "verbose",
+    "workers", "threads", "devices", "per_device", "checkpoint_minutes", "retry_failed", "executor", *SLURM, *RAY,
+    "track", "track_dir", "verbose",
 )  # fmt: skip
 """Of an evaluation, what only matters where cells are run."""
 

@@ -1,6 +1,7 @@
 """The executors of this package, offered as a plugin's would be."""
 
 from discbench.executors import inprocess, local
+from discbench.executors.ray import executor as ray
 from discbench.executors.slurm import queue
 from discbench.executors.slurm import run as slurm
 from discbench.plugins.hookspecs import hookimpl
@@ -20,9 +21,18 @@ SLURM = Executor(
     shares=True,
     ready=queue.check,
 )
+RAY = Executor(
+    name="ray",
+    run=ray.run,
+    about="tasks of a Ray cluster, on this machine or many: --address, --gpus-per-cell",
+    options=("address", "gpus_per_cell"),
+    crew=0,
+    ready=ray.ready,
+    shares=True,
+)
 
 
 @hookimpl
 def discbench_executors() -> list[Executor]:
     """Offer what is built in."""
-    return [LOCAL, INPROCESS, SLURM]
+    return [LOCAL, INPROCESS, RAY, SLURM]

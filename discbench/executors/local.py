@@ -5,7 +5,6 @@ told as failed and a new worker takes the dead one's place. Workers end with the
 print goes to a file without a name, which ends with them.
 """
 
-import os
 import pickle
 import signal
 import sys
@@ -206,7 +205,7 @@ def work(
     """Be a worker: take jobs from the pipe until it closes."""
     interruption.follow()
     if not place.verbose:
-        _silence(log)
+        start.silence(log)
     if device is not None:
         environment[VISIBLE] = device  # CUDA reads it when it is first used, and never again
     start.prepare(environment, threads)
@@ -270,10 +269,3 @@ def _tell(pipe: Connection, message: Any) -> None:  # noqa: ANN401
         pipe.send(message)
     except OSError:
         sys.exit("the sweep that this cell belongs to is gone")
-
-
-def _silence(log: start.Passed) -> None:
-    sys.stdout.flush()
-    sys.stderr.flush()
-    os.dup2(log.file.fileno(), 1)
-    os.dup2(log.file.fileno(), 2)

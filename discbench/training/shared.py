@@ -49,6 +49,10 @@ class Shared:
             self._rows[task.id] = rowcache.load(task, self.place.data, unverified=self.place.unverified)
         return self._rows[task.id]
 
+    def take_rows(self, task: Task, loaded: rows.Loaded) -> None:
+        """Take a task's rows from another process, so that they are not read here."""
+        self._rows[task.id] = loaded
+
     def rows_for(self, cell: Cell, task: Task) -> rows.Loaded:
         """Return the rows that a cell is about.
 

@@ -180,7 +180,7 @@ class Evaluation(Surroundings):
         flag="--retry-failed/--keep-failed",
     )
     executor: str | None = _asked(
-        None, "Where cells run: local (the default), inprocess, slurm, or what a plugin offers.", "text"
+        None, "Where cells run: local (the default), inprocess, ray, slurm, or what a plugin offers.", "text"
     )
     partition: str | None = _asked(None, "Of slurm: where its jobs queue.", "text")
     time: str | None = _asked(
@@ -204,6 +204,16 @@ class Evaluation(Surroundings):
     )
     detach: bool = _asked(
         default=False, about="Of slurm: submit, print the array's number and leave; later, wait without it.", kind="yes"
+    )
+    address: str | None = _asked(
+        None,
+        "Of ray: a cluster that is there, HOST:PORT or auto; by default one is started here.",
+        "text",
+    )
+    gpus_per_cell: float | None = _asked(
+        None,
+        "Of ray: GPUs of each cell, such as 0.5; by default 1 where this machine has one, else 0.",
+        "number",
     )
     track: str | None = _asked(None, "Log each cell that is run to a tracker: tensorboard, trackio or wandb.", "text")
     track_dir: str | Path = _asked("tracking", "Where the tracker writes.", "folder")
