@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from discbench.data import rowcache
-from discbench.errors import UserError
+from discbench.errors import Detached, UserError
 from discbench.executors.builtin import INPROCESS, LOCAL
 from discbench.exports import trackers
 from discbench.plugins import registry
@@ -243,7 +243,11 @@ def _searched(asked: Evaluation, manager: Any, tuned: Tuning) -> tuple[sweep.Swe
     """Run the searches for rates; return (the sweep at the rates that they choose, (cells run, cells kept))."""
 
     def one_round(cells: sweep.Sweep, settled: Callable[[Result | None], bool]) -> tuple[int, int]:
-        return carry_out(asked, manager, cells, settled)[1:]
+        try:
+            return carry_out(asked, manager, cells, settled)[1:]
+        except Detached as gone:
+            more = "they are of searches for rates: the same command goes on from them to the runs"
+            raise Detached(f"{gone}; {more}", gone.job) from gone
 
     counts = tuned.carry_out(one_round)
     return tuned.chosen(), counts

@@ -1,5 +1,6 @@
 """The board as terminal text."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from rich.box import SIMPLE_HEAD
@@ -42,7 +43,7 @@ def board(record: Record, out: Console, *, paper: bool = False) -> None:
     probetext.table(record["probes"], out)
     _headlines(record, out)
     for table in record.get("suites", []):
-        suite(table, out)
+        suite(table, out, record["entries"])
 
 
 def _table_if_any(table: Table, out: Console) -> None:
@@ -243,8 +244,8 @@ def _headlines(record: Record, out: Console) -> None:
         )
 
 
-def suite(table: Record, out: Console) -> None:
-    """Print a suite's table: ranks, adaptability, disciplines; then who lacks what."""
+def suite(table: Record, out: Console, entries: Sequence[Record] = ()) -> None:
+    """Print a suite's table: ranks, adaptability, disciplines; then who lacks what, and which marked runs are there."""
     names = sorted({name for row in table["checkpoints"] for name in row["disciplines"]})
     out.print(Text.assemble("\n", (f"suite {table['id']}", "bold"), f"  {table['about']}"))
     shown = _table("checkpoint", "rank (95 %)", "adaptability\n95 % over seeds and test rows", *names)
@@ -259,7 +260,15 @@ def suite(table: Record, out: Console) -> None:
     ratetext.of_suite(table, out)
     for row in table["checkpoints"]:
         if row["missing"]:
-            out.print(f"{row['checkpoint']} lacks {lacking(row['missing'])}")
+            out.print(f"{row['checkpoint']} lacks {lacking(row['missing'])}{_left_out(row, entries)}")
+
+
+def _left_out(row: Record, entries: Sequence[Record]) -> str:
+    """Return which tasks that a checkpoint lacks it was run on with marks, in words; "" where there are none."""
+    own = [e for e in entries if (e["checkpoint"], e["revision"]) == (row["checkpoint"], row["revision"])]
+    marked = {e["task"]: ", ".join(e["marks"]) for e in own if e["marks"] and e["task"] in row["missing"]}
+    told = ", ".join(f"{task} ({marks})" for task, marks in sorted(marked.items()))
+    return f"; marked runs have no place: {told}" if told else ""
 
 
 def lacking(missing: Record) -> str:

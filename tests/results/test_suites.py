@@ -1,11 +1,13 @@
 """Ranks exist within a suite; its table is made of its own runs, whatever else lies in the store."""
 
+import io
 import json
 from dataclasses import replace
 
 import jsonschema
 import pytest
 from click.testing import CliRunner
+from rich.console import Console
 
 from discbench import Part, Splits, Suite, evaluate
 from discbench.cli import cli
@@ -13,7 +15,7 @@ from discbench.data import rowcache
 from discbench.data.rows import SPLITS
 from discbench.errors import NoSuchName, PluginError, UserError
 from discbench.plugins import registry
-from discbench.results import board, rates
+from discbench.results import board, boardtext, rates
 from discbench.results.store import Store
 from discbench.sweeps import plan
 from discbench.tasks import formal
@@ -208,6 +210,15 @@ def test_the_command_ends_with_the_suites_table_and_what_is_missing(store):
 
     assert "suite formal@1  six formal languages, made here: nothing is downloaded" in done.stdout
     assert "small lacks formal.brackets@1 (pretrained and scratch, seed 0, 1, 2, 3, 4), " in done.stdout
+
+
+def test_marked_runs_of_a_task_that_is_missing_are_named_with_their_marks():
+    made = board.build(runs("m", 0.1, TASKS[:1]) + runs("m", 0.3, TASKS[1:], marks=["unverified"]), suites=[SUITE])
+    made["entries"] = [{**entry, "curve": None} for entry in made["entries"]]
+    out = Console(file=io.StringIO(), width=300)
+    boardtext.suite(made["suites"][0], out, made["entries"])
+
+    assert f"; marked runs have no place: {TASKS[1]} (unverified)\n" in out.file.getvalue()
 
 
 def test_the_same_suite_in_python_trains_nothing(store):

@@ -8,10 +8,13 @@ from discbench import Classes, Dataset, RandomTable, Row, Scalar, Splits, Task, 
 from discbench.api import carry_out, prepare
 from discbench.data import heldout, rowcache
 from discbench.data.rows import encode
+from discbench.errors import Detached
+from discbench.plugins import registry
 from discbench.results import rates as searches
 from discbench.results.store import Store
 from discbench.sweeps.tuning import Tuning
 from discbench.values.asked import Evaluation
+from discbench.values.jobs import Executor
 from discbench.values.rates import SEEDS
 
 RATES = [1e-3, 3e-3]
@@ -162,3 +165,18 @@ def test_a_checkpoint_all_of_whose_rates_fail_has_runs_that_failed_with_the_caus
     told = "no learning rate of 2 finished with every seed: CellError: the training loss is inf at step 1; "
     assert failed["cause"].startswith(told)
     assert 0 == evaluate(**keywords(tmp_path, checkpoint_directory, made) | {"recipe": "paper"}).trained
+
+
+def test_a_search_that_is_handed_over_says_that_the_runs_follow(checkpoint_directory, tmp_path, monkeypatch):
+    def away(*_):
+        raise Detached("10 cells are with Slurm array 41", "41")
+
+    monkeypatch.setattr(registry, "executors", lambda _: {"away": Executor("away", away)})
+    with pytest.raises(Detached) as gone:
+        evaluate(
+            f"small={checkpoint_directory}", "formal.factor", recipe="quick", inits=["scratch"], seeds=1, rates="tuned",
+            results=tmp_path, executor="away",
+        )  # fmt: skip
+
+    line = "10 cells are with Slurm array 41; they are of searches for rates: the same command goes on from them to the runs"
+    assert (line, "41") == (str(gone.value), gone.value.job)
