@@ -171,7 +171,7 @@ def test_a_search_that_is_handed_over_says_that_the_runs_follow(checkpoint_direc
     def away(*_):
         raise Detached("10 cells are with Slurm array 41", "41")
 
-    monkeypatch.setattr(registry, "executors", lambda _: {"away": Executor("away", away)})
+    monkeypatch.setattr(registry, "executors", lambda _: {"away": Executor(name="away", run=away)})
     with pytest.raises(Detached) as gone:
         evaluate(
             f"small={checkpoint_directory}", "formal.factor", recipe="quick", inits=["scratch"], seeds=1, rates="tuned",
