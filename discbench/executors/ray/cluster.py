@@ -8,9 +8,10 @@ import socket
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import joblib
+import psutil
 
 from discbench.executors.ray.asked import Asked, Unreachable
 from discbench.words.names import one_line
@@ -53,7 +54,29 @@ def joined(asked: Asked, *, verbose: bool) -> Iterator[None]:
             ray.init(**said)
         except Exception as error:
             raise _refused(asked.address, error) from error
-        yield
+        family = psutil.Process().children(recursive=True)
+        try:
+            yield
+        except SystemExit:
+            if asked.address is None:
+                end()
+            raise
+        finally:
+            family += psutil.Process().children(recursive=True)
+    _kill(family)
+
+
+def end() -> NoReturn:
+    """End this process and its cluster without asking Ray, whose agents outlive a raylet by minutes."""
+    _kill(psutil.Process().children(recursive=True))
+    tidy()
+    os._exit(1)
+
+
+def _kill(family: list[psutil.Process]) -> None:
+    for process in family:
+        with contextlib.suppress(psutil.Error):  # it is gone; a number that is another's by now is not touched
+            process.kill()
 
 
 def _own(stack: contextlib.ExitStack) -> dict[str, Any]:
