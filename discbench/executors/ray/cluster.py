@@ -49,12 +49,14 @@ def joined(asked: Asked, *, verbose: bool) -> Iterator[None]:
         os.environ.update({name: os.environ.get(name, value) for name, value in SETTINGS.items()})
         import ray
 
+        family: list[psutil.Process] = []
+        stack.callback(_kill, family)  # before their folder goes: an agent would make it anew
         stack.callback(ray.shutdown)
         try:
             ray.init(**said)
         except Exception as error:
             raise _refused(asked.address, error) from error
-        family = psutil.Process().children(recursive=True)
+        family += psutil.Process().children(recursive=True)
         try:
             yield
         except SystemExit:
@@ -63,7 +65,6 @@ def joined(asked: Asked, *, verbose: bool) -> Iterator[None]:
             raise
         finally:
             family += psutil.Process().children(recursive=True)
-    _kill(family)
 
 
 def end() -> NoReturn:
