@@ -8,9 +8,10 @@ import socket
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import joblib
+import psutil
 
 from discbench.executors.ray.asked import Asked, Unreachable
 from discbench.words.names import one_line
@@ -48,12 +49,35 @@ def joined(asked: Asked, *, verbose: bool) -> Iterator[None]:
         os.environ.update({name: os.environ.get(name, value) for name, value in SETTINGS.items()})
         import ray
 
+        family: list[psutil.Process] = []
+        stack.callback(_kill, family)  # before their folder goes: an agent would make it anew
         stack.callback(ray.shutdown)
         try:
             ray.init(**said)
         except Exception as error:
             raise _refused(asked.address, error) from error
-        yield
+        family += psutil.Process().children(recursive=True)
+        try:
+            yield
+        except SystemExit:
+            if asked.address is None:
+                end()
+            raise
+        finally:
+            family += psutil.Process().children(recursive=True)
+
+
+def end() -> NoReturn:
+    """End this process and its cluster without asking Ray, whose agents outlive a raylet by minutes."""
+    _kill(psutil.Process().children(recursive=True))
+    tidy()
+    os._exit(1)
+
+
+def _kill(family: list[psutil.Process]) -> None:
+    for process in family:
+        with contextlib.suppress(psutil.Error):  # it is gone; a number that is another's by now is not touched
+            process.kill()
 
 
 def _own(stack: contextlib.ExitStack) -> dict[str, Any]:
