@@ -6,6 +6,7 @@ import secrets
 import shutil
 import socket
 import tempfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NoReturn
@@ -89,7 +90,7 @@ def clear(left: Family) -> None:
             found += [process] if process.create_time() == created else []
     _kill(found)
     for folder in left.folders:
-        shutil.rmtree(folder, ignore_errors=True)
+        _remove(folder)
 
 
 def _kill(processes: list[psutil.Process]) -> None:
@@ -138,7 +139,16 @@ def reach(address: str) -> None:
 def tidy() -> None:
     """Remove the folder of a cluster of ours."""
     while FOLDERS:
-        shutil.rmtree(FOLDERS.pop(), ignore_errors=True)
+        _remove(FOLDERS.pop())
+
+
+def _remove(folder: str) -> None:
+    """Remove a folder in which Ray's threads of this process may still write."""
+    for _ in range(3):
+        shutil.rmtree(folder, ignore_errors=True)
+        if not Path(folder).exists():
+            return
+        time.sleep(0.2)
 
 
 def _approach(address: str) -> None:
