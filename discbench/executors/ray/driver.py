@@ -75,6 +75,8 @@ def _work(pipe: Connection, jobs: list[Job], place: Place, asked: Asked, tries: 
         return
     with cluster.joined(asked, verbose=place.verbose):
         listen()
+        if asked.address is None:
+            pipe.send(cluster.family())
         Flights(pipe.send, place, asked, bench, tasks, tries).all(cells)
 
 
