@@ -30,6 +30,15 @@ class Lost:
 
 
 @dataclass(frozen=True, slots=True)
+class Family:
+    """What a cluster of ours consists of, for whoever is left when Ray ends the driver."""
+
+    processes: tuple[tuple[int, float], ...]
+    """Process id and time of creation, so that a number that is another's by now is not taken for it."""
+    folders: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Gone:
     """The cluster is gone."""
 
