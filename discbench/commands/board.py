@@ -49,7 +49,9 @@ def _give(made: dict[str, Any], out: Path | None, svg: Path | None, *, paper: bo
         write_whole(out / board.SCHEMA.name, board.SCHEMA.read_bytes())
     except OSError as error:
         raise UserError(f"--out {str(out)!r} cannot be written ({error.strerror}); choose another directory") from error
-    click.echo(f"{out / 'leaderboard.json'}: {len(made['entries'])} entries of {len(made['checkpoints'])} checkpoints")
+    count = len({(entry["checkpoint"], entry["revision"]) for entry in made["entries"]})
+    noun = "checkpoint" if count == 1 else "checkpoints"
+    click.echo(f"{out / 'leaderboard.json'}: {len(made['entries'])} entries of {count} {noun}")
 
 
 @click.command(name="site")

@@ -33,7 +33,8 @@ def to_eval_results(selection: Selection) -> Files:
         raise UserError("--to hf-eval-results needs --benchmark ORG/NAME: the benchmark's dataset on the hub")
     made: dict[str, dict[str, EvalResultEntry]] = {}
     for way, entries in selection.ways:
-        if way["checkpoint"].startswith("baseline:") or way["changed"] or way["fraction"] < 1:
+        few = way["fraction"] < 1 or way["take"]
+        if way["checkpoint"].startswith("baseline:") or way["changed"] or few:
             continue
         mine = made.setdefault(folder_name(way["checkpoint"]), {})
         for task, value, notes, when in _numbers(selection, way, entries):
@@ -144,6 +145,7 @@ def _results(kind: Any, selection: Selection, way: Record, entry: Record, init: 
         "task_name": "sequence classification or regression after fine-tuning",
         "dataset_type": f"discbench/{about['name']}",
         "dataset_name": f"{entry['task']} ({', '.join(words(way))})",
+        "dataset_config": ", ".join(words(way)),  # what the hub's library tells results of one dataset apart by
         "dataset_split": "test",
         "dataset_revision": entry["rows"],
         **({"source_url": selection.source_url, "source_name": "discbench"} if selection.source_url else {}),

@@ -11,12 +11,13 @@ from discbench.values.recipes import changes
 
 CELL_FIELDS = (
     "id", "checkpoint", "revision", "task", "discipline", "init", "seed", "mapping", "mapping_seed", "map_specials",
-    "recipe", "changed", "fraction", "subset", "limit", "take", "lr", "status", "marks", "metric", "higher_is_better",
-    "score", "validation", "collapsed", "train_rows", "test_rows", "steps", "parameters", "seconds", "finished", "rows",
+    "recipe", "changed", "fraction", "subset", "limit", "take", "rate", "lr", "status", "marks", "metric",
+    "higher_is_better", "score", "validation", "collapsed", "train_rows", "test_rows", "steps", "parameters", "seconds",
+    "finished", "rows",
 )  # fmt: skip
 ENTRY_FIELDS = (
     "checkpoint", "revision", "task", "metric", "mapping", "map_specials", "mapping_seed", "recipe", "changed",
-    "fraction", "subset", "limit", "take", "marks", "init", "n", "mean", "sd", "collapsed", "failed", "gain",
+    "fraction", "subset", "limit", "take", "rate", "marks", "init", "n", "mean", "sd", "collapsed", "failed", "gain",
     "gain_low", "gain_high", "gain_low_with_rows", "gain_high_with_rows", "gain_n", "recovery", "rows",
 )  # fmt: skip
 FORMULA = ("=", "+", "-", "@", "\t", "\r")

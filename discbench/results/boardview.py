@@ -12,7 +12,7 @@ from discbench.plugins.suites import Suite
 from discbench.results import board, rates
 from discbench.results.board import init_order
 from discbench.results.store import Result, Store
-from discbench.values.cells import Cell, all_said, hashes, words_of
+from discbench.values.cells import NOTHING, Cell, all_said, hashes, words_of
 from discbench.values.checkpoints import is_called
 from discbench.values.types import Task
 
@@ -207,7 +207,10 @@ def _row(result: Result) -> Record:
     same = ("checkpoint", "revision", "task", "mapping", "mapping_seed", "init", "seed", "fraction", "limit")
     return {
         **{name: cell[name] for name in same},
+        "take": "/".join(map(str, cell.get("take") or ())) or None,
         "recipe": cell["recipe"]["name"],
+        "rate": cell.get("rate"),
+        "lr": cell["recipe"].get("lr"),
         "metric": about.get("metric"),
         "score": result["scores"]["test"][about["metric"]] if done else None,
         "status": result["status"],
@@ -222,12 +225,20 @@ def _html_row(entry: Record, inits: list[str]) -> list[str]:
 
     about = entry["about"] or {}
     chance = "" if about.get("chance") is None else f" ({about['chance']:.2f})"
-    changed = "".join(f", {k}={v}" for k, v in entry["changed"].items())
-    cut = (f", limit {entry['limit']}" if entry["limit"] else "") + "".join(f", {mark}" for mark in entry["marks"])
     means = [boardtext.mean(entry["inits"].get(init)) for init in inits]
     gain = boardtext.gain(entry["gain"])
-    way = f"{entry['recipe']}{changed}{cut}"
+    way = ", ".join([_recipe(entry), *entry["marks"]])
     return [entry["checkpoint"], leaktext.with_sign(entry), way, f"{about.get('metric', '?')}{chance}", *means, gain]
+
+
+def _recipe(of: Record) -> str:
+    """Return an entry's or a headline's recipe in words, with all that is not usual."""
+    tuned, taken = ["rates tuned"] * bool(of.get("rate")), "/".join(map(str, of.get("take") or ()))
+    read = [f"mapping {of['mapping']}"] * (of["mapping"] not in {"random", NOTHING})
+    held = [f"mapping seed {of['mapping_seed']}"] * (of["mapping_seed"] is not None)
+    cut = [f"limit {of['limit']}"] * bool(of["limit"]) + [f"at most {taken} rows"] * bool(taken)
+    cut += [f"{of['fraction']:g} of train"] * (of["fraction"] < 1)
+    return ", ".join([of["recipe"], *tuned, *(f"{k}={v}" for k, v in of["changed"].items()), *read, *held, *cut])
 
 
 def _headline(row: Record) -> str:
@@ -239,6 +250,6 @@ def _headline(row: Record) -> str:
     missing = f"; incomplete, missing {', '.join(row['missing'])}" if row["missing"] else ""
     marked = f"; marked {', '.join(row['marks'])}" if row["marks"] else ""
     return (
-        f"adaptability of {row['checkpoint']} (mean gain over scratch, {row['recipe']}): {row['adaptability']:+.3f},"
+        f"adaptability of {row['checkpoint']} (mean gain over scratch, {_recipe(row)}): {row['adaptability']:+.3f},"
         f" {bounds}, {row['n']} seeds{missing}{marked}{boardtext.shares(row)}"
     )

@@ -16,7 +16,7 @@ from discbench.values.checkpoints import is_called, told_apart
 Record = dict[str, Any]
 SAME = ("task", "rows", *(name for name in WAY if name not in {"checkpoint", "revision"}))
 """What two entries must share to be compared."""
-WITH_BASELINE = ("task", "rows", "fraction", "subset", "limit", "marks")
+WITH_BASELINE = ("task", "rows", "fraction", "subset", "limit", "take", "marks")
 """What an entry must share with a baseline's, which has no mapping and no recipe."""
 Draws = Mapping[str, list[float]]
 """Cell id -> its score on bootstrap samples of the test rows, higher is better."""

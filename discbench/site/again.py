@@ -3,20 +3,25 @@
 import shlex
 from typing import Any
 
+from discbench.values.checkpoints import VOCAB
+
 Record = dict[str, Any]
 
 
 def command(entry: Record, init: str, seeds: list[int]) -> str:
     """Return the `discbench eval` that makes these runs of an entry again; it runs all seeds from 0 to the greatest.
 
-    A checkpoint of a directory is named as `NAME=DIRECTORY`, since a board does not know where it lies.
+    A checkpoint of a directory is named as `NAME=DIRECTORY`, since a board does not know where it lies, and so is the
+    file of tokens that stood for a tokenizer. Of tuned rates the command searches first.
     """
     words = ["discbench", "eval", "--model", _model(entry), "--tasks", entry["task"].split("@")[0]]
+    words += ["--vocab", "FILE"] if VOCAB in entry["revision"] else []
     if init != "none":  # a baseline has neither
         words += ["--inits", init]
     words += ["--seeds", str(max(seeds, default=0) + 1)]
     if init != "none":
         words += ["--recipe", entry["recipe"], *_changed(entry), "--mapping", entry["mapping"]]
+        words += ["--rates", entry["rate"]] if entry.get("rate") else []
         words += ["--map-specials"] if entry["map_specials"] else []
         words += ["--mapping-seed", str(entry["mapping_seed"])] if entry["mapping_seed"] is not None else []
         words += [
@@ -37,7 +42,7 @@ def _text(value: Any) -> str:  # noqa: ANN401 - of any field
 
 
 def _model(entry: Record) -> str:
-    name, revision = entry["checkpoint"], entry["revision"]
+    name, revision = entry["checkpoint"], entry["revision"].partition(VOCAB)[0]
     if ":" in name:  # builtin:tiny, baseline:kmer
         return str(name)
     return f"{name}=DIRECTORY" if not revision or revision.startswith("sha256-") else f"{name}@{revision}"

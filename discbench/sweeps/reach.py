@@ -2,14 +2,18 @@
 
 import json
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from discbench.data import rows
+from discbench.results.rates import own
 from discbench.values.cells import NOTHING, Cell, steps_of
 from discbench.values.checkpoints import Checkpoint
+from discbench.values.rates import STEPS, grid
 from discbench.values.recipes import LATER, travel
 from discbench.values.types import Scalar, Task
 
@@ -35,13 +39,13 @@ def note(task: Task, train: rows.Encoded, cells: Iterable[tuple[Cell, Checkpoint
         train: All its train rows.
         cells: Those of this task, with their checkpoints.
     """
-    asked = [(cell, checkpoint) for cell, checkpoint in cells if asks(task, cell.recipe)]
+    asked = [(_at_most(cell), checkpoint) for cell, checkpoint in cells if asks(task, cell.recipe)]
     if not asked:
         return []
     reach, cell, steps = min(
         (_reach(cell, checkpoint, len(train)) for cell, checkpoint in asked), key=lambda found: found[0]
     )
-    labels = train.targets[rows.chosen(len(train), cell.limit, cell.fraction, cell.seed)].astype(np.float64)
+    labels = train.targets[_taken(cell, len(train))].astype(np.float64)
     mean, sd = float(labels.mean()), float(labels.std())
     if max(abs(mean), sd) <= reach:
         return []
@@ -54,9 +58,19 @@ def note(task: Task, train: rows.Encoded, cells: Iterable[tuple[Cell, Checkpoint
 
 
 def _reach(cell: Cell, checkpoint: Checkpoint, count: int) -> tuple[float, Cell, int]:
-    taken = len(rows.chosen(count, cell.limit, cell.fraction, cell.seed))
-    steps = steps_of(taken, cell.recipe)
+    steps = steps_of(len(_taken(cell, count)), cell.recipe)
     return travel(cell.recipe, steps) * (1 + width(checkpoint)), cell, steps
+
+
+def _taken(cell: Cell, count: int) -> NDArray[np.int64]:
+    return rows.chosen(count, cell.limit, cell.fraction, cell.seed, take=cell.take and cell.take[0])
+
+
+def _at_most(cell: Cell) -> Cell:
+    """Return a cell at the greatest rate that it may have: of a search's first grid, where its rate is searched for."""
+    if cell.rate is None:
+        return cell
+    return replace(cell, recipe={**cell.recipe, "lr": grid(own(cell.record))[STEPS[-1]]})
 
 
 def width(checkpoint: Checkpoint) -> int:

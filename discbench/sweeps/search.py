@@ -14,6 +14,7 @@ from discbench.sweeps import plan
 from discbench.sweeps.sweep import Sweep
 from discbench.values.cells import Request
 from discbench.values.checkpoints import told_apart
+from discbench.values.rates import DEFAULT
 from discbench.values.recipes import recipe_for
 
 OPTIMIZERS = ("adagrad", "adam", "adamax", "radam", "novograd")
@@ -42,9 +43,13 @@ def grid(prepared: Sweep, request: Request, optimizers: Sequence[str], rates: Se
     for checkpoint in prepared.checkpoints.values():
         if checkpoint.baseline:
             raise UserError(f"model {checkpoint.name!r} is trained without a recipe; give a checkpoint")
+    if request.rates != DEFAULT:
+        raise UserError(f"--rates {request.rates}: the search goes over rates itself; leave it out")
     for field in sorted({"optimizer", "lr"} & set(request.overrides)):
         raise UserError(f"--set {field}=...: the search goes over it; give --optimizers or --lrs instead")
     rows = {prepared.tasks[cell.task].name: cell.rows for cell in prepared.cells}
+    if all(cell.take is None for cell in prepared.cells):  # splits that are smaller are taken whole
+        request = replace(request, take=None)
     requests = [
         replace(request, overrides={**request.overrides, "optimizer": optimizer, "lr": rate})
         for optimizer in optimizers

@@ -13,6 +13,7 @@ from click.testing import CliRunner
 from stores import tasks, write
 
 from discbench.cli import cli
+from discbench.errors import UserError
 from discbench.exports import eee, hub, lm_eval, tables
 from discbench.exports.selection import organised, select
 from discbench.results import board
@@ -229,6 +230,31 @@ def test_csv_has_a_line_of_a_cell_that_failed_with_its_process(tmp_path):
     (line,) = csv.DictReader(io.StringIO(tables.to_csv(selection(tmp_path, "csv"))["cells.csv"].decode()))
 
     assert ("failed", "", "") == (line["status"], line["score"], line["seconds"])
+
+
+def test_tuned_rates_and_the_recipes_own_stand_apart_in_every_format(tmp_path):
+    root = tmp_path / "store"
+    write(root)
+    write(root, seed=1, rates="tuned")
+    found = select(Store(root), recipe=None, marked=False, whole_only=True)
+    lines = csv.DictReader(io.StringIO(tables.to_csv(found)["entries.csv"].decode()))
+    rates = [each["rate"] for each in csv.DictReader(io.StringIO(tables.to_csv(found)["cells.csv"].decode()))]
+    card = yaml.safe_load(hub.to_model_index(found)["builtin__tiny/README.md"].decode().split("---")[1])
+    named = [(each["dataset"]["name"], len(each["metrics"])) for each in card["model-index"][0]["results"]]
+
+    assert ["", "", "tuned", "tuned"] == sorted(line["rate"] for line in lines)
+    assert (4, 4) == (rates.count(""), rates.count("tuned"))
+    assert [
+        ("formal.factor@1 (recipe quick, mapping random)", 2),
+        ("formal.factor@1 (recipe quick, rate tuned, mapping random)", 2),
+    ] == sorted(named)
+
+
+def test_scores_on_rows_taken_are_none_of_the_hubs_numbers(tmp_path):
+    write(tmp_path / "store", take=(64, 32, 64))
+
+    with pytest.raises(UserError, match="no checkpoint was run with an unchanged recipe on all train rows"):
+        hub.to_eval_results(selection(tmp_path / "store", "hf-eval-results"))
 
 
 def test_marked_cells_are_left_out_unless_they_are_asked_for(tmp_path):

@@ -99,6 +99,13 @@ def test_a_baseline_on_other_rows_is_not_compared():
         compare(board.build([record(0.5, checkpoint="a"), trivial(0.5, fraction=0.5)]), "a", "baseline:kmer")
 
 
+def test_a_baseline_on_fewer_rows_taken_is_not_compared():
+    taken = [64, 32, 64]
+    made = board.build([record(0.5, checkpoint="a", take=taken), trivial(0.4), trivial(0.2, take=taken)])
+
+    assert [0.2] == [row["other"] for row in compare(made, "a", "baseline:kmer")["tasks"]]
+
+
 def test_intervals_over_test_rows_are_those_of_the_paired_draws():
     results = [record(0.6, checkpoint="a"), trivial(0.5)]
     draws = {results[0]["id"]: [0.6, 0.7, 0.5, 0.6], results[1]["id"]: [0.5, 0.6, 0.4, 0.5]}

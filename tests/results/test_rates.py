@@ -4,13 +4,14 @@ import json
 
 import jsonschema
 import pytest
-from boards import record
+from boards import pairs, record
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from discbench import Part, Suite
 from discbench.errors import PluginError, UserError
 from discbench.results import board, rates
+from discbench.results.boardview import Board
 from discbench.values.cells import Request
 from discbench.values.rates import FIRST_SEED, SEEDS, STEPS, WIDER, grid
 
@@ -199,3 +200,14 @@ def test_what_cannot_be_asked_of_rates_is_one_line():
         PluginError, match=r"^suite 'many': seeds from 1000000 belong to searches for rates, but 1000001"
     ):
         Suite(name="many", version=1, parts=(Part(tasks=("formal.factor@1",), seeds=FIRST_SEED + 1),))
+
+
+def test_a_notebook_and_a_data_frame_tell_tuned_runs_and_rows_taken_apart():
+    runs = [*pairs([0.1]), *pairs([0.2], rate="tuned", take=[64, 32, 64])]
+    made = Board.of(runs)
+    frame = made.to_pandas()[["rate", "take"]].fillna("")
+
+    assert {("", ""), ("tuned", "64/32/64")} == set(frame.itertuples(index=False, name=None))
+    assert all(
+        f"<td>{way}</td>" in made._repr_html_() for way in ("paper", "paper, rates tuned, at most 64/32/64 rows")
+    )

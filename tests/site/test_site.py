@@ -182,6 +182,15 @@ def test_every_published_number_names_the_command_whose_plan_holds_its_cells():
     assert set() == wanted - planned
 
 
+def test_the_command_of_a_tuned_entry_searches_and_of_a_file_of_tokens_names_one():
+    entry = board.build(pairs([0.1], rate="tuned", revision="sha256-0+vocab-1", mapping="native"))["entries"][0]
+
+    assert (
+        "discbench eval --model m=DIRECTORY --tasks protein.stability --vocab FILE --inits pretrained --seeds 1"
+        " --recipe paper --mapping native --rates tuned --mapping-seed 0"
+    ) == again.command({**entry, "mapping_seed": 0}, "pretrained", [0])
+
+
 def test_suites_stand_above_their_tables_in_one_figure(page, tmp_path):
     runs = [*pairs([0.1, 0.2, 0.3], checkpoint="one"), *pairs([0.3, 0.4, 0.5], checkpoint="other")]
     task = runs[0]["cell"]["task"]

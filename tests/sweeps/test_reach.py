@@ -24,8 +24,8 @@ def task(low, high, target=None):
     )  # fmt: skip
 
 
-def told(of, recipe="quick", inits=("pretrained", "frozen"), **changed):
-    request = Request(inits=inits, recipe=recipe, overrides=changed)
+def told(of, recipe="quick", inits=("pretrained", "frozen"), take=None, rates="default", **changed):
+    request = Request(inits=inits, recipe=recipe, overrides=changed, take=take, rates=rates)
     cells = plan.cells([TINY], [of], {of.name: "0" * 64}, request)
     return reach.note(of, rows.encode(of, of.dataset.load().train), [(cell, TINY) for cell in cells])
 
@@ -49,6 +49,15 @@ def test_labels_are_far_out_by_their_mean_or_their_spread(low, high, there):
 def test_standardised_labels_and_classes_are_always_within_reach():
     assert [] == told(task(3000, 23000))
     assert [] == told(task(0, 0, Classes(2)), targets="raw")
+
+
+def test_rows_that_are_taken_are_those_whose_labels_and_steps_count():
+    """With 24 rows there are 3 steps: far too few for what 480 reach."""
+    assert [0, 1] == [len(told(task(1, 1.5), take=take, targets="raw")) for take in (None, (24, 9, 9))]
+
+
+def test_labels_within_reach_of_the_greatest_rate_of_a_search_are_not_told():
+    assert [1, 0] == [len(told(task(30, 32), rates=rates, targets="raw")) for rates in ("default", "tuned")]
 
 
 def test_more_steps_reach_further():

@@ -6,11 +6,13 @@ import pytest
 from boards import record
 from click.testing import CliRunner
 
+from discbench.api import prepare
 from discbench.cli import cli
 from discbench.errors import UserError
 from discbench.plugins import registry
 from discbench.sweeps import search
 from discbench.sweeps.sweep import Sweep
+from discbench.values.asked import Evaluation
 from discbench.values.cells import Request
 
 
@@ -90,6 +92,24 @@ def test_a_search_on_two_tasks_is_refused(checkpoint_directory, tmp_path):
 
     assert 2 == both.exit_code
     assert "error: --tasks names 2 tasks; a recipe is searched for on one at a time\n" == both.stderr
+
+
+def test_rates_are_not_tuned_within_a_search(checkpoint_directory, tmp_path):
+    tuned = run(checkpoint_directory, tmp_path, "--rates", "tuned")
+
+    assert (2, "error: --rates tuned: the search goes over rates itself; leave it out\n") == (
+        tuned.exit_code,
+        tuned.stderr,
+    )
+
+
+def test_splits_that_are_smaller_than_what_is_taken_are_whole_in_a_search_as_in_eval():
+    _, prepared = prepare(
+        Evaluation(["builtin:tiny"], ["formal.factor"], recipe="quick", take="9999,9999,9999"), load=False
+    )
+    found = search.grid(prepared, Request(recipe="quick", overrides={}, take=(9999, 9999, 9999)), ["adam"], ["1e-3"])
+
+    assert {None} == {cell.take for cell in found.cells}
 
 
 def test_a_rate_that_diverges_is_an_outcome_shown_and_not_tried_again(checkpoint_directory, tmp_path):
