@@ -83,6 +83,7 @@ def test_a_cell_whose_process_is_gone_is_not_told_as_running(store):
     with found.holds.waited(cells[1], "cpu") as hold:
         line = (found.root / ".locks" / f"{cells[1].id}.holder").read_text()
     (found.root / ".locks" / f"{cells[1].id}.holder").write_text(line)
+    found.path(cells[1]).unlink()
     told = json.loads(looked(found.root, "--json"))
 
     assert hold.holder.pid == os.getpid()
@@ -148,6 +149,7 @@ def test_a_cell_that_failed_with_its_process_is_told_as_failed_alone(store):
     with found.holds.waited(cells[1], "cpu"):
         line = (found.root / ".locks" / f"{cells[1].id}.holder").read_text()
     (found.root / ".locks" / f"{cells[1].id}.holder").write_text(line)
+    found.path(cells[1]).unlink()
     found.put(cells[1], failed(cells[1], "its process was ended"), None)
     told = json.loads(looked(found.root, "--json"))
 
