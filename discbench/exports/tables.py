@@ -53,27 +53,28 @@ def _plain(value: Any) -> Any:  # noqa: ANN401 - a field's value
 
 def _cell_line(result: Record) -> Record:
     cell, counts, about = result["cell"], result.get("counts", {}), result["task"]
-    scores = result.get("scores", {})
+    scores, run = result.get("scores", {}), result.get("run", {})  # a cell whose process was killed tells of neither
+    metric = about.get("metric")
     return {
         **cell,
         "id": result["id"],
         "recipe": cell["recipe"]["name"],
         "changed": changes(cell),
         "lr": cell["recipe"]["lr"],
-        "discipline": about["discipline"],
+        "discipline": about.get("discipline"),
         "status": result["status"],
         "marks": result["marks"],
-        "metric": about["metric"],
-        "higher_is_better": about["higher_is_better"],
-        "score": scores.get("test", {}).get(about["metric"]),
-        "validation": scores.get("validation", {}).get(about["metric"]),
+        "metric": metric,
+        "higher_is_better": about.get("higher_is_better"),
+        "score": scores.get("test", {}).get(metric),
+        "validation": scores.get("validation", {}).get(metric),
         "collapsed": result.get("collapsed"),
         "train_rows": counts.get("train"),
         "test_rows": counts.get("test"),
         "steps": counts.get("steps"),
         "parameters": counts.get("parameters"),
-        "seconds": result["run"]["seconds"],
-        "finished": result["run"]["finished"],
+        "seconds": run.get("seconds"),
+        "finished": run.get("finished"),
     }
 
 

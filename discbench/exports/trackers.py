@@ -105,14 +105,13 @@ def configuration(result: Record) -> Record:
     """Return what names the cell, flat: words, numbers and truth values only."""
     cell = {**result["cell"], **{f"recipe.{k}": v for k, v in result["cell"]["recipe"].items()}}
     flat = {k: v if isinstance(v, (str, int, float, bool)) else _text(v) for k, v in cell.items() if k != "recipe"}
-    about = result["task"]
+    about = {name: result["task"][name] for name in ("metric", "higher_is_better") if name in result["task"]}
     return {
         **flat,
         "id": result["id"],
         "status": result["status"],
         "marks": _text(result["marks"]),
-        "metric": about["metric"],
-        "higher_is_better": about["higher_is_better"],
+        **about,
     }
 
 
@@ -124,7 +123,9 @@ def _text(value: Any) -> str:  # noqa: ANN401 - JSON
 
 def steps(result: Record) -> list[tuple[int, Record]]:
     """Return (step, values) of the curve: training loss at every step, the primary metric at validations."""
-    curve = result.get("curve", {"loss": [], "validation": []})
+    curve = result.get("curve")
+    if curve is None:  # it failed
+        return []
     held = dict(curve["validation"])
     name = f"validation/{result['task']['metric']}"
     return [

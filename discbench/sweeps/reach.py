@@ -63,7 +63,7 @@ def _reach(cell: Cell, checkpoint: Checkpoint, count: int) -> tuple[float, Cell,
 
 
 def _taken(cell: Cell, count: int) -> NDArray[np.int64]:
-    return rows.chosen(count, cell.limit, cell.fraction, cell.seed, take=cell.take[0] if cell.take else None)
+    return rows.chosen(count, cell.limit, cell.fraction, cell.seed, take=None if cell.take is None else cell.take[0])
 
 
 def _at_most(cell: Cell) -> Cell:

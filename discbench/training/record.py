@@ -9,6 +9,7 @@ from typing import Any
 import torch
 
 from discbench.data import rows
+from discbench.errors import CellError
 from discbench.results.forms.result import FORMAT
 from discbench.results.marks import marks as earned
 from discbench.results.store import Result
@@ -88,7 +89,8 @@ def head(cell: Cell, task: Task) -> Result:
 def failure(error: BaseException) -> Result:
     """Return the result of a cell that failed."""
     said = f"foreign code failed: {raised(error)}" if isinstance(error, SystemExit) else ""
-    cause = one_line(said or f"{type(error).__name__}: {error}", 500)
+    kind = CellError if isinstance(error, CellError) else type(error)  # by which searches know a loss that diverged
+    cause = one_line(said or f"{kind.__name__}: {error}", 500)
     return {"status": "failed", "cause": cause, "marks": []}
 
 

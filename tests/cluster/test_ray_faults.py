@@ -39,7 +39,11 @@ def test_a_killed_worker_costs_one_attempt_and_one_that_is_killed_each_time_its_
     assert [result["scores"] for result in here.results] == [kept["scores"]]
 
 
-def test_when_the_raylet_is_killed_another_cluster_does_the_rest(checkpoint_directory, tmp_path):
+def test_when_the_raylet_is_killed_another_cluster_does_the_rest_and_nothing_of_the_first_is_left(
+    checkpoint_directory, tmp_path, monkeypatch
+):
+    tag, folders = f"ray-{os.getpid()}-raylet", set(Path("/tmp").glob("ray-*"))
+    monkeypatch.setenv("DISCBENCH_TEST", tag)
     task = doing("once", killing("raylet"), tmp_path / "marker")
     given = {"model": checkpoint_directory, "tasks": [task], "seeds": 2, **QUICK}
     there = discbench.evaluate(**given, results=tmp_path / "there", executor="ray")
@@ -47,6 +51,8 @@ def test_when_the_raylet_is_killed_another_cluster_does_the_rest(checkpoint_dire
 
     assert (tmp_path / "marker").exists()
     assert here.to_json() == there.to_json()
+    assert [] == [line for line in running(tag) if "ray::" in line or "/raylet" in line or "gcs_server" in line]
+    assert set() == set(Path("/tmp").glob("ray-*")) - folders
 
 
 def running(tag):

@@ -163,6 +163,7 @@ def test_a_cell_asks_for_its_gpus_or_else_for_a_cpu_a_thread(device, share, need
     "words, told",
     [
         (["--executor", "ray", "--gpus-per-cell", "1.5"], "--gpus-per-cell 1.5: a part of one GPU, such as 0.5, or a whole number is meant"),
+        (["--executor", "ray", "--checkpoint-minutes", "5"], "--checkpoint-minutes 5: a cell on Ray leaves nothing on its node, so that no state of it is saved; leave it out"),
         (["--executor", "ray", "--address", "ray://there:10001"], "--address 'ray://there:10001': HOST:PORT or auto was expected; start the command on a node of the cluster"),
         (["--address", "auto"], "--address says nothing to executor local; --executor ray takes it"),
         (["--executor", "local", "--gpus-per-cell", "1"], "--gpus-per-cell says nothing to executor local; --executor ray takes it"),

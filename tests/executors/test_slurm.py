@@ -250,11 +250,12 @@ def test_an_interrupted_wait_cancels_its_array_by_name(programs, tmp_path, monke
     assert f"--name={arrays.read(tmp_path)[0].name} --me\n" == (programs / "scancel.told").read_text()
 
 
-def test_what_sbatch_says_against_a_job_is_told_in_one_line(programs, tmp_path):
+def test_what_sbatch_says_against_a_job_is_told_in_one_line_and_nothing_is_left(programs, tmp_path, capsys):
     (programs / "sbatch").write_text("#!/bin/sh\necho 'sbatch: error: invalid partition specified: lang' >&2\nexit 1\n")
 
     with pytest.raises(UserError, match=r"^--executor slurm --partition lang --time 90: sbatch refused the array \(sbatch: error: invalid partition specified: lang\)$"):  # fmt: skip
         run.run(jobs(), Place(results=tmp_path), 2, 1, print, time="90", partition="lang")
+    assert ("", []) == (capsys.readouterr().err, list((tmp_path / arrays.FOLDER).iterdir()))
 
 
 def test_without_slurms_programs_one_line_says_where_to_run_the_command(tmp_path, monkeypatch):

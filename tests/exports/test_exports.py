@@ -17,7 +17,9 @@ from discbench.errors import UserError
 from discbench.exports import eee, hub, lm_eval, tables
 from discbench.exports.selection import organised, select
 from discbench.results import board
+from discbench.results.forms.records import failed
 from discbench.results.store import Store, as_text
+from discbench.values.cells import Cell
 
 FORMATS = {
     "lm-eval": lm_eval.to_lm_eval,
@@ -220,6 +222,14 @@ def test_csv_has_a_line_a_cell_and_failed_ones_no_score(store):
     assert {r["id"]: r for r in Store(store).results()}.keys() == {line["id"] for line in cells}
     gain = next(line for line in entries if (line["task"], line["init"]) == ("formal.depth@1", "pretrained"))
     assert means(store)["formal.depth"]["gain"]["low"] == float(gain["gain_low"])
+
+
+def test_csv_has_a_line_of_a_cell_that_failed_with_its_process(tmp_path):
+    (path,) = write(tmp_path, inits=("scratch",), seeds=(0,))
+    path.write_text(as_text(failed(Cell(**json.loads(path.read_text())["cell"]), "its process was ended by SIGKILL")))
+    (line,) = csv.DictReader(io.StringIO(tables.to_csv(selection(tmp_path, "csv"))["cells.csv"].decode()))
+
+    assert ("failed", "", "") == (line["status"], line["score"], line["seconds"])
 
 
 def test_tuned_rates_and_the_recipes_own_stand_apart_in_every_format(tmp_path):

@@ -11,6 +11,8 @@ from discbench.cli import cli
 from discbench.errors import UserError
 from discbench.exports import trackers
 from discbench.plugins import registry
+from discbench.results.forms.records import failed
+from discbench.values.cells import Cell
 
 
 @pytest.fixture(scope="module")
@@ -45,12 +47,14 @@ def test_tensorboard_gets_curve_and_scores_of_each_cell(tmp_path, result):
     assert [(last, pytest.approx(result["scores"]["test"]["accuracy"] - 0.5))] == found["test/above_chance"]
 
 
-def test_a_failed_cell_is_logged_as_failed(tmp_path, result):
+@pytest.mark.parametrize("killed", [False, True], ids=["by its training", "with its process"])
+def test_a_failed_cell_is_logged_as_failed(tmp_path, result, killed):
     pytest.importorskip("tensorboard")
     manager = registry.plugins()
     trackers.register(manager, "tensorboard", tmp_path)
-    kept = {name: result[name] for name in ("format", "id", "cell", "task", "run")}
-    manager.hook.discbench_cell_finished(result={**kept, "status": "failed", "cause": "CellError: NaN", "marks": []})
+    bare = failed(Cell(**result["cell"]), "CellError: NaN")
+    kept = bare if killed else {**bare, "task": result["task"], "run": result["run"]}
+    manager.hook.discbench_cell_finished(result=kept)
 
     assert [(0, 1.0)] == scalars(tmp_path / "discbench" / trackers.run_name(result))["failed"]
 

@@ -383,7 +383,7 @@ def test_what_a_hosts_user_writes_becomes_keywords_and_recipe_fields():
 
 
 def test_hosts_take_every_keyword_of_evaluate():
-    by_the_host = {"model", "tasks", "set", "stream"}
+    by_the_host = {"model", "tasks", "set", "sbatch", "stream"}
 
     assert set(signature(evaluate).parameters) == set(OPTIONS) | by_the_host
 

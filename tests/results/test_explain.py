@@ -360,7 +360,9 @@ def store(tmp_path_factory):
         for task in suite.tasks:
             for init, seed in ((init, seed) for init in ("pretrained", "scratch") for seed in range(5)):
                 more = gain if init == "pretrained" else 0.0
-                result = run(0.5 + more, f"c{i}", task, init, seed, more + 0.1, parameters=100 + i, rows=rows[task])
+                result = run(
+                    0.5 + more, f"c{i}", task, init, seed, more + 0.1, parameters=100 + i, rows=rows[task], rate="tuned"
+                )
                 path = root / place(result["cell"])
                 path.parent.mkdir(parents=True, exist_ok=True)
                 path.write_text(as_text(result))

@@ -71,6 +71,15 @@ def test_a_failed_specialist_is_none():
     assert entry_of([*pairs([0.1]), *native(0.7, status="failed")])["reference"] is None
 
 
+def test_a_board_on_which_no_control_finished_has_no_gain_and_is_printed():
+    failed = [{**record(0.5, "scratch", status="failed"), "task": {}, "cause": "out of memory"}, record(0.6)]
+    made = board.build([*failed, *native(0.7)])
+    boardtext.board(made, Console(file=(out := io.StringIO()), width=160))
+
+    assert [None] == [e["gain"] for e in made["entries"] if e["mapping"] == "random"]
+    assert "0.600" in out.getvalue()
+
+
 def test_of_an_error_the_lowest_is_the_best():
     results = [*pairs([-0.1, -0.1, -0.1], control=1.0), *native(0.5), *native(0.6, "weaker")]
     for result in results:

@@ -45,6 +45,13 @@ def test_what_is_finished_is_counted_and_what_failed_is_told_with_its_cause(stor
     assert ([], [], []) == (told["running"], told["gone"], told["arrays"])
 
 
+def test_an_empty_record_is_not_counted_as_finished(store):
+    found, cells = store
+    found.path(cells[1]).write_bytes(b"")
+
+    assert 2 == json.loads(looked(found.root, "--json"))["finished"]
+
+
 def test_a_running_cell_is_told_with_its_place_its_pace_and_the_time_left(store, monkeypatch):
     found, cells = store
     monkeypatch.setattr(holding, "BEAT", 0.01)
@@ -83,6 +90,7 @@ def test_a_cell_whose_process_is_gone_is_not_told_as_running(store):
     with found.holds.waited(cells[1], "cpu") as hold:
         line = (found.root / ".locks" / f"{cells[1].id}.holder").read_text()
     (found.root / ".locks" / f"{cells[1].id}.holder").write_text(line)
+    os.utime(found.path(cells[1]), (0, 0))  # its record is of an earlier run
     told = json.loads(looked(found.root, "--json"))
 
     assert hold.holder.pid == os.getpid()
@@ -148,6 +156,7 @@ def test_a_cell_that_failed_with_its_process_is_told_as_failed_alone(store):
     with found.holds.waited(cells[1], "cpu"):
         line = (found.root / ".locks" / f"{cells[1].id}.holder").read_text()
     (found.root / ".locks" / f"{cells[1].id}.holder").write_text(line)
+    found.path(cells[1]).unlink()
     found.put(cells[1], failed(cells[1], "its process was ended"), None)
     told = json.loads(looked(found.root, "--json"))
 

@@ -181,7 +181,7 @@ def test_the_next_sweep_removes_what_a_killed_one_has_left(checkpoint_directory,
     folder.mkdir(parents=True)
     (folder / ".x1.part").write_text("half a re")
     words = sweep(checkpoint_directory, tmp_path)
-    process = started(tmp_path, "-m", "discbench", *words, "--device", "nonsense")
+    process = started(tmp_path, "-m", "discbench", *words, "--set", "epochs=0.01")
     process.communicate(timeout=300)
 
     assert [] == left(tmp_path)

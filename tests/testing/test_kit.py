@@ -396,8 +396,8 @@ def test_an_executor_that_does_not_do_its_part_is_one_line(
 
 def test_an_unknown_executor_is_told_from_python_before_anything_is_trained(checkpoint_directory, tmp_path):
     with pytest.raises(NoSuchName) as error:
-        discbench.evaluate(checkpoint_directory, "formal.factor", executor="cloud", results=tmp_path / "r")
-    assert "no executor 'cloud'; there are inprocess, local, slurm" == str(error.value)
+        discbench.evaluate(checkpoint_directory, "formal.factor", executor="kubernetes", results=tmp_path / "r")
+    assert "no executor 'kubernetes'; there are inprocess, local, ray, slurm" == str(error.value)
     assert not (tmp_path / "r").exists()
     assert isinstance(error.value, UserError)
 

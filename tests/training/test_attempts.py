@@ -236,7 +236,7 @@ def test_a_cell_that_was_killed_goes_on_and_leaves_the_files_of_one_that_was_not
     between = sorted(path.name for path in (tmp_path / "cut").rglob("*") if path.is_file())
     result = run(dropping, tmp_path / "cut")
 
-    assert [f"{whole['id']}.lock", f"{whole['id']}.safetensors"] == between
+    assert [f"{whole['id']}.{end}" for end in ("holder", "lock", "safetensors")] == between
     assert lasting(tmp_path / "whole") == lasting(tmp_path / "cut")
     assert {**whole["run"], "resumed": [2]}.keys() == result["run"].keys()
     assert [2] == result["run"]["resumed"]

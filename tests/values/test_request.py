@@ -68,15 +68,15 @@ def test_moved_specials_stand_around_the_rows_and_in_the_padding(tiny, factor):
 def test_a_share_is_drawn_for_each_seed_or_is_the_first_rows_by_number_for_all(tiny, factor):
     bench, count = Bench(Place(results=None)), 1024
     train = replace(bench.rows_of(factor).train, numbers=np.arange(count)[::-1])
-    drawn = [bench._keep(c, factor, "train", train) for c in cells(tiny, factor, fraction=0.05)]
-    first = [bench._keep(c, factor, "train", train) for c in cells(tiny, factor, fraction=0.05, subset="first")]
+    drawn = [bench.keep(c, factor, "train", train) for c in cells(tiny, factor, fraction=0.05)]
+    first = [bench.keep(c, factor, "train", train) for c in cells(tiny, factor, fraction=0.05, subset="first")]
 
     assert [51, 51, 51, 51] == [len(rows) for rows in (*drawn, *first)]
     assert drawn[0].tolist() != drawn[1].tolist()
     assert list(range(count - 51, count)) == first[0].tolist() == first[1].tolist()
     assert count == len(train)
     assert 256 == len(
-        bench._keep(cells(tiny, factor, fraction=0.05)[0], factor, "validation", bench.rows_of(factor).validation)
+        bench.keep(cells(tiny, factor, fraction=0.05)[0], factor, "validation", bench.rows_of(factor).validation)
     )
 
 

@@ -30,6 +30,15 @@ class Lost:
 
 
 @dataclass(frozen=True, slots=True)
+class Family:
+    """What a cluster of ours consists of, for whoever is left when Ray ends the driver."""
+
+    processes: tuple[tuple[int, float], ...]
+    """Process id and time of creation, so that a number that is another's by now is not taken for it."""
+    folders: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Gone:
     """The cluster is gone."""
 
@@ -56,8 +65,14 @@ class Asked:
         """Read what was asked; a share of a GPU makes the device a GPU, whatever this machine has.
 
         Raises:
-            UserError: A share that Ray does not give, or none for cells that run on a GPU.
+            UserError: A share that Ray does not give, or none for cells that run on a GPU; states to be saved, which
+                would stay on the nodes.
         """
+        if place.checkpoint_minutes is not None:
+            raise UserError(
+                f"--checkpoint-minutes {place.checkpoint_minutes:g}: a cell on Ray leaves nothing on its node, so that"
+                " no state of it is saved; leave it out"
+            )
         share = float(place.device == "cuda") if gpus is None else float(gpus)
         if not 0 <= share <= MOST_GPUS or (share > 1 and share != int(share)):
             raise UserError(f"--gpus-per-cell {share:g}: a part of one GPU, such as 0.5, or a whole number is meant")

@@ -6,13 +6,15 @@ import secrets
 import shutil
 import socket
 import tempfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import joblib
+import psutil
 
-from discbench.executors.ray.asked import Asked, Unreachable
+from discbench.executors.ray.asked import Asked, Family, Unreachable
 from discbench.words.names import one_line
 
 SETTINGS = {
@@ -48,12 +50,58 @@ def joined(asked: Asked, *, verbose: bool) -> Iterator[None]:
         os.environ.update({name: os.environ.get(name, value) for name, value in SETTINGS.items()})
         import ray
 
+        ours: list[psutil.Process] = []
+        stack.callback(_kill, ours)  # before their folder goes: an agent would make it anew
         stack.callback(ray.shutdown)
         try:
             ray.init(**said)
         except Exception as error:
             raise _refused(asked.address, error) from error
-        yield
+        ours += psutil.Process().children(recursive=True)
+        try:
+            yield
+        except SystemExit:
+            if asked.address is None:
+                end()
+            raise
+        finally:
+            ours += psutil.Process().children(recursive=True)
+
+
+def end() -> NoReturn:
+    """End this process and its cluster without asking Ray, whose agents outlive a raylet by minutes.
+
+    The folder goes first: without its raylet Ray ends this process before the next line.
+    """
+    started = psutil.Process().children(recursive=True)
+    tidy()
+    _kill(started)
+    os._exit(1)
+
+
+def family() -> Family:
+    """Return what this process has started, and will not end if Ray ends it."""
+    found = [(each.pid, each.create_time()) for each in psutil.Process().children(recursive=True)]
+    return Family(tuple(found), tuple(FOLDERS))
+
+
+def clear(left: Family) -> None:
+    """End what a driver that is gone has left, and remove its folders."""
+    found = []
+    for number, created in left.processes:
+        with contextlib.suppress(psutil.Error):
+            process = psutil.Process(number)
+            found += [process] if process.create_time() == created else []
+    _kill(found)
+    for folder in left.folders:
+        _remove(folder)
+
+
+def _kill(processes: list[psutil.Process]) -> None:
+    for process in processes:
+        with contextlib.suppress(psutil.Error):  # it is gone; a number that is another's by now is not touched
+            process.kill()
+    psutil.wait_procs(processes, SECONDS)
 
 
 def _own(stack: contextlib.ExitStack) -> dict[str, Any]:
@@ -95,7 +143,16 @@ def reach(address: str) -> None:
 def tidy() -> None:
     """Remove the folder of a cluster of ours."""
     while FOLDERS:
-        shutil.rmtree(FOLDERS.pop(), ignore_errors=True)
+        _remove(FOLDERS.pop())
+
+
+def _remove(folder: str) -> None:
+    """Remove a folder in which Ray's threads of this process may still write."""
+    for _ in range(3):
+        shutil.rmtree(folder, ignore_errors=True)
+        if not Path(folder).exists():
+            return
+        time.sleep(0.2)
 
 
 def _approach(address: str) -> None:

@@ -75,6 +75,8 @@ def _work(pipe: Connection, jobs: list[Job], place: Place, asked: Asked, tries: 
         return
     with cluster.joined(asked, verbose=place.verbose):
         listen()
+        if asked.address is None:
+            pipe.send(cluster.family())
         Flights(pipe.send, place, asked, bench, tasks, tries).all(cells)
 
 
@@ -89,8 +91,7 @@ def with_parent(pipe: Connection) -> None:
         connection.wait(ends)
         os.kill(os.getpid(), signal.SIGTERM)
         time.sleep(SECONDS)
-        cluster.tidy()
-        os._exit(1)  # the cluster's processes end with this one
+        cluster.end()
 
     threading.Thread(target=watch, daemon=True, name="wanted").start()
 

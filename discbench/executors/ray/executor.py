@@ -13,7 +13,7 @@ from typing import IO
 from discbench.errors import DiscbenchError, UserError
 from discbench.executors import start
 from discbench.executors.ray import cluster, driver
-from discbench.executors.ray.asked import Asked, Gone, Lost, Unreachable
+from discbench.executors.ray.asked import Asked, Family, Gone, Lost, Unreachable
 from discbench.results.forms.records import failed
 from discbench.results.store import Store
 from discbench.values.cells import Cell
@@ -52,9 +52,14 @@ class Told:
     tries: Counter[str] = field(default_factory=Counter)
     """Attempts that were lost, by cell id."""
     causes: dict[str, str] = field(default_factory=dict)
+    family: Family = field(default=Family((), ()))
+    """The present driver's cluster."""
 
-    def hear(self, message: Event | Lost) -> None:
+    def hear(self, message: Event | Lost | Family) -> None:
         """Take a message of the driver."""
+        if isinstance(message, Family):
+            self.family = message
+            return
         if isinstance(message, Lost):
             self.lose(message.cell, message.cause)
             return
@@ -140,6 +145,8 @@ def _drive(jobs: list[Job], place: Place, asked: Asked, told: Told) -> str:
         finally:
             ours.close()  # whatever it does, it ends now
             _end(process)
+            cluster.clear(told.family)
+            told.family = Family((), ())
 
 
 def _listen(pipe: Connection, told: Told) -> str:

@@ -1,8 +1,11 @@
 """Cells -> an array job: which element has which, what Slurm is told, and the record of it in the store."""
 
+import contextlib
+import io
 import math
 import re
 import secrets
+import shutil
 import socket
 import time
 from collections.abc import Mapping, Sequence
@@ -145,8 +148,10 @@ def _given(works: Sequence[element.Work], folder: Path, told: Mapping[str, Any],
     executor = submitit.SlurmExecutor(folder=folder, max_num_timeout=0)
     executor.update_parameters(**told)
     try:
-        jobs = executor.map_array(element.run, works)
+        with contextlib.redirect_stderr(io.StringIO()):  # submitit prints what it also raises
+            jobs = executor.map_array(element.run, works)
     except (FailedJobError, FailedSubmissionError) as error:
+        shutil.rmtree(folder, ignore_errors=True)  # nothing comes of it
         said = " ".join(str(error).split()) or "it did not say why"
         asked = " ".join([f"--partition {wish.partition}" if wish.partition else "", f"--time {wish.minutes}"]).strip()
         raise UserError(f"--executor slurm {asked}: sbatch refused the array ({said})") from None

@@ -32,7 +32,7 @@ def refer(entries: list[Record], way: tuple[str, ...]) -> None:
     for entry in entries:
         found = None if entry["mapping"] == "native" else _best(entry, specialists[_key(entry, same)])
         entry["reference"] = found
-        for gain in entry["gains"].values():
+        for gain in filter(None, entry["gains"].values()):  # there is none where no seed has its pair
             gain["recovery_quoted"] = gain["recovery"]
             if found:
                 gain["recovery"] = _recovery(entry, gain, found["score"])

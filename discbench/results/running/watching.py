@@ -46,19 +46,20 @@ class Watcher:
             StoreError: There is no store.
         """
         paths, now = Store(self.root, passed=PassedOver()).paths(), time.time()
-        ended = {path: stamp for path in paths if (stamp := arrays.stamp(path))}
+        there = [path for path in paths if _size(path)]  # an empty one is run again
+        ended = {path: stamp for path in there if (stamp := arrays.stamp(path))}
         failed = [record for path, stamp in ended.items() if (record := self._failed(path, stamp))]
         submitted = arrays.read(self.root)
         jobs = {cell: element for array in submitted for element, cells in array.elements.items() for cell in cells}
         held = [h for path in sorted((self.root / FOLDER).glob("*.holder")) if (h := read_holder(path))]
-        there = {holder.token for holder in held if alive(self.root, holder)}
+        living = {holder.token for holder in held if alive(self.root, holder)}
         told = {holder.token: self._told(holder, jobs.get(holder.id), now) for holder in held}
         return {
             "results": str(self.root),
             "finished": len(ended) - len(failed),
             "last_hour": sum(now - stamp[0] / 1e9 < HOUR for stamp in ended.values()),
-            "running": [told[holder.token] for holder in held if holder.token in there],
-            "gone": [told[h.token] for h in held if h.token not in there and not self._ended(h, now)],
+            "running": [told[holder.token] for holder in held if holder.token in living],
+            "gone": [told[h.token] for h in held if h.token not in living and not self._ended(h, now)],
             "failed": failed,
             "arrays": [array.told(self.root) for array in submitted],
         }
@@ -100,6 +101,13 @@ class Watcher:
         if path not in self._known or self._known[path][0] != stamp:
             self._known[path] = stamp, _failure(path)
         return self._known[path][1]
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except OSError:  # removed meanwhile
+        return 0
 
 
 def _failure(path: Path) -> Record | None:

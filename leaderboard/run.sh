@@ -1,0 +1,20 @@
+#!/bin/sh
+# The cells and measurements of the published board, command by command; what is there already is kept, so that it goes on where it was cut off.
+#
+#   DISCBENCH_DATA=DIR sh leaderboard/run.sh
+#
+# RESULTS is the store (leaderboard/results), WORKERS how many cells run at once. Then `make leaderboard`; predictions stay out of the repository.
+set -eu
+store=${RESULTS:-leaderboard/results}
+
+run() { discbench eval --results "$store" ${WORKERS:+--workers "$WORKERS"} "$@"; }
+
+run --model builtin:tiny --suite formal
+run --model builtin:tiny --tasks 'formal.*' --inits pretrained,scratch,reembedded --seeds 5 --recipe quick
+run --model builtin:tiny --tasks dna.splice,chem.bbbp,formal.factor,glue.cola --inits pretrained,scratch,reembedded,frozen --seeds 3 --recipe quick
+run --model builtin:tiny --tasks protein.stability --seeds 3 --recipe quick
+run --model builtin:tiny --tasks dna.splice,chem.bbbp,formal.factor --mapping unused --seeds 3 --recipe quick
+run --model builtin:tiny --tasks dna.splice,chem.bbbp --fraction 0.05 --seeds 3 --recipe quick-low-data
+run --model baseline:kmer --tasks dna.splice,chem.bbbp,formal.factor --seeds 3
+run --model baseline:majority --tasks 'formal.*,dna.splice,chem.bbbp,glue.cola,protein.stability'
+discbench probe --model builtin:tiny --tasks protein.stability,dna.splice --seeds 3 --results "$store"
