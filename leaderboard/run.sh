@@ -3,7 +3,7 @@
 #
 #   DISCBENCH_DATA=DIR sh leaderboard/run.sh
 #
-# RESULTS is the store (leaderboard/results), WORKERS how many cells run at once. Then `make leaderboard`; predictions stay out of the repository.
+# RESULTS is the store (leaderboard/results), WORKERS how many cells run at once; CHECKPOINTS the folder that leaderboard/checkpoints.py filled. Then `make leaderboard`; predictions stay out of the repository.
 set -eu
 store=${RESULTS:-leaderboard/results}
 
@@ -18,3 +18,7 @@ run --model builtin:tiny --tasks dna.splice,chem.bbbp --fraction 0.05 --seeds 3 
 run --model baseline:kmer --tasks dna.splice,chem.bbbp,formal.factor --seeds 3
 run --model baseline:majority --tasks 'formal.*,dna.splice,chem.bbbp,glue.cola,protein.stability'
 discbench probe --model builtin:tiny --tasks protein.stability,dna.splice --seeds 3 --results "$store"
+
+minilm=MiniLM-L6=${CHECKPOINTS:-checkpoints}/MiniLM-L6
+run --model "$minilm" --suite formal --tasks formal.factor # the other five tasks are still to be run
+run --model "$minilm" --tasks formal.factor --recipe quick --seeds 5
