@@ -37,8 +37,9 @@ def doubled(tmp_path):
 
 
 @pytest.mark.parametrize("words", [["board"], ["compare", "builtin:tiny", "builtin:tiny"], ["export", "--to", "csv", "--out", "o"], ["submit", "--out", "o.zip"]])  # fmt: skip
-def test_a_copied_folder_is_an_error_of_every_command_that_counts(doubled, words):
+def test_a_copied_folder_is_an_error_of_every_command_that_counts(doubled, words, tmp_path, monkeypatch):
     root, told = doubled
+    monkeypatch.chdir(tmp_path)
     done = discbench(*words, "--results", root)
 
     assert (2, f"error: {told}\n") == (done.exit_code, done.stderr)
