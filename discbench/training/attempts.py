@@ -3,27 +3,32 @@
 import dataclasses
 import hashlib
 import json
-import platform
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 from torch import nn
 
+from discbench.data.rows import Encoded
+from discbench.models import building as models
+from discbench.models import families
 from discbench.models.inputs import Inputs
-from discbench.results.forms.result import LIBRARIES
-from discbench.training import finetune, ranks
+from discbench.training import finetune, ranks, record, steady, trying
 from discbench.training.engine.savings import Plan
 from discbench.training.finetune import Report, Score, Trained
 from discbench.training.loop.keeper import Keeper
 from discbench.training.loop.losses import NotFinite
 from discbench.training.loop.statefile import Unfit
 from discbench.training.loop.way import Way, cause, free, lacks_memory
+from discbench.training.outcomes import score
+from discbench.training.outcomes.targets import Unit, unit_of
+from discbench.training.shared import Shared
 from discbench.values.cells import Cell
+from discbench.values.checkpoints import Checkpoint, check_unchanged
 from discbench.values.recipes import Recipe
+from discbench.values.types import Task
 
 HOUSE = Path(__file__).parents[1]
 ROOMS = ("models", "training", "values")
@@ -98,6 +103,80 @@ class Attempts:
         return trained, plan
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fitted:
+    """A cell's training, done."""
+
+    trained: Trained
+    unit: Unit
+    """In which labels were learnt."""
+    table: Sequence[int]
+    given: Inputs
+    """The train rows, their targets in that unit."""
+    parameters: dict[str, int]
+    run: dict[str, Any]
+    """Savings, and the way that the training went: parts of a result's `run`."""
+
+
+def fitted(
+    bench: Shared,
+    cell: Cell,
+    checkpoint: Checkpoint,
+    task: Task,
+    splits: tuple[Encoded, Encoded, Encoded],
+    report: Report,
+    keeper: Keeper,
+) -> Fitted:
+    """Train a cell's model on the first of these rows, select on the second, answer the third at the end.
+
+    Args:
+        bench: Of the process.
+        cell: Checkpoint, mapping, init, recipe and seed are its own.
+        checkpoint: Its checkpoint.
+        task: Its task.
+        splits: Rows that are learnt from, compared on, answered.
+        report: Told of progress.
+        keeper: Of its saved state.
+    """
+    recipe = Recipe(**cell.recipe)
+    table, vocabulary = bench.mapped(task, cell, checkpoint)
+    ready = [bench.inputs_of(checkpoint, task, cell, s, table, vocabulary, recipe.max_tokens) for s in splits]
+
+    def build() -> Any:  # noqa: ANN401 - transformers' classes
+        made = models.build(checkpoint, cell.init, task.target.outputs, cell.seed, vocabulary)  # type: ignore[arg-type]
+        check_unchanged(checkpoint)
+        return made
+
+    built = [build()]
+    parameters = record.parameters(built[0])
+    unit = unit_of(cell.recipe, task.target, splits[0].targets)
+    train, held, test = (dataclasses.replace(rows, left=families.pads_left(built[0])) for rows in ready)
+    train = dataclasses.replace(train, targets=unit.given(splits[0].targets))
+
+    def scored(outputs: Any) -> float:  # noqa: ANN401
+        voted = score.vote(task.target, unit.answered(outputs), splits[1].targets, splits[1].groups)
+        return score.primary(task.metric, voted)
+
+    def plan_for(model: Any, recipe: Recipe) -> Plan:  # noqa: ANN401
+        plan = trying.plan_for(bench.savings_of(checkpoint, model), recipe, bench.place.device, (train, held, test))
+        steady.settle(bench.threads)  # a task's reader and a checkpoint's own code have been at work
+        return plan
+
+    trained, plan, way = Attempts(
+        build=lambda: built.pop() if built else build(),
+        plan=plan_for,
+        splits=(train, held, test),
+        recipe=recipe,
+        seed=cell.seed,
+        device=bench.place.device,
+        score=scored,
+        report=report,
+        keeper=keeper,
+    ).train()
+    run = {"engine": record.engine(plan), **way.said(recipe.batch, recipe.precision)}
+    return Fitted(trained=trained, unit=unit, table=table, given=train, parameters=parameters, run=run)
+
+
 def whose(cell: Cell, hardware: dict[str, Any]) -> dict[str, Any]:
     """Return what a saved state must agree with to be gone on from: whatever may move a byte of its result.
 
@@ -105,14 +184,8 @@ def whose(cell: Cell, hardware: dict[str, Any]) -> dict[str, Any]:
         cell: Whose state.
         hardware: Device, threads and processes, as a result has them.
     """
-    found = {"cell": cell.record, "code": _code(), "versions": versions(), "hardware": hardware}
+    found = {"cell": cell.record, "code": _code(), "versions": record.versions(), "hardware": hardware}
     return dict(json.loads(json.dumps(found)))
-
-
-@cache
-def versions() -> dict[str, str]:
-    """Return the versions that a result names."""
-    return {"python": platform.python_version(), **{name: version(name) for name in LIBRARIES}}
 
 
 @cache

@@ -3,6 +3,8 @@
 import platform
 import time
 from datetime import UTC, datetime
+from functools import cache
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -10,17 +12,22 @@ import torch
 
 from discbench.data import rows
 from discbench.errors import CellError
-from discbench.results.forms.result import FORMAT
+from discbench.results.forms.result import FORMAT, LIBRARIES
 from discbench.results.marks import marks as earned
 from discbench.results.store import Result
 from discbench.training import finetune
-from discbench.training.attempts import versions
 from discbench.training.engine.savings import Plan
 from discbench.training.loop.keeper import Keeper
 from discbench.values.cells import Cell, facts
 from discbench.values.types import Task
 from discbench.words.foreign import raised
 from discbench.words.names import one_line
+
+
+@cache
+def versions() -> dict[str, str]:
+    """Return the versions that a result names."""
+    return {"python": platform.python_version(), **{name: version(name) for name in LIBRARIES}}
 
 
 def run_of(began: float, device: str) -> dict[str, Any]:

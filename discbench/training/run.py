@@ -3,7 +3,7 @@
 import math
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 from discbench.data import rows
@@ -11,12 +11,10 @@ from discbench.errors import CheckpointError, DiscbenchError, UserError
 from discbench.models import building as models
 from discbench.models import families, soundness
 from discbench.results.store import Result, Store, pack_predictions
-from discbench.training import attempts, baselines, finetune, optimizers, ranks, record, searching, steady, trying
-from discbench.training.engine import savings
+from discbench.training import attempts, baselines, finetune, optimizers, ranks, record, searching, steady
 from discbench.training.held import held
 from discbench.training.loop import keeper as keeping
 from discbench.training.outcomes import dynamics, score
-from discbench.training.outcomes.targets import unit_of
 from discbench.training.shared import Shared
 from discbench.values import metrics
 from discbench.values.cells import Cell
@@ -24,7 +22,6 @@ from discbench.values.checkpoints import Checkpoint, check_unchanged
 from discbench.values.jobs import look
 from discbench.values.mapping import table_sha256
 from discbench.values.rates import SEARCH
-from discbench.values.recipes import Recipe
 from discbench.values.types import Task
 from discbench.words.foreign import apart
 
@@ -151,49 +148,17 @@ class Bench(Shared):
     def _train(
         self, cell: Cell, checkpoint: Checkpoint, task: Task, report: Report, keeper: keeping.Keeper
     ) -> tuple[Result, bytes]:
-        loaded, recipe = self.rows_for(cell, task), Recipe(**cell.recipe)
-        table, vocabulary = self.mapped(task, cell, checkpoint)
+        loaded = self.rows_for(cell, task)
         kept = {name: self.keep(cell, task, name, getattr(loaded, name)) for name in rows.SPLITS}
         splits = {name: getattr(loaded, name).take(chosen) for name, chosen in kept.items()}
         self._rehearse(task, splits["test"].targets)
-        inputs = {
-            n: self.inputs_of(checkpoint, task, cell, split, table, vocabulary, recipe.max_tokens)
-            for n, split in splits.items()
-        }
-
-        def build() -> Any:  # noqa: ANN401 - transformers' classes
-            made = models.build(checkpoint, cell.init, task.target.outputs, cell.seed, vocabulary)  # type: ignore[arg-type]
-            check_unchanged(checkpoint)
-            return made
-
-        built = [build()]
-        inputs = {name: replace(split, left=families.pads_left(built[0])) for name, split in inputs.items()}
-        parameters = record.parameters(built[0])
-        unit = unit_of(cell.recipe, task.target, splits["train"].targets)
-        inputs["train"] = replace(inputs["train"], targets=unit.given(splits["train"].targets))
+        seen = (splits["train"], splits["validation"], splits["test"])
+        made = attempts.fitted(self, cell, checkpoint, task, seen, report, keeper)
+        trained, unit = made.trained, made.unit
 
         def answers(name: str, outputs: Any) -> score.Voted:  # noqa: ANN401
             return score.vote(task.target, unit.answered(outputs), splits[name].targets, splits[name].groups)
 
-        ready = (inputs["train"], inputs["validation"], inputs["test"])
-
-        def plan_for(model: Any, recipe: Recipe) -> savings.Plan:  # noqa: ANN401
-            plan = trying.plan_for(self.savings_of(checkpoint, model), recipe, self.place.device, ready)
-            steady.settle(self.threads)  # a task's reader and a checkpoint's own code have been at work
-            return plan
-
-        trained, plan, way = attempts.Attempts(
-            build=lambda: built.pop() if built else build(),
-            plan=plan_for,
-            splits=ready,
-            recipe=recipe,
-            seed=cell.seed,
-            device=self.place.device,
-            score=lambda outputs: score.primary(task.metric, answers("validation", outputs)),
-            report=report,
-            keeper=keeper,
-        ).train()
-        said = way.said(recipe.batch, recipe.precision)
         found = answers("test", trained.test)
         result = {
             "status": "finished",
@@ -205,17 +170,17 @@ class Bench(Shared):
             "resampled": score.resample(task.metric, found),
             "collapsed": score.collapsed(task.metric, task.target, found),
             "curve": record.curve_record(trained.curve),
-            "dynamics": dynamics.measure(trained.curve.loss, task.target, inputs["train"].targets),
+            "dynamics": dynamics.measure(trained.curve.loss, task.target, made.given.targets),
             "counts": {
                 **{name: len(split) for name, split in splits.items()},
                 "steps": len(trained.curve.loss),
-                **parameters,
+                **made.parameters,
             },
-            "mapping_sha256": table_sha256(table),
+            "mapping_sha256": table_sha256(made.table),
             **self.read(cell, task, checkpoint),
             "dataset": record.dataset(task, loaded),
-            "marks": record.marks(cell, loaded, widened="precision" in said),
-            "run": {"engine": record.engine(plan), **said},
+            "marks": record.marks(cell, loaded, widened="precision" in made.run),
+            "run": made.run,
         }
         return result, pack_predictions(kept["test"], unit.answered(trained.test), splits["test"].targets)
 

@@ -1,26 +1,21 @@
 """A cell of a search for rates: train rows are learnt from, validation or held-out train rows answered, no test row."""
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from discbench.data import heldout, rows
 from discbench.errors import CellError
-from discbench.models import building as models
-from discbench.models import families
 from discbench.results.store import Result, pack_predictions
-from discbench.training import attempts, record, steady, trying
-from discbench.training.engine import savings
+from discbench.training import attempts, record
 from discbench.training.loop.keeper import Keeper
 from discbench.training.outcomes import dynamics, score
-from discbench.training.outcomes.targets import unit_of
 from discbench.values import metrics, rates
 from discbench.values.cells import Cell
-from discbench.values.checkpoints import Checkpoint, check_unchanged
+from discbench.values.checkpoints import Checkpoint
 from discbench.values.mapping import table_sha256
-from discbench.values.recipes import Recipe
 from discbench.values.types import Task
 
 
@@ -74,63 +69,27 @@ def tried(
         report: Told of progress.
         keeper: Of its saved state.
     """
-    recipe = Recipe(**cell.recipe)
     metrics.rehearse(task.metrics, found.compared.targets, task.target.outputs)
-    table, vocabulary = bench.mapped(task, cell, checkpoint)
     one = found.compared.take(np.zeros(1, np.int64))  # stands where the loop answers test rows at its end
-    inputs = [
-        bench.inputs_of(checkpoint, task, cell, split, table, vocabulary, recipe.max_tokens)
-        for split in (found.learnt, found.compared, one)
-    ]
-
-    def build() -> Any:  # noqa: ANN401 - transformers' classes
-        made = models.build(checkpoint, cell.init, task.target.outputs, cell.seed, vocabulary)  # type: ignore[arg-type]
-        check_unchanged(checkpoint)
-        return made
-
-    built = [build()]
-    parameters = record.parameters(built[0])
-    unit = unit_of(cell.recipe, task.target, found.learnt.targets)
-    train, held, one_ = (replace(split, left=families.pads_left(built[0])) for split in inputs)
-    train = replace(train, targets=unit.given(found.learnt.targets))
-
-    def answers(outputs: Any) -> score.Voted:  # noqa: ANN401
-        return score.vote(task.target, unit.answered(outputs), found.compared.targets, found.compared.groups)
-
-    def plan_for(model: Any, recipe: Recipe) -> savings.Plan:  # noqa: ANN401
-        plan = trying.plan_for(bench.savings_of(checkpoint, model), recipe, bench.place.device, (train, held, one_))
-        steady.settle(bench.threads)
-        return plan
-
-    trained, plan, way = attempts.Attempts(
-        build=lambda: built.pop() if built else build(),
-        plan=plan_for,
-        splits=(train, held, one_),
-        recipe=recipe,
-        seed=cell.seed,
-        device=bench.place.device,
-        score=lambda outputs: score.primary(task.metric, answers(outputs)),
-        report=report,
-        keeper=keeper,
-    ).train()
-    said = way.said(recipe.batch, recipe.precision)
-    voted, outputs = answers(trained.validation), unit.answered(trained.validation)
+    made = attempts.fitted(bench, cell, checkpoint, task, (found.learnt, found.compared, one), report, keeper)
+    trained, outputs = made.trained, made.unit.answered(made.trained.validation)
+    voted = score.vote(task.target, outputs, found.compared.targets, found.compared.groups)
     result = {
         "status": "finished",
         "scores": {"validation": score.measure(task.metrics, task.target, voted)},
         "collapsed": score.collapsed(task.metric, task.target, voted),
         "curve": record.curve_record(trained.curve),
-        "dynamics": dynamics.measure(trained.curve.loss, task.target, train.targets),
+        "dynamics": dynamics.measure(trained.curve.loss, task.target, made.given.targets),
         "counts": {
             "train": len(found.learnt),
             "validation": len(found.compared),
             "steps": len(trained.curve.loss),
-            **parameters,
+            **made.parameters,
         },
-        "mapping_sha256": table_sha256(table),
+        "mapping_sha256": table_sha256(made.table),
         **bench.read(cell, task, checkpoint),
         "dataset": record.identified(bench.rows_for(cell, task)),
-        "marks": record.marks(cell, bench.rows_for(cell, task), widened="precision" in said),
-        "run": {"engine": record.engine(plan), **said},
+        "marks": record.marks(cell, bench.rows_for(cell, task), widened="precision" in made.run),
+        "run": made.run,
     }
     return result, pack_predictions(found.places, outputs, found.compared.targets)
