@@ -1,7 +1,8 @@
 """Which learning rate a search chooses: a pure function of the results of its cells, the same for sweep, board, verify.
 
 The best mean over the seeds on the rows that a search compares on; of equals the smaller rate; none of which a seed
-failed. A best rate at the end of the grid widens it there by one step, again and again, within `rates.WIDER`.
+failed. A best rate at the end of the grid widens it there by one step, again and again, within `rates.WIDER`, as long as
+the score still rises towards that end: where a control answers the same at every rate, smaller ones tell nothing more.
 """
 
 import json
@@ -70,7 +71,7 @@ class Search:
     lr: float | None
     """The choice; None if cells are missing, or if no rate finished with every seed."""
     edge: str | None
-    """`lowest` or `highest` where the choice is the last of the widest grid."""
+    """`lowest` or `highest` where the choice is the last that was tried, and better than the one beside it."""
     failed: int
     """Cells that failed."""
     cause: str
@@ -89,10 +90,12 @@ def search(own_rate: float, trials: Trials) -> Search:
         asked = {step: ladder[step] for step in range(low, high + 1)}
         means = {lr: _mean(trials.get(lr, {})) for lr in asked.values()}
         missing = tuple((lr, seed) for lr in asked.values() for seed in SEEDS if seed not in trials.get(lr, {}))
-        best = None if missing else _best(asked, means)
-        if best == low > STEPS[0] - WIDER:
+        worth = {step: mean[1] for step, lr in asked.items() if (mean := means[lr]) is not None}
+        best = None if missing else _best(worth)
+        edge = _edge(worth, best, low, high)
+        if edge == "lowest" and low > STEPS[0] - WIDER:
             low -= 1
-        elif best == high < STEPS[-1] + WIDER:
+        elif edge == "highest" and high < STEPS[-1] + WIDER:
             high += 1
         else:
             break
@@ -102,7 +105,7 @@ def search(own_rate: float, trials: Trials) -> Search:
         missing=missing,
         means={lr: mean and mean[0] for lr, mean in means.items()},
         lr=None if best is None else asked[best],
-        edge=None if best is None else {low: "lowest", high: "highest"}.get(best),
+        edge=edge,
         failed=len(failures),
         cause=failures[0]["cause"] if failures else "",
     )
@@ -118,10 +121,17 @@ def _mean(of: dict[int, Record]) -> tuple[float, float] | None:
     return mean, mean if about["higher_is_better"] else -mean
 
 
-def _best(asked: dict[int, float], means: dict[float, tuple[float, float] | None]) -> int | None:
+def _best(worth: dict[int, float]) -> int | None:
     """Return the step of the best rate, of equals the smaller."""
-    worth = {step: mean[1] for step, lr in asked.items() if (mean := means[lr]) is not None}
     return max(worth, key=lambda step: (worth[step], -step)) if worth else None
+
+
+def _edge(worth: dict[int, float], best: int | None, low: int, high: int) -> str | None:
+    """Return at which end of the grid the best rate is, if it is better than the one beside it."""
+    for end, beside, name in ((low, low + 1, "lowest"), (high, high - 1, "highest")):
+        if best == end and worth.get(beside) != worth[end]:
+            return name
+    return None
 
 
 def of_runs(runs: Sequence[Record], searches: dict[str, Trials]) -> dict[str, Search]:
