@@ -24,7 +24,8 @@ test-slow: $(VENV)/test.stamp ## the tests that take minutes each
 cluster: $(VENV)/test.stamp ## the tests of executors on a cluster of this machine (as root; Debian's slurm-wlm and munge)
 	$(BIN)/python -m pytest -rs -m cluster
 
-faults: $(VENV)/test.stamp ## 200 times `kill -9` at random moments of sweeps with two workers (ten minutes, an idle machine)
+faults: $(VENV)/test.stamp ## a disk that runs full (as root), and 200 times `kill -9` at random moments of sweeps with two workers
+	$(BIN)/python -m pytest -rs -m slow tests/faults
 	$(BIN)/python tests/faults/kills.py --kills 200
 
 hub: $(VENV)/hub.stamp ## the tests of the model hub once more, with olah on the loopback address (three minutes)

@@ -86,7 +86,7 @@ def waited(what, seconds):
 def test_a_command_that_is_ended_leaves_nothing_running_and_goes_on_when_it_is_given_again(
     number, code, told, checkpoint_directory, tmp_path
 ):
-    tag, results = f"ray-{os.getpid()}-{number}", tmp_path / "there"
+    tag, results, folders = f"ray-{os.getpid()}-{number}", tmp_path / "there", set(Path("/tmp").glob("ray-*"))
     words = ["eval", "--model", checkpoint_directory, "--tasks", "formal.factor", "--recipe", "quick", "--limit", "64"]
     command = [sys.executable, "-m", "discbench", *map(str, words), "--seeds", "2"]
     ray = [*command, "--results", str(results), "--executor", "ray", "--workers", "1"]
@@ -107,3 +107,4 @@ def test_a_command_that_is_ended_leaves_nothing_running_and_goes_on_when_it_is_g
     ]
     assert boards[0] == boards[1]
     assert not running(tag)
+    assert number == signal.SIGKILL or set() == set(Path("/tmp").glob("ray-*")) - folders

@@ -32,6 +32,8 @@ EARLY = 0.25
 """Share of commands that are killed before they have workers; the others are when some of their workers were."""
 BETWEEN, MOST = 1.5, 6
 """Seconds within which the next kill of a worker comes; how many there are at most before the command's own."""
+EACH = 25
+"""Kills of one store's sweep; then it is let run to its end, and another is begun."""
 
 
 class Fault(Exception):  # noqa: N818 - it is what the name says
@@ -54,7 +56,7 @@ class Sweeps:
     def start(self) -> None:
         """Start the command."""
         words = ["--model", self.model, "--tasks", "formal.factor,formal.depth", "--seeds", 3, "--recipe", "quick"]
-        words += ["--set", "epochs=12", "--limit", 48, "--workers", 2, "--results", self.root]
+        words += ["--set", "epochs=30", "--limit", 48, "--workers", 2, "--results", self.root]
         environment = {**os.environ, "PYTHONPATH": str(HERE), "OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1"}
         self.process = subprocess.Popen(
             [sys.executable, "-m", "discbench", "eval", *map(str, words)],
@@ -214,7 +216,7 @@ def main() -> None:
         while killed.total() < asked.kills:
             stores += 1
             sweeps = Sweeps(model, Path(name) / f"store{stores}")
-            killed += disturbed(sweeps, plan, asked.kills - killed.total(), until)
+            killed += disturbed(sweeps, plan, min(EACH, asked.kills - killed.total()), until)
             if sweeps.board() != alone.board():
                 raise Fault(f"the board of store {stores} is another than that of an undisturbed sweep")
             print(f"store {stores}: {killed.total()} kills ({dict(killed)}), the board is the same", flush=True)
