@@ -1,4 +1,4 @@
-"""How long do a board and a site of 20,000 cells take, and how much memory?
+"""How long do a board, a look and a site of 20,000 cells take, and how much memory?
 
     python benchmarks/scale.py [--cells 20000]
 
@@ -41,12 +41,13 @@ def main() -> None:
         print("| command | seconds | peak MiB | writes |\n|---|---|---|---|")
         for name, words in (
             ("board --out", ("board", "--results", str(root / "store"), "--out", str(root / "board"))),
+            ("watch --once", ("watch", "--once", "--results", str(root / "store"))),
             ("site --from leaderboard.json", ("site", "--from", str(root / "board"), "--out", str(root / "site"))),
             ("site --figures", ("site", "--from", str(root / "board"), "--out", str(root / "drawn"), "--figures")),
         ):
             seconds, peak = timed(*words)
-            out = Path(words[words.index("--out") + 1])
-            size = sum(p.stat().st_size for p in out.rglob("*") if p.is_file()) / 1e6
+            written = Path(words[words.index("--out") + 1]).rglob("*") if "--out" in words else ()
+            size = sum(p.stat().st_size for p in written if p.is_file()) / 1e6
             print(f"| {name} | {seconds:.1f} | {peak} | {size:.1f} MB |", flush=True)
 
 

@@ -8,6 +8,7 @@ one table per model and seed).
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Literal
 
 from discbench.errors import CheckpointError, PluginError
@@ -109,13 +110,19 @@ def shuffled(ids: Sequence[int], seed: int) -> list[int]:
     return sorted(ids, key=lambda i: hashlib.sha256(f"{seed}/{i}".encode()).digest())
 
 
+@lru_cache(maxsize=8)
+def _order(ids: tuple[int, ...], seed: int) -> tuple[int, ...]:
+    """Return what `shuffled` does, kept for the other inits and tasks of a seed."""
+    return tuple(shuffled(ids, seed))
+
+
 def draw_table(mapping: RandomTable, kind: Kind, vocabulary: Vocabulary, seed: int) -> tuple[int, ...]:
     """Return the token id of each symbol, one to one.
 
     Raises:
         CheckpointError: The vocabulary has fewer usable ids than the alphabet has symbols.
     """
-    return tuple(shuffled(_usable(kind, vocabulary, mapping.symbols), seed)[: mapping.symbols])
+    return _order(_usable(kind, vocabulary, mapping.symbols), seed)[: mapping.symbols]
 
 
 def _usable(kind: Kind, vocabulary: Vocabulary, needed: int) -> tuple[int, ...]:
@@ -142,7 +149,7 @@ def move_specials(mapping: RandomTable, kind: Kind, vocabulary: Vocabulary, seed
         CheckpointError: The vocabulary has too few usable ids.
     """
     fixed = list(dict.fromkeys((*vocabulary.prefix, *vocabulary.suffix, vocabulary.pad)))
-    order = shuffled(_usable(kind, vocabulary, mapping.symbols + len(fixed)), seed)
+    order = _order(_usable(kind, vocabulary, mapping.symbols + len(fixed)), seed)
     moved = dict(zip(fixed, reversed(order), strict=False))
     return replace(
         vocabulary,
