@@ -33,9 +33,9 @@ def mount(*words):
 
 def swept(model, results, *more):
     """A sweep of twelve cells with two workers."""
-    words = ["--model", model, "--tasks", "formal.factor,formal.depth", "--seeds", 3, "--recipe", "quick", "--limit", 64]
-    words = [sys.executable, "-m", "discbench", "eval", *words, "--workers", 2, "--results", results, *more]
-    return subprocess.run([*map(str, words)], capture_output=True, text=True, check=False, timeout=600)
+    what = ["--model", model, "--tasks", "formal.factor,formal.depth", "--seeds", 3, "--recipe", "quick"]
+    words = [sys.executable, "-m", "discbench", "eval", *what, "--limit", 64, "--workers", 2, "--results", results]
+    return subprocess.run([*map(str, words), *more], capture_output=True, text=True, check=False, timeout=600)
 
 
 def finished(root):

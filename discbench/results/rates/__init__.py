@@ -1,8 +1,8 @@
 """Which learning rate a search chooses: a pure function of the results of its cells, the same for sweep, board, verify.
 
 The best mean over the seeds on the rows that a search compares on; of equals the smaller rate; none of which a seed
-failed. A best rate at the end of the grid widens it there by one step, again and again, within `rates.WIDER`, as long as
-the score still rises towards that end: where a control answers the same at every rate, smaller ones tell nothing more.
+failed. A best rate at the end of the grid widens it there by one step, again and again, within `rates.WIDER`, while the
+score still rises towards that end: where a control answers the same at every rate, smaller ones tell nothing more.
 """
 
 import json
