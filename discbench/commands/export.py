@@ -9,6 +9,7 @@ from discbench.commands.options import DIRECTORY
 from discbench.commands.stored import offered, readable
 from discbench.errors import UserError, did_you_mean
 from discbench.exports.formats import FORMATS, SHOWS_MARKS, files_of
+from discbench.values.rates import RATES
 
 if TYPE_CHECKING:
     from discbench.exports.selection import Selection
@@ -19,13 +20,24 @@ if TYPE_CHECKING:
 @click.option("--to", "form", required=True, help=f"One of {', '.join(FORMATS)}.")
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="A directory, or a file for one file.")
 @click.option("--recipe", help="Only cells of this recipe.")
+@click.option(
+    "--rates", "which", type=click.Choice(RATES), help="Only cells with the recipe's own learning rate, or a tuned one."
+)
 @click.option("--allow-marked", is_flag=True, help="Take limited, partial and unverified cells too; they stay marked.")
 @click.option(
     "--benchmark", default="", metavar="ORG/NAME", help="For hf-eval-results: the benchmark's dataset on the hub."
 )
 @click.option("--source-url", default="", help="Where the whole results are published.")
 def export_(
-    results: Path, form: str, out: Path, recipe: str | None, *, allow_marked: bool, benchmark: str, source_url: str
+    results: Path,
+    form: str,
+    out: Path,
+    recipe: str | None,
+    which: str | None,
+    *,
+    allow_marked: bool,
+    benchmark: str,
+    source_url: str,
 ) -> None:
     """Write a store's results in another project's format; the same store gives the same bytes."""
     from discbench.exports.selection import select
@@ -37,6 +49,7 @@ def export_(
         chosen = select(
             Store(results, there.rows, passed),
             recipe=recipe,
+            which=which,
             marked=allow_marked,
             whole_only=form not in SHOWS_MARKS,
             benchmark=benchmark,

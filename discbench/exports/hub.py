@@ -41,7 +41,7 @@ def to_eval_results(selection: Selection) -> Files:
             if task in mine:
                 raise UserError(
                     f"{way['checkpoint']} has two numbers for {task}: {mine[task].notes} | {notes};"
-                    " choose one with --recipe, or export a store that holds one of them"
+                    " choose one with --recipe or --rates, or export a store that holds one of them"
                 )
             mine[task] = EvalResultEntry(
                 dataset_id=selection.benchmark,

@@ -11,6 +11,7 @@ from discbench.errors import UserError
 from discbench.results import board, headline, rates
 from discbench.results.store import Predictions, Store, folder_name
 from discbench.values.checkpoints import told_apart
+from discbench.values.rates import TUNED
 
 Record = dict[str, Any]
 Files = dict[str, bytes]
@@ -59,7 +60,9 @@ class Selection:
         yield from groups.values()
 
 
-def select(store: Store, *, recipe: str | None, marked: bool, whole_only: bool, **hub: str) -> Selection:
+def select(
+    store: Store, *, recipe: str | None, marked: bool, whole_only: bool, which: str | None = None, **hub: str
+) -> Selection:
     """Read a store and build the board of what is to be exported.
 
     Args:
@@ -67,13 +70,18 @@ def select(store: Store, *, recipe: str | None, marked: bool, whole_only: bool, 
         recipe: Only cells of this recipe (and baselines); None for all.
         marked: Whether marked cells are taken where a format cannot keep them apart.
         whole_only: Whether the format cannot keep failed and marked cells apart from whole ones.
+        which: Only cells with rates of this kind, `default` or `tuned` (and baselines); None for all.
         hub: `benchmark` and `source_url`.
 
     Raises:
         UserError: Nothing is left to export.
     """
     results = [r for r in store.results() if recipe is None or r["cell"]["recipe"]["name"] in {recipe, "none"}]
-    empty = "it holds no cells" + (f" of recipe {recipe!r}" if recipe else "")
+    if which is not None:
+        wanted = {TUNED if which == TUNED else None}
+        results = [r for r in results if r["cell"].get("rate") in wanted or r["cell"]["recipe"]["name"] == "none"]
+    asked = [f"of recipe {recipe!r}"] * bool(recipe) + [f"with rates {which!r}"] * bool(which)
+    empty = " ".join(["it holds no cells", *asked])
     try:
         return selected(results, store.answers, marked=marked, whole_only=whole_only, **hub)
     except NothingLeft as error:

@@ -250,6 +250,19 @@ def test_tuned_rates_and_the_recipes_own_stand_apart_in_every_format(tmp_path):
     ] == sorted(named)
 
 
+def test_cells_with_the_recipes_own_rate_or_a_tuned_one_are_exported_alone_by_name(tmp_path):
+    write(tmp_path / "store")
+    write(tmp_path / "store", seed=1, rates="tuned")
+    words = ["export", "--results", tmp_path / "store", "--to", "hf-eval-results", "--benchmark", "a/b"]
+    both = discbench(*words, "--out", tmp_path / "both")
+    alone = {kind: discbench(*words, "--out", tmp_path / kind, "--rates", kind) for kind in ("default", "tuned")}
+    told = {kind: next((tmp_path / kind).rglob("*.yaml")).read_text() for kind in alone}
+
+    assert "choose one with --recipe or --rates" in both.stderr
+    assert [0, 0] == [done.exit_code for done in alone.values()]
+    assert {"default": False, "tuned": True} == {kind: "rate tuned" in text for kind, text in told.items()}
+
+
 def test_scores_on_rows_taken_are_none_of_the_hubs_numbers(tmp_path):
     write(tmp_path / "store", take=(64, 32, 64))
 
