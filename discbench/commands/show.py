@@ -16,6 +16,7 @@ from discbench.values.measurement import Probe
 from discbench.values.rates import SEEDS, STEPS, TUNED
 from discbench.values.recipes import as_record, recipe_for
 from discbench.values.types import Dataset, Task
+from discbench.words.names import counted
 from discbench.words.terminal import Terminal
 
 Record = dict[str, Any]
@@ -116,10 +117,14 @@ def search(points: list[Record], best: list[Record], out: Console) -> None:
             out.print("* constant predictions in some seed")
     for point in best:
         recipe = f"--set optimizer={point['optimizer']} --set lr={point['lr']:g}"
-        score = f"{point['metric']} {point['mean']:.3f} on validation, {point['n']} seeds"
+        score = f"{point['metric']} {point['mean']:.3f} on validation, {counted(point['n'], 'seed')}"
         edge = point["edge"]
         hint = f"; the {edge} rate of the grid, so a better one may lie beyond it" if edge else ""
-        flat = f"; constant predictions in {point['collapsed']} of {point['n']} seeds" if point["collapsed"] else ""
+        flat = (
+            f"; constant predictions in {point['collapsed']} of {counted(point['n'], 'seed')}"
+            if point["collapsed"]
+            else ""
+        )
         out.print(f"best of {point['checkpoint']} {point['init']}: {recipe} ({score}){hint}{flat}")
     for point in points[:1]:
         out.print(

@@ -11,6 +11,7 @@ from rich.text import Text
 from discbench.results import leaktext, probetext, published, references
 from discbench.results.board import init_order, shown
 from discbench.results.rates import text as ratetext
+from discbench.words.names import counted
 
 Record = dict[str, Any]
 NONE = "\N{EN DASH}"
@@ -219,7 +220,7 @@ def _variance(record: Record) -> Table:
     table = _table("where the spread comes from", "init", "grid", "sd of mapping", "sd of seed", "rest")
     for row in record["variance"]:
         sds = [f"{row[name]:.3f}" for name in ("mapping_sd", "seed_sd", "rest_sd")]
-        grid = f"{row['mappings']} mappings x {row['seeds']} seeds"
+        grid = f"{counted(row['mappings'], 'mapping')} x {counted(row['seeds'], 'seed')}"
         table.add_row(f"{row['checkpoint']} {row['task']}", row["init"], grid, *sds)
     return table
 
@@ -238,7 +239,7 @@ def _headlines(record: Record, out: Console) -> None:
             Text.assemble(
                 f"\nadaptability of {row['checkpoint']} (mean gain over scratch; {way_of(row)}): ",
                 (f"{row['adaptability']:+.3f}", "bold"),
-                f", {over_seeds}{over_rows}, {row['n']} seeds ({disciplines})",
+                f", {over_seeds}{over_rows}, {counted(row['n'], 'seed')} ({disciplines})",
                 f"{missing}{marked}{_rank(row)}{shares(row)}",
             )
         )

@@ -15,6 +15,7 @@ from discbench.results.store import Result, Store
 from discbench.values.cells import NOTHING, Cell, all_said, hashes, words_of
 from discbench.values.checkpoints import is_called
 from discbench.values.types import Task
+from discbench.words.names import counted
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -35,7 +36,7 @@ class Gain:
 
     def __str__(self) -> str:
         bounds = "no interval" if self.low is None else f"[{self.low:+.3f}, {self.high:+.3f}]"
-        return f"{self.mean:+.3f} {bounds}, {len(self.pairs)} seeds"
+        return f"{self.mean:+.3f} {bounds}, {counted(len(self.pairs), 'seed')}"
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -251,5 +252,5 @@ def _headline(row: Record) -> str:
     marked = f"; marked {', '.join(row['marks'])}" if row["marks"] else ""
     return (
         f"adaptability of {row['checkpoint']} (mean gain over scratch, {_recipe(row)}): {row['adaptability']:+.3f},"
-        f" {bounds}, {row['n']} seeds{missing}{marked}{boardtext.shares(row)}"
+        f" {bounds}, {counted(row['n'], 'seed')}{missing}{marked}{boardtext.shares(row)}"
     )

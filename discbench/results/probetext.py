@@ -12,6 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from discbench.values.checkpoints import told_apart
+from discbench.words.names import counted
 
 Record = dict[str, Any]
 
@@ -117,7 +118,7 @@ def _name(column: list[Record]) -> str:
     layers = ",".join(map(str, probe["layers"]))
     lines.append(f"{probe['limit']} rows" + (f", layers {layers}" if layers != "-1" else ""))
     if len(column) > 1:
-        lines.append(f"mean ± sd of {len(column)} seeds")
+        lines.append(f"mean ± sd of {counted(len(column), 'seed')}")
     return "\n".join(lines)
 
 

@@ -29,6 +29,11 @@ def lines(text: str) -> str:
     return "\n".join(printable(line, len(line) + 1) for line in text.split("\n"))
 
 
+def counted(number: int, what: str) -> str:
+    """Return how many there are: `1 seed`, `2 seeds`."""
+    return f"{number} {what}" + "s" * (number != 1)
+
+
 def drawn(spec: Any) -> Any:  # noqa: ANN401 - JSON
     """Return a chart's specification with every text in it as `printable`."""
     if isinstance(spec, dict):

@@ -11,6 +11,7 @@ from collections import defaultdict
 from typing import Any
 
 from discbench.values.checkpoints import VOCAB
+from discbench.words.names import counted
 
 Record = dict[str, Any]
 READING = frozenset({"checkpoint", "revision", "mapping", "map_specials", "mapping_seed"})
@@ -77,7 +78,7 @@ def notes(entries: list[Record]) -> list[str]:
 
 def _note(entry: Record) -> str:
     of, gain, special = entry["reference"], entry["gain"] or {}, entry["about"]["specialist"]
-    seeds = f"{of['n']} seed{'' if of['n'] == 1 else 's'}"
+    seeds = counted(of["n"], "seed")
     line = (
         f"{entry['task']}: specialist {of['checkpoint']}, read natively on the same rows, {of['score']:.3f} ({seeds})"
     )
