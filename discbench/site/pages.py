@@ -126,9 +126,18 @@ def render(board: Record, *, figures: bool | None = None) -> dict[str, bytes]:
     made = {name: environment.get_template(form).render(**view).encode() for name, (form, view) in pages.items()}
     return {
         **made,
+        **_alone(pages["index.html"][1]["glance"]),
         "leaderboard.json": whole,
         boards.SCHEMA.name: boards.SCHEMA.read_bytes(),
     }
+
+
+def _alone(figure: str | None) -> dict[str, bytes]:
+    """Return the figure of all suites as files for light and dark pages: a README gives its pictures no colour."""
+    if figure is None:
+        return {}
+    inks = picture.INK.items()
+    return {f"suites-{theme}.svg": figure.replace("currentColor", ink).encode() for theme, ink in inks}
 
 
 def pictures(board: Record, out: Path) -> list[Path]:

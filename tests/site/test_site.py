@@ -18,6 +18,7 @@ from discbench.results import board
 from discbench.results.store import Store
 from discbench.site import again, views
 from discbench.site import pages as site
+from discbench.site.picture import INK
 from discbench.values.cells import all_said, cell_id
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
@@ -204,6 +205,10 @@ def test_suites_stand_above_their_tables_in_one_figure(page, tmp_path):
     figure = page.get_by_role("img", name="Ranks and gains by discipline of suites two@1")
 
     assert ["other", "one"] == [t for t in figure.locator("text").all_text_contents() if t in {"one", "other"}]
+    for theme, ink in INK.items():
+        page.goto(f"file://{tmp_path}/suites-{theme}.svg")
+        labels = page.locator("text", has_text="other").first
+        assert ink == labels.get_attribute("fill")
 
 
 def test_a_checkpoint_and_a_task_open_and_lead_back(page, folder):
