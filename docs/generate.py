@@ -2,10 +2,10 @@
 
 python docs/generate.py [--only PART] [demo-output.txt [baselines.md]]
 
-`--only` writes one of the PARTS (fields, leaderboard, readme, rooms, schemas, tasks) and touches nothing else. The
-table of near copies, of the part `tasks`, is written anew only where DISCBENCH_DATA names the files that it is counted
-from; that takes minutes. The reference of commands and hooks is put into its pages when the documentation is built
-(`conf.py`).
+`--only` writes one of the PARTS (fields, findings, leaderboard, readme, rooms, schemas, tasks) and touches nothing
+else. The table of near copies, of the part `tasks`, is written anew only where DISCBENCH_DATA names the files that it
+is counted from; that takes minutes. The reference of commands and hooks is put into its pages when the documentation
+is built (`conf.py`).
 """
 
 import argparse
@@ -32,6 +32,7 @@ from discbench.results.forms import result as form
 from discbench.submissions import manifest
 
 sys.path.insert(0, str(Path(__file__).parent))
+import claims
 import schema_fields
 import task_fields
 
@@ -252,6 +253,11 @@ def write_fields() -> None:
     _filled(task_fields.PAGE, fields=task_fields.tables())
 
 
+def write_findings() -> None:
+    """Write what the published board says of the paper's claims into docs/findings.md."""
+    _filled(claims.PAGE, **claims.tables())
+
+
 def _filled(page: Path, **parts: str) -> None:
     text = page.read_text(encoding="utf-8")
     for name, content in parts.items():
@@ -261,6 +267,7 @@ def _filled(page: Path, **parts: str) -> None:
 
 PARTS: dict[str, Callable[..., None]] = {
     "fields": write_fields,
+    "findings": write_findings,
     "leaderboard": write_leaderboard,
     "readme": write_readme,
     "rooms": write_rooms,

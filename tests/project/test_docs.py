@@ -53,6 +53,21 @@ def test_the_tables_of_tasks_of_rooms_and_of_the_boards_fields_are_current():
     assert generate.fields_tables() in (ROOT / "docs" / "leaderboard.md").read_text()
 
 
+def test_the_page_of_findings_is_read_from_the_published_board():
+    tables = generated().claims.tables()
+    page = (DOCS / "findings.md").read_text()
+
+    assert [] == [name for name, table in tables.items() if f"<!-- {name} -->\n{table}\n<!-- /{name} -->" not in page]
+    assert tables.keys() == set(re.findall(r"<!-- (claim-\w+) -->", page))
+
+
+def test_a_claim_holds_where_all_of_the_interval_has_its_sign():
+    claims = generated().claims
+
+    assert ["yes", "no", "open", "no interval"] == [claims.verdict(b) for b in ((0.1, 0.2), (-2, -1), (-1, 1), None)]
+    assert "-0.100 [-0.200, +0.000]" == claims.said(-0.1, (-0.2, 0.0))
+
+
 def test_the_page_of_fields_is_current_and_every_field_says_what_it_means():
     fields = generated().task_fields
 
