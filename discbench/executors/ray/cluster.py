@@ -224,6 +224,11 @@ def local_raylet_died(error: BaseException) -> bool:
     return isinstance(error, ray.exceptions.LocalRayletDiedError)
 
 
+def node_lost(node: str) -> str:
+    """Return in words that a node was lost; `node` is "" if it is not known."""
+    return f"the node that it ran on{f', {node},' if node else ''} was lost"
+
+
 def cause(error: BaseException, node: str) -> str:
     """Return in words why an attempt ended.
 
@@ -237,7 +242,7 @@ def cause(error: BaseException, node: str) -> str:
     known = {
         "OutOfMemoryError": f"Ray ended its worker{on}: the node was out of memory",
         "WorkerCrashedError": f"its worker{on} was killed or crashed; out of memory?",
-        "NodeDiedError": f"the node that it ran on{f', {node},' if node else ''} was lost",
+        "NodeDiedError": node_lost(node),
         "LocalRayletDiedError": "the raylet of the machine that ran the sweep died",
         "TaskCancelledError": f"its task{on} was interrupted",
         "ObjectLostError": f"its result was lost with the node that it ran on{f', {node}' if node else ''}",

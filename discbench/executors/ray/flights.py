@@ -40,7 +40,11 @@ class Flight:
     ticket: int
     hold: Hold
     told: bool = False
+    node: str = ""
+    """Ray's id of the node that it began on."""
     where: str = ""
+    stranded: bool = False
+    """Whether its node was gone at the last look."""
 
 
 class Flights:
@@ -77,6 +81,7 @@ class Flights:
         self.here = ray.get_runtime_context().get_node_id()
         self.ear, self.hearing = self._new_ear(), list[Any]()
         self.looked, self.space, self.empty_since = 0.0, 0, time.monotonic()
+        self.nodes = frozenset[str]()
 
     def all(self, jobs: Sequence[Job]) -> None:
         """Run cells until each has an end.
@@ -91,7 +96,7 @@ class Flights:
         try:
             while waiting or held or self.flying:
                 if self._look():
-                    waiting, held = waiting + held, []
+                    waiting, held = [*self._stranded(), *waiting, *held], []
                 while waiting and len(self.flying) < self._most():
                     job = waiting.pop(0)
                     if not self._send(job):
@@ -122,8 +127,8 @@ class Flights:
         now = time.monotonic()
         if now - self.looked < LOOK:
             return False
-        self.looked, nodes = now, {each["NodeID"] for each in cluster.alive()}
-        if self.here not in nodes:
+        self.looked, self.nodes = now, frozenset(each["NodeID"] for each in cluster.alive())
+        if self.here not in self.nodes:
             raise ClusterLost("the raylet of the machine that ran the sweep died")
         self.space = cluster.room(self.asked)
         if self.space:
@@ -131,6 +136,18 @@ class Flights:
         elif not self.flying or now - self.empty_since > ARRIVAL:
             self._no_room(now)
         return True
+
+    def _stranded(self) -> list[Job]:
+        """Return jobs to try again, whose node was gone at this look and at the one before.
+
+        Ray 2.60.0 tells of a node that is switched off within seconds. Where a node's network fails it takes the node
+        out after a minute, but lets the task wait five minutes more, for its connection to be tried.
+        """
+        gone = {ref: flight for ref, flight in self.flying.items() if flight.node and flight.node not in self.nodes}
+        again = [self._again(ref, cluster.node_lost(flight.where)) for ref, flight in gone.items() if flight.stranded]
+        for flight in gone.values():
+            flight.stranded = True
+        return [job for job in again if job is not None]
 
     def _no_room(self, now: float) -> None:
         if self.asked.address is None or now - self.empty_since > ARRIVAL:
@@ -228,12 +245,21 @@ class Flights:
         return flight.job if answer.needs_files else None
 
     def _lost(self, ref: Any, error: Exception) -> Job | None:  # noqa: ANN401 - Ray's
-        flight = self.flying[ref]
-        cause = cluster.cause(error, flight.where)
-        self._close(ref)
-        self.tell(Lost(flight.cell, cause))
+        cause = cluster.cause(error, self.flying[ref].where)
         if cluster.local_raylet_died(error):
+            self.tell(Lost(self.flying[ref].cell, cause))
             raise ClusterLost(cause) from error
+        return self._again(ref, cause)
+
+    def _again(self, ref: Any, cause: str) -> Job | None:  # noqa: ANN401 - Ray's
+        """Give an attempt up; return its job if it is to be tried again, else its cell has failed."""
+        import ray
+
+        flight = self.flying[ref]
+        self._close(ref)
+        with contextlib.suppress(Exception):
+            ray.cancel(ref, force=True)
+        self.tell(Lost(flight.cell, cause))
         self.tries[flight.cell.id] += 1
         if self.tries[flight.cell.id] < TRIES:
             return flight.job
@@ -277,7 +303,7 @@ class Flights:
         for flight in self.flying.values():
             said = heard.get(flight.ticket, {})
             if "start" in said:
-                flight.where = said["start"]
+                flight.node, flight.where = said["start"]
             if said and not flight.told:
                 flight.told = True
                 self.tell(Event("start", flight.cell))

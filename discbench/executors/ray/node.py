@@ -162,11 +162,11 @@ def _run(order: Order, checkpoint: Checkpoint, report: Callable[[int, int, float
         return Answer(result, path.with_name(name).read_bytes() if name else None)
 
 
-def _here() -> str:
-    """Return this node's address and process, in words."""
+def _here() -> tuple[str, str]:
+    """Return Ray's id of this node, and its address and process in words."""
     import ray
 
-    return f"{ray.util.get_node_ip_address()} (process {os.getpid()})"
+    return ray.get_runtime_context().get_node_id(), f"{ray.util.get_node_ip_address()} (process {os.getpid()})"
 
 
 def _told(ticket: int, ear: Any) -> Callable[[int, int, float], None]:  # noqa: ANN401
