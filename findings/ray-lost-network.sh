@@ -5,7 +5,7 @@
 # only then NodeDiedError is raised. (With the node's processes killed instead, it comes at once.)
 #
 # Needs root and iproute2: two nodes in network namespaces of this machine, joined by a veth pair, one end of which is
-# taken down. Takes about nine minutes. Seen: node dead after 65 s, NodeDiedError after 422 s.
+# taken down. Takes about nine minutes. Seen: node dead after 65 s, NodeDiedError after 423 s.
 # Exits 0 while the task ends more than a minute after its node.
 set -eu
 work=$(mktemp -d /tmp/rayXXXX) # its sockets have names of 107 bytes at most
