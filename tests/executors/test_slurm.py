@@ -213,6 +213,29 @@ def test_a_cell_is_waited_for_as_long_as_its_element_may_run_again_and_while_slu
     assert "Slurm job 41 on n1 left no result: it failed (FAILED)" == told[1].result["cause"]
 
 
+def test_what_another_command_finished_before_the_array_was_submitted_is_passed_over_and_never_overwritten(
+    programs, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(waiting, "LAG", -1.0)
+    store, told, (one, two) = Store(tmp_path), [], jobs(2)
+    finish(store, one.cell)
+    made = submitted(tmp_path, seeds=2)  # as by a command that looked before it was finished
+    (programs / "squeue.says").write_text("41_0|COMPLETED|n1|None\n41_1|CANCELLED|n1|None\n")
+    waiting.Waiting(tmp_path, {j.cell.id: j.cell for j in (one, two)}, [made], told.append).wait(sleep=lambda _: None)
+
+    assert {"passed": one.cell.id, "end": two.cell.id} == {e.kind: e.cell.id for e in told if e.kind != "start"}
+    assert ["finished", "failed"] == [store.get(job.cell)["status"] for job in (one, two)]
+
+
+def test_a_cell_that_another_command_has_finished_since_is_not_submitted(programs, tmp_path):
+    finish(Store(tmp_path), (given := jobs())[0].cell)
+    told = []
+    with pytest.raises(Detached, match=r"^2 cells are with Slurm array 41;"):
+        run.run(given, Place(results=tmp_path, passing=True), 2, 1, told.append, time="90", detach=True)
+
+    assert [("start", given[0].cell.id), ("passed", given[0].cell.id)] == [(e.kind, e.cell.id) for e in told]
+
+
 def test_a_detached_array_is_submitted_once_as_long_as_slurm_knows_it(programs, tmp_path):
     def detached():
         with pytest.raises(Detached) as gone:

@@ -10,8 +10,10 @@ from discbench.executors.slurm import queue, submission
 from discbench.executors.slurm.waiting import Waiting
 from discbench.results.running import arrays
 from discbench.results.running.arrays import Array
+from discbench.results.store import Store
+from discbench.values.cells import Cell
 from discbench.values.given import changes
-from discbench.values.jobs import Job, Watch
+from discbench.values.jobs import Event, Job, Watch
 from discbench.values.place import Place
 from discbench.words import interruption
 
@@ -68,6 +70,11 @@ def run(
     wanted = {job.checkpoint for job in own}
     if checks := [job for job in jobs if job.cell is None and job.checkpoint in wanted]:
         local.run(checks, place, 1, threads, watch)
+    for cell in _settled(own, place):
+        watch(Event("start", cell))
+        watch(Event("passed", cell))
+        del cells[cell.id]
+    own = [job for job in own if job.cell is not None and job.cell.id in cells]
     name = submission.new_name()
     kept = False
     try:
@@ -83,6 +90,12 @@ def run(
             queue.cancel(name)
     if detach:
         raise Detached(_told(known, place), ",".join(array.job for array in known))
+
+
+def _settled(jobs: Sequence[Job], place: Place) -> list[Cell]:
+    """Return the cells that another process has brought to their end since they were planned."""
+    store = Store(place.results)
+    return [job.cell for job in jobs if job.cell is not None and store.settled(job.cell, job.planned) is not None]
 
 
 def _options(given: Mapping[str, object] | Sequence[str]) -> dict[str, object]:

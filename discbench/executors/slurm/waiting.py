@@ -100,15 +100,22 @@ class Waiting:
         lost, store = self.cells[cell], Store(self.root)
         hold = store.holds.take(lost)
         if hold is None:
-            self._begin(cell)
-            self.watch(Event("passed", self.cells.pop(cell)))
+            self._pass(cell)
             return
         try:
-            if not self.array[cell].ended(self.root, cell):
+            new, finished = self.array[cell].ended(self.root, cell), store.finished(lost)
+            if not new and not finished:
                 store.put(lost, failed(lost, self._cause(cell, number, state)), None)
         finally:
             hold.release()
-        self._end(cell)
+        if finished and not new:  # by another process, just before the array was submitted
+            self._pass(cell)
+        else:
+            self._end(cell)
+
+    def _pass(self, cell: str) -> None:
+        self._begin(cell)
+        self.watch(Event("passed", self.cells.pop(cell)))
 
     def _cause(self, cell: str, number: str, state: queue.State) -> str:
         folder = self.array[cell].folder(self.root)
