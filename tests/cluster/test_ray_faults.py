@@ -91,10 +91,7 @@ def test_a_command_that_is_ended_leaves_nothing_running_and_goes_on_when_it_is_g
     command = [sys.executable, "-m", "discbench", *map(str, words), "--seeds", "2"]
     ray = [*command, "--results", str(results), "--executor", "ray", "--workers", "1"]
     given = {**os.environ, "DISCBENCH_TEST": tag}
-    process = subprocess.Popen(
-        ray, env=given, stderr=subprocess.PIPE, text=True, start_new_session=True,
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # ignored where these run in the background
-    )  # fmt: skip
+    process = subprocess.Popen(ray, env=given, stderr=subprocess.PIPE, text=True, start_new_session=True)
     assert waited(lambda: list(results.glob("*/*/*/*.json")), 600), process.poll()
     process.send_signal(number)
     _, said = process.communicate(timeout=60)

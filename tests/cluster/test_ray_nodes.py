@@ -3,6 +3,7 @@
 import contextlib
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -56,8 +57,9 @@ def started(*command, env, log):
         process.terminate()
         try:
             process.wait(30)
-        except subprocess.TimeoutExpired:
-            process.kill()
+        except subprocess.TimeoutExpired:  # a node without a network is slow to end
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
 
 
 def waited(what, process, log, seconds=600):

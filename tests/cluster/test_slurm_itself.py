@@ -53,9 +53,7 @@ def on_slurm(model, results, *more, time="10", **what):
 
 
 def started(words):
-    """A command that hears Ctrl-C, also where these tests run in the background, which ignores it."""
-    heard = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
-    return subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, preexec_fn=heard)
+    return subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
 def done(words, code=0):
