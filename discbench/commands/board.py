@@ -171,6 +171,6 @@ def watch_(results: Path, every: float, *, once: bool, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(watcher.look(), indent=1))
     elif once or not out.is_terminal:
-        out.print(watching.text(watcher.look()))
+        out.print(watching.text(watcher.look()), soft_wrap=True)  # in a pipe a line is one line
     else:
         watching.live(watcher, out, every)

@@ -45,11 +45,14 @@ def test_what_is_finished_is_counted_and_what_failed_is_told_with_its_cause(stor
     assert ([], [], []) == (told["running"], told["gone"], told["arrays"])
 
 
-def test_an_empty_record_is_not_counted_as_finished(store):
+@pytest.mark.parametrize("content, fault", [(b"", "it is empty"), (b"{", "it is no JSON, or was cut off")])
+def test_a_file_that_is_no_record_is_told_and_not_counted_as_finished(store, content, fault):
     found, cells = store
-    found.path(cells[1]).write_bytes(b"")
+    found.path(cells[1]).write_bytes(content)
+    told = json.loads(looked(found.root, "--json"))
 
-    assert 2 == json.loads(looked(found.root, "--json"))["finished"]
+    assert (2, 3, 1) == (told["finished"], told["last_hour"], len(told["failed"]))
+    assert f"\nnot counted: {found.path(cells[1])} is no result of a cell: {fault}" in looked(found.root)
 
 
 def test_a_running_cell_is_told_with_its_place_its_pace_and_the_time_left(store, monkeypatch):
