@@ -134,6 +134,25 @@ def test_on_a_terminal_it_looks_again_until_it_is_interrupted(store, monkeypatch
     assert "3 finished, 0 running, 1 failed" in out.export_text()
 
 
+@pytest.mark.parametrize("every", ["nan", "inf", "1e10"])
+def test_a_pause_that_is_no_number_of_seconds_is_one_line(tmp_path, every):
+    found = CliRunner().invoke(cli, ["watch", "--results", str(tmp_path), "--every", every])
+
+    line = f"error: --every {float(every):g}: seconds from 0.1 to 86400 were expected\n"
+    assert (2, line) == (found.exit_code, found.stderr)
+
+
+def test_a_narrow_terminal_cuts_no_number_off(store):
+    found, cells = store
+    with found.holds.waited(cells[1], "cpu") as hold:
+        hold.tell(30, 90, 0.5)
+        running = watching.Watcher(found.root).look()["running"][0]
+    out = Console(width=60, record=True)
+    out.print(watching.text({**watching.Watcher(found.root).look(), "running": [{**running, "step": 30, "steps": 90}]}))
+
+    assert " 30/90 " in out.export_text()
+
+
 def test_where_there_is_no_store_one_line_says_so(tmp_path):
     found = CliRunner().invoke(cli, ["watch", "--results", str(tmp_path / "nowhere")])
 

@@ -156,8 +156,10 @@ def live(watcher: Watcher, out: Console, every: float) -> None:
 
 def _table(running: Sequence[Record]) -> Table:
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for name in ("cell", "where", "device", "step", "steps/s", "for", "left"):
-        table.add_column(name, no_wrap=True, justify="left" if name in {"cell", "where", "device"} else "right")
+    for name in ("cell", "where", "device"):
+        table.add_column(name, overflow="fold")  # a narrow terminal folds these, and cuts no number off
+    for name in ("step", "steps/s", "for", "left"):
+        table.add_column(name, no_wrap=True, justify="right")
     for each in running:
         where = f"{each['host']} {each['pid']}" + (f" (job {each['job']})" if each["job"] else "")
         step = f"{each['step']}/{each['steps']}" if each["steps"] else "-"
