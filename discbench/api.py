@@ -33,7 +33,17 @@ from discbench.values.cells import Cell
 from discbench.values.checkpoints import parse_specials
 from discbench.values.given import absolute
 from discbench.values.jobs import Executor
-from discbench.values.place import Place, gpu_count, gpu_workers, gpus_chosen, gpus_here, gpus_named, one_gpu_here, pack
+from discbench.values.place import (
+    Place,
+    gpu_count,
+    gpu_workers,
+    gpus_chosen,
+    gpus_here,
+    gpus_named,
+    one_gpu_here,
+    pack,
+    pretended,
+)
 from discbench.words import interruption
 
 
@@ -152,7 +162,8 @@ def carry_out(
         raise UserError(f"torchrun started {ranks.count()} processes: give --workers 0, so that they share each cell")
     executor = _executor(asked, manager)
     gpus, crew = _devices(asked, executor)
-    device = "cuda" if gpus else "cpu"
+    afar = executor is not None and executor.crew is not None  # it finds devices of its own
+    device = "cuda" if gpus and (afar or not pretended()) else "cpu"
     ranks.meet(device)
     there, todo = ranks.of_first(lambda: sweep.split(prepared, store))
     broken = len(prepared.cells) - len(there) - len(todo)
@@ -220,7 +231,12 @@ def _devices(asked: Evaluation, executor: Executor | None) -> tuple[tuple[str, .
     """
     if executor is not None and executor.crew:
         if asked.per_device is not None or asked.device or gpus_named(asked.devices):
-            flag = "--per-device" if asked.per_device is not None else "--devices"
+            asks = [
+                ("--per-device", asked.per_device is not None),
+                ("--device", bool(asked.device)),
+                ("--devices", True),
+            ]
+            flag = next(flag for flag, given in asks if given)
             raise UserError(f"{flag} is of this machine's devices; executor {executor.name} asks for its own")
         return (), asked.workers or executor.crew
     gpus = gpus_chosen(asked.devices, asked.device, gpus_here())

@@ -155,6 +155,10 @@ def _write(found: dict[str, Any], out: Path) -> None:
         click.echo(str(path), err=True)
 
 
+MOST_BETWEEN = 86_400
+"""Seconds between two looks."""
+
+
 @click.command(name="watch")
 @click.option("--results", type=DIRECTORY, default=Path("results"), show_default=True, help="The store.")
 @click.option("--once", is_flag=True, help="Look once; the default where stdout is no terminal.")
@@ -167,10 +171,12 @@ def watch_(results: Path, every: float, *, once: bool, as_json: bool) -> None:
     """
     from discbench.results.running import watching
 
+    if not every <= MOST_BETWEEN:
+        raise UserError(f"--every {every:g}: seconds from 0.1 to {MOST_BETWEEN} were expected")
     watcher, out = watching.Watcher(results), show.console()
     if as_json:
         click.echo(json.dumps(watcher.look(), indent=1))
     elif once or not out.is_terminal:
-        out.print(watching.text(watcher.look()))
+        out.print(watching.text(watcher.look()), soft_wrap=True)  # in a pipe a line is one line
     else:
         watching.live(watcher, out, every)

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Sequence
 
-from discbench.results.locks.holder import holders
+from discbench.results.locks.holder import GONE, holders
 from discbench.results.locks.holding import WAIT
 from discbench.results.store import Store
 from discbench.sweeps.progress import Progress
@@ -67,11 +67,15 @@ class Sharing:
 
     def _say(self, held: Sequence[Cell]) -> None:
         whose = [holder for cell in held if (holder := self.holds.holder(cell)) is not None]
+        noun = "a cell" if len(held) == 1 else f"{len(held)} cells"
         if whose:
-            noun = "cell, which" if len(held) == 1 else f"{len(held)} cells, which"
             words = list(dict.fromkeys(holder.words for holder in whose))
             more = f" and {len(words) - 1} more" if len(words) > 1 else ""
-            self.progress.say_once(f"waiting for {'a ' if len(held) == 1 else ''}{noun} {words[0]}{more} runs")
+            self.progress.say_once(f"waiting for {noun}, which {words[0]}{more} runs")
+        elif any(self.holds.unread(cell) for cell in held):
+            self.progress.say_once(
+                f"waiting for {noun}: nobody can read whose, so that {GONE:g} seconds without a change will tell"
+            )
 
 
 def apart(cells: Sequence[Cell], store: Store) -> list[Cell]:

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 import torch
 
 from discbench.errors import UserError
-from discbench.values.place import PRETENDED, VISIBLE
+from discbench.values.place import VISIBLE, pretended
 
 
 def settle(threads: int) -> None:
@@ -43,7 +43,7 @@ def check_usable(device: str) -> None:
     Raises:
         UserError: Torch has no CUDA, or its CUDA cannot use the driver or the GPU.
     """
-    if device == "cpu" or PRETENDED in os.environ or torch.cuda.is_available():
+    if device == "cpu" or pretended() or torch.cuda.is_available():
         return
     given = f" ({VISIBLE}={os.environ[VISIBLE]})" if VISIBLE in os.environ else ""
     raise UserError(

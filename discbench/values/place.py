@@ -93,9 +93,24 @@ def gpus_here() -> tuple[str, ...]:
     return gpus_seen(os.environ, gpu_count())
 
 
+def pretended() -> bool:
+    """Tell whether GPUs are pretended to be there: cells then compute on the CPU, to the bytes that they have there.
+
+    Raises:
+        UserError: The variable is no number of GPUs.
+    """
+    if PRETENDED in os.environ and not os.environ[PRETENDED].isdecimal():
+        raise UserError(f"{PRETENDED}={os.environ[PRETENDED]}: a number of GPUs was expected, such as 2")
+    return PRETENDED in os.environ
+
+
 def gpu_count() -> int:
-    """Return how many NVIDIA GPUs the driver shows to this process, 0 without one."""
-    if PRETENDED in os.environ:
+    """Return how many NVIDIA GPUs the driver shows to this process, 0 without one.
+
+    Raises:
+        UserError: See `pretended`.
+    """
+    if pretended():
         return int(os.environ[PRETENDED])
     nodes = [path for path in Path("/dev").glob("nvidia*") if NODES.fullmatch(path.name)]
     if not nodes and not Path("/dev/dxg").exists():  # the latter: Windows' own Linux

@@ -17,10 +17,10 @@ from discbench.cli import cli
 from discbench.data import rowcache
 from discbench.errors import CheckpointError, UserError
 from discbench.executors.ray import executor, parcels
-from discbench.executors.ray.asked import PRETENDED, Asked
+from discbench.executors.ray.asked import Asked
 from discbench.plugins import registry
 from discbench.values.checkpoints import locate, revision_of
-from discbench.values.place import Place
+from discbench.values.place import PRETENDED, Place
 
 HEAD = Path(__file__).parent / "ray_head.py"
 

@@ -1,6 +1,5 @@
 """Locks of cells: who has one is readable, who is gone has none, and no clock decides."""
 
-import dataclasses
 import errno
 import json
 import os
@@ -12,7 +11,9 @@ import time
 from pathlib import Path
 
 import pytest
+from stores import write
 
+from discbench.results.forms.records import read_result
 from discbench.results.locks import holding
 from discbench.results.locks.holder import holders, machine, read_holder
 from discbench.results.locks.holding import Holds
@@ -22,9 +23,8 @@ ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture
-def cell():
-    about = dict.fromkeys((field.name for field in dataclasses.fields(Cell)), "x")
-    return Cell(**{**about, "seed": 0, "recipe": {"epochs": 1}})
+def cell(tmp_path_factory):
+    return Cell(**read_result(write(tmp_path_factory.mktemp("store"))[0])["cell"])
 
 
 def names(root):
@@ -134,6 +134,30 @@ def test_a_line_of_zero_bytes_keeps_nobody_out_for_long(tmp_path, cell, monkeypa
     assert not holds.free(cell)
     assert [] == holders(tmp_path)
     assert soon(holds, cell, monkeypatch, holding.GONE + 1)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"id": "0123456789abcdef"},
+        {"record": {}},
+        {"record": []},
+        {"kind": "other"},
+        {"pid": "1"},
+        {"began": "today"},
+        {"began": 1e300},
+        {"step": None},
+        {"steps": float("inf")},
+        {"loss": float("nan")},
+        {"token": []},
+    ],
+)
+def test_a_line_that_no_store_of_ours_writes_is_nobodys(tmp_path, cell, changes):
+    written(tmp_path, cell, machine="another", **changes)
+
+    assert None is read_holder(line(tmp_path, cell))
+    assert Holds(tmp_path).unread(cell)
+    assert [] == holders(tmp_path)
 
 
 def test_where_locks_hold_within_a_machine_only_the_line_that_is_there_first_decides(tmp_path, cell, monkeypatch):

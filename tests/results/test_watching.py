@@ -45,11 +45,14 @@ def test_what_is_finished_is_counted_and_what_failed_is_told_with_its_cause(stor
     assert ([], [], []) == (told["running"], told["gone"], told["arrays"])
 
 
-def test_an_empty_record_is_not_counted_as_finished(store):
+@pytest.mark.parametrize("content, fault", [(b"", "it is empty"), (b"{", "it is no JSON, or was cut off")])
+def test_a_file_that_is_no_record_is_told_and_not_counted_as_finished(store, content, fault):
     found, cells = store
-    found.path(cells[1]).write_bytes(b"")
+    found.path(cells[1]).write_bytes(content)
+    told = json.loads(looked(found.root, "--json"))
 
-    assert 2 == json.loads(looked(found.root, "--json"))["finished"]
+    assert (2, 3, 1) == (told["finished"], told["last_hour"], len(told["failed"]))
+    assert f"\nnot counted: {found.path(cells[1])} is no result of a cell: {fault}" in looked(found.root)
 
 
 def test_a_running_cell_is_told_with_its_place_its_pace_and_the_time_left(store, monkeypatch):
@@ -129,6 +132,25 @@ def test_on_a_terminal_it_looks_again_until_it_is_interrupted(store, monkeypatch
         watching.live(watching.Watcher(found.root), out, 2.0)
 
     assert "3 finished, 0 running, 1 failed" in out.export_text()
+
+
+@pytest.mark.parametrize("every", ["nan", "inf", "1e10"])
+def test_a_pause_that_is_no_number_of_seconds_is_one_line(tmp_path, every):
+    found = CliRunner().invoke(cli, ["watch", "--results", str(tmp_path), "--every", every])
+
+    line = f"error: --every {float(every):g}: seconds from 0.1 to 86400 were expected\n"
+    assert (2, line) == (found.exit_code, found.stderr)
+
+
+def test_a_narrow_terminal_cuts_no_number_off(store):
+    found, cells = store
+    with found.holds.waited(cells[1], "cpu") as hold:
+        hold.tell(30, 90, 0.5)
+        running = watching.Watcher(found.root).look()["running"][0]
+    out = Console(width=60, record=True)
+    out.print(watching.text({**watching.Watcher(found.root).look(), "running": [{**running, "step": 30, "steps": 90}]}))
+
+    assert " 30/90 " in out.export_text()
 
 
 def test_where_there_is_no_store_one_line_says_so(tmp_path):

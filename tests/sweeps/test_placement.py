@@ -45,6 +45,16 @@ def test_each_worker_has_a_gpu_of_its_own_or_as_many_workers_as_asked_share_one(
     assert place.VISIBLE not in os.environ
 
 
+def test_a_cell_on_a_pretended_gpu_is_the_one_of_the_cpu(tmp_path, monkeypatch):
+    asked = {"inits": ["pretrained"], "recipe": "quick", "seeds": 1, "limit": 16, "set": {"epochs": 1}, "workers": 0}
+    here = discbench.evaluate("builtin:tiny", "formal.markov", results=tmp_path / "here", **asked)
+    monkeypatch.setenv(place.PRETENDED, "1")
+    there = discbench.evaluate("builtin:tiny", "formal.markov", results=tmp_path / "there", **asked)
+
+    assert here.results[0]["curve"] == there.results[0]["curve"]
+    assert here.results[0]["predictions"] == there.results[0]["predictions"]
+
+
 def test_a_gpu_that_torch_cannot_use_is_told_before_the_first_cell(monkeypatch, tmp_path):
     import torch
 

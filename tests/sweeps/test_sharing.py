@@ -87,6 +87,17 @@ def test_a_cell_whose_holder_lets_it_go_unfinished_is_taken_over(alone, tmp_path
     assert f"trained 3 cells; results in {tmp_path}" == result.stderr.splitlines()[-1]
 
 
+def test_where_nobody_can_read_who_holds_a_cell_a_line_says_how_long_that_is_waited_for(alone, tmp_path, monkeypatch):
+    record = alone[2][1]
+    folder = tmp_path / ".locks"
+    folder.mkdir()
+    (folder / f"{record.stem}.holder").write_bytes(b"")
+    monkeypatch.setattr(sharing.Sharing, "wait", lambda self: self._look() and [])
+    result = evaluated(tmp_path)
+
+    assert "waiting for a cell: nobody can read whose, so that 90 seconds without a change will tell" in result.stderr
+
+
 def failure(store, cell):
     about = {"format": 3, "id": cell.id, "cell": cell.record, "task": {}, "marks": []}
     known = next(Store(store).results(), None)

@@ -94,6 +94,14 @@ def test_a_device_that_cannot_be_is_one_line_before_anything_is_read(tmp_path, m
     assert (2, f"error: {line}\n", []) == (result.exit_code, result.stderr, list(tmp_path.iterdir()))
 
 
+@pytest.mark.parametrize("number", ["x", "-1", "", "1.5"])
+def test_a_pretended_number_of_gpus_that_is_none_is_one_line(monkeypatch, number):
+    monkeypatch.setenv(place.PRETENDED, number)
+
+    with pytest.raises(UserError, match=f"^DISCBENCH_PRETEND_GPUS={number}: a number of GPUs was expected, such as 2$"):
+        place.gpus_here()
+
+
 def test_the_job_may_see_fewer_gpus_than_there_are_and_the_line_says_which(monkeypatch):
     monkeypatch.setenv(place.PRETENDED, "8")
     monkeypatch.setenv(place.VISIBLE, "5")

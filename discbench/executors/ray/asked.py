@@ -1,12 +1,11 @@
 """What is asked of Ray, and what its driver tells: values."""
 
-import os
 from dataclasses import dataclass
 from typing import Any
 
 from discbench.errors import UserError
 from discbench.values.cells import Cell
-from discbench.values.place import PRETENDED, Place
+from discbench.values.place import Place, pretended
 
 MOST_GPUS = 1024
 TRIES = 3
@@ -78,7 +77,7 @@ class Asked:
             raise UserError(f"--gpus-per-cell {share:g}: a part of one GPU, such as 0.5, or a whole number is meant")
         if not share and place.device == "cuda":
             raise UserError("--gpus-per-cell 0: a cell without a share sees no GPU; give --device cpu beside it")
-        device = "cuda" if share and PRETENDED not in os.environ else "cpu"
+        device = "cuda" if share and not pretended() else "cpu"
         return cls(address=address, gpus=share, device=device, workers=workers, threads=threads)
 
     @property

@@ -13,6 +13,8 @@ from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
+from discbench.values.cells import CELL, cell_id
+from discbench.words.forms import fault
 from discbench.words.names import one_line
 
 FOLDER = ".locks"
@@ -72,14 +74,39 @@ def device_words(device: str) -> str:
     return f"{device} {visible}" if device != "cpu" and visible else device
 
 
+KINDS: dict[str, tuple[type, ...]] = {
+    **dict.fromkeys(("id", "kind", "host", "machine", "device", "token"), (str,)),
+    **dict.fromkeys(("pid", "beat", "step", "steps"), (int,)),
+    "record": (dict,),
+    "began": (int, float),
+    "loss": (int, float, type(None)),
+}
+"""Field of a line -> what it may be."""
+MOST = 2**53
+"""No number of a line is above: watchers reckon with them."""
+
+
 def read_holder(path: Path) -> Holder | None:
-    """Return what a `.holder` file says, or None if it is gone or no such line."""
+    """Return what a `.holder` file says, or None if it is gone or no such line, such as one of another store's."""
     try:
         said, written = json.loads(path.read_bytes()), path.stat().st_mtime
         known = {each.name: said[each.name] for each in fields(Holder) if each.name != "quiet"}
+        if not _sound(known) or known["id"] != path.stem:
+            return None
         return Holder(**known, quiet=max(0.0, time.time() - written))
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return None
+
+
+def _sound(said: dict[str, Any]) -> bool:
+    """Tell whether the fields of a line are what `holding` writes."""
+    if not all(type(value) in KINDS[name] for name, value in said.items()):
+        return False
+    if not all(-MOST <= value <= MOST for value in said.values() if type(value) in {int, float}):  # nor NaN
+        return False
+    if said["kind"] != "cell":
+        return bool(said["kind"] == "probe")
+    return fault(CELL, said["record"]) is None and cell_id(said["record"]) == said["id"]
 
 
 def holders(root: Path) -> list[Holder]:

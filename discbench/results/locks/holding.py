@@ -98,6 +98,10 @@ class Holds:
         """Return whose line is there, whether or not its writer is alive."""
         return read_holder(self._path(of))
 
+    def unread(self, of: Cell | Measurement) -> bool:
+        """Tell whether a file without a line lies in the place of its holder's, as a failing machine leaves it."""
+        return self._path(of).exists() and self.holder(of) is None
+
     def take(self, of: Cell | Measurement, device: str = "cpu") -> Hold | None:
         """Return the hold of a cell or a measurement, or None at once where it is another's.
 

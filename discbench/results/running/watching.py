@@ -19,8 +19,8 @@ from discbench.results.store import Store, place
 from discbench.values.cells import Cell
 
 Record = dict[str, Any]
-FAILED = b'\n "status": "failed"'
-"""How a failed cell's file says so; of others, which hold whole curves, nothing is read but this."""
+FINISHED = b'\n "status": "finished"'
+"""How a finished cell's file says so; such a file, which holds whole curves, is not read any further."""
 HOUR = 3600.0
 STUCK = 30 * 60.0
 """Seconds without a step after which a running cell is told to be quiet: it answers many rows, or is stuck."""
@@ -35,7 +35,7 @@ class Watcher:
     """Looks at a store again and again; a record that has not changed is not read twice."""
 
     root: Path
-    _known: dict[Path, tuple[arrays.Stamp, Record | None]] = field(default_factory=dict)
+    _known: dict[Path, tuple[arrays.Stamp, Record | str | None]] = field(default_factory=dict)
     _stepped: dict[str, tuple[int, float]] = field(default_factory=dict)
     """Token of a holder -> the step at which it was last seen to move, and when (time.monotonic)."""
 
@@ -46,9 +46,11 @@ class Watcher:
             StoreError: There is no store.
         """
         paths, now = Store(self.root, passed=PassedOver()).paths(), time.time()
-        there = [path for path in paths if _size(path)]  # an empty one is run again
-        ended = {path: stamp for path in there if (stamp := arrays.stamp(path))}
-        failed = [record for path, stamp in ended.items() if (record := self._failed(path, stamp))]
+        there = {path: stamp for path in paths if (stamp := arrays.stamp(path))}
+        known = {path: self._unfinished(path, stamp) for path, stamp in there.items()}
+        failed = [record for record in known.values() if isinstance(record, dict)]
+        unread = {path: fault for path, fault in known.items() if isinstance(fault, str)}
+        ended = [stamp for path, stamp in there.items() if path not in unread]
         submitted = arrays.read(self.root)
         jobs = {cell: element for array in submitted for element, cells in array.elements.items() for cell in cells}
         held = [h for path in sorted((self.root / FOLDER).glob("*.holder")) if (h := read_holder(path))]
@@ -57,10 +59,11 @@ class Watcher:
         return {
             "results": str(self.root),
             "finished": len(ended) - len(failed),
-            "last_hour": sum(now - stamp[0] / 1e9 < HOUR for stamp in ended.values()),
+            "last_hour": sum(now - stamp[0] / 1e9 < HOUR for stamp in ended),
             "running": [told[holder.token] for holder in held if holder.token in living],
             "gone": [told[h.token] for h in held if h.token not in living and not self._ended(h, now)],
             "failed": failed,
+            "unread": list(unread.values()),
             "arrays": [array.told(self.root) for array in submitted],
         }
 
@@ -96,28 +99,26 @@ class Watcher:
             "standing_for": round(time.monotonic() - since, 1),
         }
 
-    def _failed(self, path: Path, stamp: tuple[int, int]) -> Record | None:
-        """Return a failed cell with its cause; None for one that finished, or cannot be read."""
+    def _unfinished(self, path: Path, stamp: arrays.Stamp) -> Record | str | None:
+        """Return a failed cell with its cause, or what is wrong with a file that is no record; None for one that ended.
+
+        A file is read once, as long as it is the same.
+        """
         if path not in self._known or self._known[path][0] != stamp:
             self._known[path] = stamp, _failure(path)
         return self._known[path][1]
 
 
-def _size(path: Path) -> int:
+def _failure(path: Path) -> Record | str | None:
     try:
-        return path.stat().st_size
-    except OSError:  # removed meanwhile
-        return 0
-
-
-def _failure(path: Path) -> Record | None:
-    try:
-        if FAILED not in path.read_bytes():
+        if FINISHED in path.read_bytes():
             return None
         record = read_result(path)
-    except (OSError, StoreError):
+    except OSError:  # removed meanwhile
         return None
-    if record["status"] != "failed":
+    except StoreError as error:
+        return str(error)
+    if record["status"] == "finished":
         return None
     return {"id": record["id"], "cell": Cell(**record["cell"]).words, "cause": record["cause"]}
 
@@ -141,6 +142,7 @@ def text(record: Record) -> Group:
     parts += [Text(f"failed: {each['cell']}: {each['cause']}") for each in failed[:MOST_TOLD]]
     if len(failed) > MOST_TOLD:
         parts.append(Text(f"failed: … and {len(failed) - MOST_TOLD} more; --json tells all"))
+    parts += [Text(f"not counted: {fault}") for fault in record["unread"][:MOST_TOLD]]
     return Group(*parts)
 
 
@@ -154,8 +156,10 @@ def live(watcher: Watcher, out: Console, every: float) -> None:
 
 def _table(running: Sequence[Record]) -> Table:
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for name in ("cell", "where", "device", "step", "steps/s", "for", "left"):
-        table.add_column(name, no_wrap=True, justify="left" if name in {"cell", "where", "device"} else "right")
+    for name in ("cell", "where", "device"):
+        table.add_column(name, overflow="fold")  # a narrow terminal folds these, and cuts no number off
+    for name in ("step", "steps/s", "for", "left"):
+        table.add_column(name, no_wrap=True, justify="right")
     for each in running:
         where = f"{each['host']} {each['pid']}" + (f" (job {each['job']})" if each["job"] else "")
         step = f"{each['step']}/{each['steps']}" if each["steps"] else "-"

@@ -57,7 +57,7 @@ class Keeper:
             self.pass_over(str(error))
             return None
         except (KeyError, TypeError) as error:
-            self.pass_over(f"is no training state ({type(error).__name__})")
+            self.pass_over(f"is a file of another kind ({type(error).__name__})")
             return None
         self._found = record, tensors
         return way

@@ -66,14 +66,14 @@ def read(path: Path) -> tuple[Record, Tensors]:
         raise Unfit(f"cannot be read ({' '.join(str(error).split())[:200]})") from error
     text = about.get("discbench")
     if text is None:
-        raise Unfit("is no training state")
+        raise Unfit("is a file of another kind")
     if about.get("sha256") != _sha256(text, tensors):
         raise Unfit("was damaged: its bytes do not have the hash that it names")
     with contextlib.suppress(ValueError, RecursionError):
         record = json.loads(text)
         if type(record) is dict:
             return record, tensors
-    raise Unfit("is no training state")
+    raise Unfit("is a file of another kind")
 
 
 def _sha256(text: str, tensors: Tensors) -> str:

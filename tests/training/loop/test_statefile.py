@@ -66,9 +66,9 @@ def test_a_state_of_something_else_is_passed_over(tmp_path, name, other):
     [
         ({**RECORD, "form": 0}, f"has form 0, and this discbench reads form {FORM}"),
         ({}, f"has form None, and this discbench reads form {FORM}"),
-        ({"form": FORM}, "is no training state (KeyError)"),
-        ({**RECORD, "way": {"speed": 3}}, "is no training state (TypeError)"),
-        ([1], "is no training state"),
+        ({"form": FORM}, "is a file of another kind (KeyError)"),
+        ({**RECORD, "way": {"speed": 3}}, "is a file of another kind (TypeError)"),
+        ([1], "is a file of another kind"),
     ],
 )
 def test_a_state_of_another_form_is_passed_over(tmp_path, record, why):
@@ -109,7 +109,7 @@ def test_foreign_files_and_folders_are_passed_over(tmp_path):
     (tmp_path / "folder").mkdir()
     (tmp_path / "pickle").write_bytes(b"\x80\x04" * 50)
 
-    assert (None, [f"its saved training state is no training state{ANEW}"]) == found(tmp_path / "model")
+    assert (None, [f"its saved training state is a file of another kind{ANEW}"]) == found(tmp_path / "model")
     assert found(tmp_path / "folder")[0] is found(tmp_path / "pickle")[0] is None
 
 
