@@ -286,6 +286,10 @@ def _executor(asked: Evaluation, manager: Any) -> Executor | None:  # noqa: ANN4
         return None
     if asked.workers == 0 and found != INPROCESS:
         raise UserError(f"--workers 0 is the executor {INPROCESS.name}, but --executor {found.name} was asked for")
+    if found == INPROCESS and (asked.workers or 0) > 1:
+        raise UserError(f"--executor {found.name} runs one cell at a time, but --workers {asked.workers} was asked for")
+    if asked.device == "cpu" and asked.gpus_per_cell:
+        raise UserError(f"--gpus-per-cell {asked.gpus_per_cell:g} gives a cell a GPU, but --device cpu was asked for")
     if found.ready is not None:
         found.ready()
     return replace(found, run=partial(found.run, **given)) if given else found

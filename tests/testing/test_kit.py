@@ -383,6 +383,18 @@ def test_a_plugins_executor_runs_the_cells_of_an_evaluation(queue, checkpoint_di
             2,
             "error: --workers 0 is the executor inprocess, but --executor local was asked for",
         ),
+        (
+            "inprocess",
+            ["--workers", 3],
+            2,
+            "error: --executor inprocess runs one cell at a time, but --workers 3 was asked for",
+        ),
+        (
+            "ray",
+            ["--device", "cpu", "--gpus-per-cell", 1],
+            2,
+            "error: --gpus-per-cell 1 gives a cell a GPU, but --device cpu was asked for",
+        ),
     ],
 )
 def test_an_executor_that_does_not_do_its_part_is_one_line(

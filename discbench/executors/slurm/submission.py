@@ -152,6 +152,8 @@ def _given(works: Sequence[element.Work], folder: Path, told: Mapping[str, Any],
             jobs = executor.map_array(element.run, works)
     except (FailedJobError, FailedSubmissionError) as error:
         shutil.rmtree(folder, ignore_errors=True)  # nothing comes of it
+        with contextlib.suppress(OSError):
+            folder.parent.rmdir()
         said = " ".join(str(error).split()) or "it did not say why"
         asked = " ".join([f"--partition {wish.partition}" if wish.partition else "", f"--time {wish.minutes}"]).strip()
         raise UserError(f"--executor slurm {asked}: sbatch refused the array ({said})") from None
