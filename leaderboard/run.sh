@@ -20,5 +20,5 @@ run --model baseline:majority --tasks 'formal.*,dna.splice,chem.bbbp,glue.cola,p
 discbench probe --model builtin:tiny --tasks protein.stability,dna.splice --seeds 3 --results "$store"
 
 minilm=MiniLM-L6=${CHECKPOINTS:-checkpoints}/MiniLM-L6
-run --model "$minilm" --suite formal --tasks formal.factor # the other five tasks are still to be run
-run --model "$minilm" --tasks formal.factor --recipe quick --seeds 5
+run --model "$minilm" --suite formal
+run --model "$minilm" --tasks 'formal.*' --recipe quick --seeds 5
