@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from discbench.errors import StoreError, UserError
+from discbench.results import rates
 from discbench.results.store import Store, place
 from discbench.submissions import claims, intake, manifest
 from discbench.submissions.recount import searches
@@ -22,7 +23,7 @@ LEVEL = 6
 def pack(
     root: Path, named: Mapping[str, str | None] | None = None, *, allow_marked: bool = False
 ) -> tuple[bytes, Record]:
-    """Return (archive, manifest) of all cells of a store; the same store gives the same bytes.
+    """Return (archive, manifest) of all cells of a store that count; the same store gives the same bytes.
 
     Args:
         root: The store.
@@ -33,7 +34,9 @@ def pack(
         StoreError: There is no store, or a file of it is damaged.
         UserError: It holds what cannot be accepted: no cell, failed or marked cells, runs without a control.
     """
-    results = {place(result["cell"]): result for result in Store(root, named).results()}
+    held = list(Store(root, named).results())
+    old = rates.superseded(held, held)
+    results = {place(result["cell"]): result for result in held if result["id"] not in old}
     check(results, allow_marked=allow_marked)
     files: dict[str, bytes] = {}
     cells: list[Record] = []

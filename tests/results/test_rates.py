@@ -162,6 +162,15 @@ def test_a_board_warns_of_a_smaller_search_of_the_control_and_of_rates_that_do_n
     assert lines == entry_of(results)["rate_warnings"]
 
 
+def test_where_a_search_has_changed_its_mind_runs_at_its_choice_count_and_those_of_before_do_not():
+    now, before = tuned(), tuned(lr=3e-5, gain=0.4)
+    made = entry_of([*before, *now, *searched()])
+
+    assert ([1e-5, 1e-5], pytest.approx(0.1)) == ([c["lr"] for c in made["inits"].values()], made["gain"]["mean"])
+    assert {run["id"] for run in before} == rates.superseded([*before, *now], searched())
+    assert set() == rates.superseded([*before, *plain()], searched())
+
+
 def test_a_board_with_tuned_rates_is_valid_by_its_schema():
     suite = Suite(
         name="one", version=1, parts=(Part(tasks=("protein.stability@1",), seeds=3, recipe="paper", rates="tuned"),)

@@ -24,11 +24,32 @@ OWN = ("seed", "mapping_seed", "rate")
 
 
 def apart(results: Iterable[Record]) -> tuple[list[Record], list[Record]]:
-    """Return (results of runs, results of cells of searches)."""
+    """Return (results of runs that count, results of cells of searches)."""
     runs, trials = list[Record](), list[Record]()
     for result in results:
         (trials if result["cell"].get("rate") == SEARCH else runs).append(result)
-    return runs, trials
+    old = superseded(runs, trials)
+    return [run for run in runs if run["id"] not in old], trials
+
+
+def superseded(runs: Iterable[Record], trials: Iterable[Record]) -> set[str]:
+    """Return the ids of tuned runs at a rate that their search does not choose any more, where its choice was run too.
+
+    A search changes its mind when cells of it that had failed are run again.
+    """
+    places: dict[tuple[Any, ...], list[Record]] = defaultdict(list)
+    for run in runs:
+        if run["cell"].get("rate") == TUNED:
+            places[key(run["cell"]), run["cell"]["seed"], run["cell"]["mapping_seed"]].append(run)
+    twice = {place: held for place, held in places.items() if len(held) > 1}
+    if not twice:
+        return set()
+    searches, old = grouped(trial for trial in trials if trial["cell"].get("rate") == SEARCH), set[str]()
+    for (named, *_), held in twice.items():
+        chosen = search(own(held[0]["cell"]), searches.get(named, {})).lr
+        if any(run["cell"]["recipe"]["lr"] == chosen for run in held):
+            old |= {run["id"] for run in held if run["cell"]["recipe"]["lr"] != chosen}
+    return old
 
 
 def key(cell: Record) -> str:
