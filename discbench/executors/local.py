@@ -18,7 +18,6 @@ from typing import IO, Any
 
 from discbench.errors import DiscbenchError, StoreError
 from discbench.executors import start
-from discbench.results.forms.result import FORMAT
 from discbench.results.store import Result, Store
 from discbench.values.cells import Cell
 from discbench.values.checkpoints import Checkpoint
@@ -155,13 +154,7 @@ def _failed(cell: Cell, planned: str | None, cause: str, place: Place) -> Result
     if hold is None and place.passing:
         return None
     try:
-        known = store.settled(cell, planned)
-        if known is not None:
-            return known
-        about = {"format": FORMAT, "id": cell.id, "cell": cell.record, "task": {}, "marks": []}
-        stored = {**about, "status": "failed", "cause": cause}
-        store.put(cell, stored, None)
-        return stored
+        return store.fail(cell, cause, planned)
     finally:
         if hold is not None:
             hold.release()

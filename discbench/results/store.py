@@ -26,6 +26,7 @@ from discbench.results.forms.records import (
     PassedOver,
     Result,
     astray,
+    failed,
     read_probe,
     read_result,
     unwritten,
@@ -217,6 +218,13 @@ class Store:
         if predictions is not None:
             _write(path.with_name(name), predictions)
         _write(path, as_text(result).encode())
+
+    def fail(self, cell: Cell, cause: str, planned: str | None = None) -> Result:
+        """Store that a cell failed, unless a result `settled` it meanwhile; return what lies there then."""
+        known = self.settled(cell, planned)
+        if known is None:
+            self.put(cell, known := failed(cell, cause), None)
+        return known
 
     def results(self) -> Iterator[Result]:
         """Yield all results in the order of their paths."""

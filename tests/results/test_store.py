@@ -224,3 +224,16 @@ def test_whether_rows_are_verified_is_what_their_task_says_now(tmp_path, run, na
     (now,) = Store(tmp_path, names).results()
     assert found == (now["dataset"]["status"], now["marks"])
     assert stored == Store(tmp_path).get(of)
+
+
+def test_a_failure_is_never_written_over_a_result_that_finished_meanwhile(run, tmp_path):
+    made, record, predictions = run
+    store = Store(tmp_path)
+    first = store.fail(made, "one\ncause")
+    planned = store.digest(made)
+    again = store.fail(made, "another", planned)
+    since = store.fail(made, "a third", planned)
+    store.put(made, record, predictions)
+
+    assert ("one cause", "another", "another") == (first["cause"], again["cause"], since["cause"])
+    assert "finished" == store.fail(made, "late")["status"] == store.get(made)["status"]

@@ -14,7 +14,6 @@ from discbench.errors import DiscbenchError, UserError
 from discbench.executors import start
 from discbench.executors.ray import cluster, driver
 from discbench.executors.ray.asked import Asked, Family, Gone, Lost, Unreachable
-from discbench.results.forms.records import failed
 from discbench.results.store import Store
 from discbench.values.cells import Cell
 from discbench.values.jobs import Event, Job, Watch
@@ -190,12 +189,9 @@ def _give_up(cells: list[Cell], place: Place, told: Told, cause: str) -> None:
     store = Store(place.results)
     for cell in cells:
         if cell.id in told.causes and cell.id not in told.ended:
-            result = store.get(cell)
-            if result is None or result["status"] != "finished":
-                store.put(cell, failed(cell, told.causes[cell.id]), None)
-                result = store.get(cell)
+            result = store.fail(cell, told.causes[cell.id])
             told.hear(Event("start", cell))
-            told.hear(Event("end", cell, result=result or {}))
+            told.hear(Event("end", cell, result=result))
     left = [cell for cell in cells if cell.id not in told.ended]
     if left:
         raise DiscbenchError(

@@ -13,7 +13,7 @@ from discbench.errors import UserError
 from discbench.executors.ray import cluster, node, parcels
 from discbench.executors.ray.asked import TRIES, Asked, ClusterLost, Lost
 from discbench.executors.ray.parcels import Parcel
-from discbench.results.forms.records import Result, failed
+from discbench.results.forms.records import Result
 from discbench.results.locks.holding import Hold
 from discbench.results.store import Store
 from discbench.values.cells import Cell
@@ -270,8 +270,7 @@ class Flights:
         self.flying.pop(ref).hold.release()
 
     def _fail(self, cell: Cell, cause: str, flight: Flight | None = None) -> None:
-        self.store.put(cell, failed(cell, f"{cause} ({TRIES} tries)"), None)
-        self._told(cell, self.store.get(cell) or {}, flight)
+        self._told(cell, self.store.fail(cell, f"{cause} ({TRIES} tries)"), flight)
 
     def _told(self, cell: Cell, result: Result, flight: Flight | None = None) -> None:
         """Tell that a cell has ended, and before it that it started, if nobody has."""

@@ -17,7 +17,6 @@ from types import FrameType
 from discbench.errors import UserError
 from discbench.executors import local
 from discbench.executors.slurm import queue
-from discbench.results.forms.records import failed
 from discbench.results.running.arrays import Stamp, stamp
 from discbench.results.store import Store
 from discbench.values.cells import Cell
@@ -156,7 +155,7 @@ def _stop(work: Work, told: Told, saved: set[str], spent: float) -> None:
                 f"its time was over: {did} {spent / 60:.1f} minutes of --time {work.minutes} ({where()}); give a longer"
                 " --time, or --checkpoint-minutes"
             )
-            store.put(cell, failed(cell, cause), None)
+            store.fail(cell, cause)
             print(f"{cell.words}: {cause}", flush=True)  # noqa: T201
     left = work.left()
     job = os.environ.get("SLURM_JOB_ID", "")

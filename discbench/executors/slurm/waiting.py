@@ -10,7 +10,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from discbench.executors.slurm import element, queue
-from discbench.results.forms.records import failed
 from discbench.results.locks.holder import holders
 from discbench.results.running.arrays import Array
 from discbench.results.store import Store
@@ -103,12 +102,11 @@ class Waiting:
             self._pass(cell)
             return
         try:
-            new, finished = self.array[cell].ended(self.root, cell), store.finished(lost)
-            if not new and not finished:
-                store.put(lost, failed(lost, self._cause(cell, number, state)), None)
+            new = self.array[cell].ended(self.root, cell)
+            theirs = not new and store.fail(lost, self._cause(cell, number, state))["status"] == "finished"
         finally:
             hold.release()
-        if finished and not new:  # by another process, just before the array was submitted
+        if theirs:  # by another process, just before the array was submitted
             self._pass(cell)
         else:
             self._end(cell)
