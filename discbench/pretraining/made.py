@@ -27,7 +27,7 @@ from discbench.values.pretrained import names
 from discbench.values.recipes import PretrainRecipe
 from discbench.values.types import Corpus
 
-FORMAT = 1
+FORMAT = 2
 """Raised whenever a change of the code gives a recipe another checkpoint."""
 SPECIALS = 5
 """Tokens beside the words of an artificial language (`vocabulary.SPECIALS`)."""
