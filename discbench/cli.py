@@ -20,6 +20,7 @@ from discbench.commands import (
 )
 from discbench.errors import Detached, DiscbenchError, ExitCode, UserError, did_you_mean, place_fault
 from discbench.values.version import __version__
+from discbench.words import allocator
 from discbench.words.names import lines
 
 READER_GONE = 141
@@ -77,6 +78,7 @@ class Group(click.Group):
 @click.version_option(__version__)
 def cli() -> None:
     """How well does a pretrained model learn a discipline it never saw?"""
+    allocator.keep_memory()
 
 
 COMMANDS = (

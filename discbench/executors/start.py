@@ -18,6 +18,8 @@ from multiprocessing.process import BaseProcess
 from types import ModuleType
 from typing import IO, Any
 
+from discbench.words import allocator
+
 QUIET = {
     "OPENBLAS_NUM_THREADS": "1",
     "JE_ARROW_MALLOC_CONF": "background_thread:false",
@@ -87,7 +89,10 @@ def pipe() -> tuple[Any, Any]:
 
 
 def prepare(environment: dict[str, str], threads: int) -> None:
-    """Make the environment of a new worker that of the process that wanted it, with its number of threads."""
+    """Make the environment of a new worker that of the process that wanted it, with its number of threads.
+
+    What it frees stays with it (`allocator`).
+    """
     os.environ.clear()
     os.environ.update(environment)
     for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS"):
@@ -95,6 +100,7 @@ def prepare(environment: dict[str, str], threads: int) -> None:
     import torch
     import tqdm
 
+    allocator.keep_memory()
     torch.set_num_threads(threads)
     tqdm.tqdm.set_lock(threading.RLock())  # its own is a semaphore, which an ended process would leave behind
 

@@ -61,7 +61,7 @@ def plan_for(plan: savings.Plan, recipe: Recipe, device: str, splits: tuple[Inpu
     if recipe.weight_decay > 0:
         plan = plan.without(savings.VOCABULARY, "weight decay moves every row")
     if device != "cpu" or recipe.precision != "no":
-        for name in (savings.LAST_LAYER, savings.PADDING, savings.DROPOUT):
+        for name in (n for n in savings.NAMES if n != savings.VOCABULARY):
             plan = plan.without(name, AWAY)
     ids = np.unique(np.concatenate([np.unique(split.ids) for split in splits] + [[split.pad] for split in splits]))
     return savings.with_ids(plan, ids.tolist())

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from discbench.training.engine.batches import Block, Collect, Current, Spread
 from discbench.training.engine.dropout import Bits, Drop, scaled
+from discbench.training.engine.folded import Weights, attended
 
 NAME = "discbench"
 
@@ -32,6 +33,9 @@ class Stash:
     values: Tensor | None = None
     places: Tensor | None = None
     """(B,): the place of each row's query."""
+    hidden: Tensor | None = None
+    """Instead of keys and values what they would be made of, (B, L, D) or packed (1, T, D), and their weights."""
+    weights: Weights | None = None
 
 
 def register() -> None:
@@ -72,7 +76,7 @@ def attend(
         raise ValueError(f"attention with {', '.join(unknown)}")
     scale = query.shape[-1] ** -0.5 if scaling is None else scaling
     drop = Drop(dropout if module.training else 0.0, context.bits)
-    if stash is not None and stash.keys is not None:
+    if stash is not None and stash.places is not None:
         return _one_query(query, stash, attention_mask, scale, drop, context.current), None
     if context.current.packed:
         return _packed(query, key, value, attention_mask, scale, drop, context.current), None
@@ -128,19 +132,28 @@ class _Attention(torch.autograd.Function):
 
 def _one_query(query: Tensor, stash: Stash, mask: Tensor | None, scale: float, drop: Drop, current: Current) -> Tensor:
     """Return (B, 1, H, E) of a query (B, H, 1, E)."""
-    assert stash.keys is not None
-    assert stash.values is not None
-    width = query.shape[-1]
-    flat = [stash.keys, stash.values]
-    if current.packed:
-        whole = current.whole()
-        flat = [Spread.apply(x[0], whole).view(current.rows, whole.width, -1) for x in flat]
-    key, value = (x.unflatten(-1, (-1, width)).transpose(1, 2) for x in flat)
     if mask is not None and mask.shape[2] > 1:
         alike = mask.stride(2) == 0
         rows = torch.arange(len(mask))
         mask = mask[:, :, :1] if alike else mask[rows, :, stash.places].unsqueeze(2)
+    if stash.hidden is not None:
+        assert stash.weights is not None
+        of_row = None if mask is None else mask[:, 0]
+        return attended(query, _unpacked(stash.hidden, current), stash.weights, of_row, scale, drop)
+    assert stash.keys is not None
+    assert stash.values is not None
+    flat = (_unpacked(x, current) for x in (stash.keys, stash.values))
+    key, value = (x.unflatten(-1, (-1, query.shape[-1])).transpose(1, 2) for x in flat)
     return _dense(query, key, value, mask, scale, drop).transpose(1, 2)
+
+
+def _unpacked(wide: Tensor, current: Current) -> Tensor:
+    """Return (B, L, width) of it, or of packed tokens (1, T, width)."""
+    if not current.packed:
+        return wide
+    block = current.whole()
+    spread: Tensor = Spread.apply(wide[0], block)
+    return spread.view(current.rows, block.width, -1)
 
 
 def _packed(

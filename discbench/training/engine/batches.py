@@ -11,6 +11,8 @@ WASTE = 1.06
 """Places that may be computed for a real token in one block of rows: more blocks cost more calls."""
 SMALL = 1024
 """Tokens that are never cut into further blocks: a call costs more than their padding."""
+UNLIKE = 0.5
+"""Share of tokens that may be unlike each other where work is done once for those that are alike."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,12 +49,19 @@ class Current:
     """Whether padding is left out between the first and the last layer."""
     small: int = SMALL
     """Tokens that are never cut into further blocks."""
+    unlike: float = UNLIKE
+    """Share of tokens that may be unlike each other for `alike` to name those that are not."""
+    _ids: Tensor | None = None
     _blocks: list[Block] = field(default_factory=list)
+    _alike: tuple[Tensor, Tensor] | None = None
+    _compared: Tensor | None = None
+    """What `alike` was asked about last."""
 
     def see(self, mask: Tensor | None, ids: Tensor, *, pack: bool) -> None:
         """Look at a batch's attention mask (rows, width); rows are padded at the right or not at all."""
         self.rows, self.width = ids.shape
         self.lengths, self.tokens, self.packed, self._blocks = None, None, False, []
+        self._ids, self._alike, self._compared = ids, None, None
         if mask is None or bool(mask.all()):
             return
         if not bool(mask[:, 0].all()):
@@ -85,6 +94,32 @@ class Current:
         """Return all rows as one block, in their order."""
         assert self.lengths is not None
         return _block(np.arange(self.rows), self.lengths.numpy(), self.starts().numpy())
+
+    def alike(self, given: Tensor) -> tuple[Tensor, Tensor] | None:
+        """Return which tokens have the same id at the same place, where enough of them have, and hold the same.
+
+        Args:
+            given: What tokens hold, (rows, width, any) or packed (1, tokens, any).
+
+        Returns:
+            The first token of each kind (kinds,) and each token's kind (tokens,); None where nothing is to be gained,
+            or something else than id and place told tokens apart, as dropout does.
+        """
+        if given is not self._compared:
+            self._compared, self._alike = given, self._kinds(given.flatten(0, -2))
+        return self._alike
+
+    def _kinds(self, flat: Tensor) -> tuple[Tensor, Tensor] | None:
+        assert self._ids is not None
+        pairs = (self._ids * self.width + torch.arange(self.width)).flatten()
+        pairs = pairs if self.tokens is None or not self.packed else pairs[self.tokens]
+        if len(pairs) != len(flat):
+            return None
+        _, first, group = np.unique(pairs.numpy(), return_index=True, return_inverse=True)
+        if len(first) > self.unlike * len(pairs):
+            return None
+        found = torch.from_numpy(first), torch.from_numpy(group)
+        return found if torch.equal(flat, flat.index_select(0, found[0]).index_select(0, found[1])) else None
 
 
 def _groups(lengths: Any, small: int) -> list[Any]:  # noqa: ANN401 - NumPy's integers

@@ -129,6 +129,7 @@ class Projections:
 
     attention: nn.Module
     joint: nn.Module | None
+    query: nn.Module | None
     key: nn.Module | None
     value: nn.Module | None
     norm: nn.Module | None
@@ -148,7 +149,7 @@ def projections_of(layer: nn.Module, run: Callable[[], Any]) -> Projections:
         if all(hasattr(module, name) for name in names)
     ]
     if len(found) != 1:
-        raise Unlike(f"{len(found)} attentions in its last layer")
+        raise Unlike(f"{len(found)} attentions in a layer")
     module, names = found[0]
     parts = [getattr(module, name) for name in names]
     given, outputs = _watched(layer, run)
@@ -163,8 +164,8 @@ def projections_of(layer: nn.Module, run: Callable[[], Any]) -> Projections:
             raise Unlike("keys that are made of something else than the layer's input")
         norm = norms[0]
     if len(parts) == 1:
-        return Projections(module, parts[0], None, None, norm)
-    return Projections(module, None, parts[1], parts[2], norm)
+        return Projections(module, parts[0], None, None, None, norm)
+    return Projections(module, None, parts[0], parts[1], parts[2], norm)
 
 
 def _watched(layer: nn.Module, run: Callable[[], Any]) -> tuple[dict[nn.Module, Any], dict[nn.Module, Any]]:

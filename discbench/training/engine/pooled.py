@@ -11,7 +11,8 @@ from torch import Tensor, nn
 
 from discbench.training.engine.attention import Stash
 from discbench.training.engine.batches import Current
-from discbench.training.engine.layers import Projections, first_of, replaced, split, with_first
+from discbench.training.engine.folded import weights_of
+from discbench.training.engine.layers import Projections, Unlike, first_of, replaced, split, with_first
 
 Rotary = tuple[Tensor, Tensor]
 """Cosines and sines, (rows or 1, places, width of a head)."""
@@ -26,11 +27,11 @@ class _Whole:
 
 
 @contextmanager
-def shortened(layer: nn.Module, parts: Projections, place: str, current: Current) -> Iterator[None]:
+def shortened(layer: nn.Module, parts: Projections, place: str, current: Current, *, fold: bool) -> Iterator[None]:
     """Run with a last layer that makes queries, and all that follows from them, of one place a row only.
 
-    Keys and values are of all places. Where the head reads the first place the layer gives (rows, 1, width); where it
-    reads the last, that one in every place.
+    Keys and values are of all places, or with `fold` not made at all (`folded`). Where the head reads the first place
+    the layer gives (rows, 1, width); where it reads the last, that one in every place.
     """
     stash, whole, inner = Stash(), _Whole(), layer.forward
 
@@ -43,7 +44,7 @@ def shortened(layer: nn.Module, parts: Projections, place: str, current: Current
             cosines, sines = (_at(x, stash.places, current) for x in whole.rotary)
             others["position_embeddings"] = (cosines, sines)
         out = inner(_at(hidden, stash.places, current), *rest, **others)
-        stash.keys = stash.values = stash.places = whole.rotary = None
+        stash.keys = stash.values = stash.places = stash.hidden = stash.weights = whole.rotary = None
         whole.hidden = whole.hidden.new_empty(0)
         found = first_of(out)
         return with_first(out, found if place == "first" else found.expand(-1, current.width, -1))
@@ -51,7 +52,7 @@ def shortened(layer: nn.Module, parts: Projections, place: str, current: Current
     with ExitStack() as stack:
         parts.attention.__dict__["discbench_stash"] = stash
         stack.callback(parts.attention.__dict__.pop, "discbench_stash")
-        for module, keep in _keepers(parts, stash, whole):
+        for module, keep in (_folders if fold else _keepers)(parts, stash, whole):
             stack.enter_context(replaced(module, keep))
         stack.enter_context(replaced(layer, forward))
         yield
@@ -84,6 +85,43 @@ def _keepers(parts: Projections, stash: Stash, whole: _Whole) -> list[tuple[nn.M
         return keep
 
     return [(parts.key, keeper(parts.key, "keys")), (parts.value, keeper(parts.value, "values"))]
+
+
+def _folders(parts: Projections, stash: Stash, whole: _Whole) -> list[tuple[nn.Module, Callable[[Tensor], Tensor]]]:
+    """Return forwards that put aside what keys and values would be made of, and give the layer zeros of their shape.
+
+    Raises:
+        Unlike: Keys are more than a product and a bias.
+    """
+    weights_of(parts.joint, parts.key, parts.value)
+    if getattr(parts.attention, "k_norm", None) is not None:
+        raise Unlike("keys that are normed")
+
+    def put_aside() -> None:
+        if whole.rotary is not None:
+            raise Unlike("keys that are turned by their places")
+        stash.hidden, stash.weights = whole.hidden, weights_of(parts.joint, parts.key, parts.value)
+
+    if parts.joint is not None:
+        joint: Any = parts.joint
+        width = joint.nf // 3
+
+        def query(short: Tensor) -> Tensor:
+            put_aside()
+            made = short @ joint.weight[:, :width] + joint.bias[:width]
+            return torch.cat([made, made.new_zeros(*made.shape[:-1], 2 * width)], dim=-1)
+
+        return [(joint, query)]
+    key, value = parts.key, parts.value
+
+    def of_key(short: Tensor) -> Tensor:
+        put_aside()
+        return short.new_zeros(*short.shape[:-1], len(key.weight))  # type: ignore[union-attr,arg-type]
+
+    def of_value(short: Tensor) -> Tensor:
+        return short.new_zeros(*short.shape[:-1], len(value.weight))  # type: ignore[union-attr,arg-type]
+
+    return [(key, of_key), (value, of_value)]  # type: ignore[list-item]
 
 
 def _finished(keys: Tensor, attention: Any, rotary: Rotary | None) -> Tensor:  # noqa: ANN401 - any module

@@ -2,16 +2,24 @@
 
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from torch import Tensor, nn
 
-from discbench.training.engine import attention, batches, compact, dropout, layers, packing, pooled
+from discbench.training.engine import attention, batches, compact, dropout, layers, packing, pooled, repeated
 
-VOCABULARY, LAST_LAYER, PADDING, DROPOUT = NAMES = ("vocabulary", "last_layer", "padding", "dropout")
-"""The word embedding cut to the ids that occur; the last layer at the place that the head reads; linear layers on real
-tokens only; masks of dropout from 16 bits an element."""
+VOCABULARY, FIRST_LAYER, LAST_LAYER, LAST_KEYS, PADDING, DROPOUT = NAMES = (
+    "vocabulary",
+    "first_layer",
+    "last_layer",
+    "last_keys",
+    "padding",
+    "dropout",
+)
+"""The word embedding cut to the ids that occur; the first layer's projections made once for tokens that are alike; the
+last layer at the place that the head reads; its keys and values not made; linear layers on real tokens only; masks of
+dropout from 16 bits an element."""
 
 Batch = dict[str, Tensor]
 """What a model is called with: `input_ids` and `attention_mask` (rows, places)."""
@@ -29,13 +37,14 @@ class Plan:
     ids: tuple[int, ...] = ()
     """What rows may hold."""
     small: int = batches.SMALL
+    unlike: float = batches.UNLIKE
+    """As of `batches.Current`; a trial takes all rows for large, and all tokens for alike enough."""
 
     def without(self, name: str, why: str) -> "Plan":
         """Return the plan with one saving less."""
         if name not in self.on:
             return self
-        on = tuple(n for n in self.on if n != name)
-        return Plan(on=on, off={**self.off, name: why}, sample=self.sample, ids=self.ids, small=self.small)
+        return replace(self, on=tuple(n for n in self.on if n != name), off={**self.off, name: why})
 
 
 def outputs_of(model: nn.Module, batch: Batch) -> Tensor:
@@ -56,9 +65,11 @@ def applied(model: Any, plan: Plan, seed: int) -> Iterator[dropout.Bits | None]:
     Raises:
         Unlike: The model has not the form that a saving is for.
     """
-    current = batches.Current(small=plan.small)
+    current = batches.Current(small=plan.small, unlike=plan.unlike)
     bits = dropout.Bits(seed) if DROPOUT in plan.on else None
-    inside = {LAST_LAYER, PADDING} & set(plan.on)
+    inside = {FIRST_LAYER, LAST_LAYER, PADDING} & set(plan.on)
+    if LAST_KEYS in plan.on and LAST_LAYER not in plan.on:
+        raise layers.Unlike("a last layer that is whole")
     with ExitStack() as stack:
         found = _layers(model, plan, current) if inside else None
         if VOCABULARY in plan.on:
@@ -76,8 +87,10 @@ def applied(model: Any, plan: Plan, seed: int) -> Iterator[dropout.Bits | None]:
 @dataclass(frozen=True, slots=True)
 class _Layers:
     stack: list[nn.Module]
+    first: layers.Projections | None
+    """Of the first layer, where its projections are looked for."""
     place: str
-    parts: layers.Projections | None
+    last: layers.Projections | None
 
 
 def _layers(model: nn.Module, plan: Plan, current: batches.Current) -> _Layers:
@@ -86,12 +99,16 @@ def _layers(model: nn.Module, plan: Plan, current: batches.Current) -> _Layers:
     mode, handle = model.training, batches.watch(model, current, pack=False)
     model.eval()
     try:
-        found = layers.stack_of(model, lambda: outputs_of(model, sample))
+
+        def run() -> Tensor:
+            return outputs_of(model, sample)
+
+        found = layers.stack_of(model, run)
+        first = layers.projections_of(found[0], run) if FIRST_LAYER in plan.on else None
         if LAST_LAYER not in plan.on:
-            return _Layers(found, "", None)
-        last = found[-1]
-        place = layers.place_of(last, lambda: outputs_of(model, sample), current)
-        return _Layers(found, place, layers.projections_of(last, lambda: outputs_of(model, sample)))
+            return _Layers(found, first, "", None)
+        place = layers.place_of(found[-1], run, current)
+        return _Layers(found, first, place, layers.projections_of(found[-1], run))
     finally:
         handle.remove()
         model.train(mode)
@@ -100,10 +117,13 @@ def _layers(model: nn.Module, plan: Plan, current: batches.Current) -> _Layers:
 @contextmanager
 def _changed(found: _Layers, plan: Plan, current: batches.Current) -> Iterator[None]:
     with ExitStack() as stack:
-        if found.parts is not None:
-            stack.enter_context(pooled.shortened(found.stack[-1], found.parts, found.place, current))
+        if found.first is not None and (found.last is None or len(found.stack) > 1):  # one layer is the last
+            stack.enter_context(repeated.once(found.first, current))
+        if found.last is not None:
+            fold = LAST_KEYS in plan.on
+            stack.enter_context(pooled.shortened(found.stack[-1], found.last, found.place, current, fold=fold))
         if PADDING in plan.on:
-            stack.enter_context(packing.packed(found.stack, current, short=found.parts is not None))
+            stack.enter_context(packing.packed(found.stack, current, short=found.last is not None))
         yield
 
 
@@ -140,4 +160,4 @@ def _cheap_dropout(model: nn.Module, bits: dropout.Bits) -> Iterator[None]:
 
 def with_ids(plan: Plan, ids: Iterable[int]) -> Plan:
     """Return the plan for rows that hold these ids."""
-    return Plan(on=plan.on, off=plan.off, sample=plan.sample, ids=tuple(sorted(set(ids))), small=plan.small)
+    return replace(plan, ids=tuple(sorted(set(ids))))

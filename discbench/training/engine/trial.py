@@ -38,13 +38,13 @@ def tried(model: Any, samples: Sequence[Batch], names: Sequence[str] = NAMES) ->
         names: What to try.
     """
     ids = {int(i) for batch in samples for i in batch["input_ids"].flatten()}
-    plan = Plan(sample=samples[-1], ids=tuple(sorted(ids)), small=0)
+    plan = Plan(sample=samples[-1], ids=tuple(sorted(ids)), small=0, unlike=1.0)
     try:
         plain = answers_of(model, samples, plan)
     except Exception as error:  # noqa: BLE001 - an architecture may take rows of certain lengths only
         return Plan(off=dict.fromkeys(names, f"the plain model does not answer the trial's rows: {_told(error)}"))
     if not _fault(model, samples, plain, replace(plan, on=tuple(names))):
-        return replace(plan, on=tuple(names), small=Plan().small)
+        return _for_use(replace(plan, on=tuple(names)))
     on: tuple[str, ...] = ()
     off: dict[str, str] = {}
     for name in names:
@@ -53,7 +53,12 @@ def tried(model: Any, samples: Sequence[Batch], names: Sequence[str] = NAMES) ->
             off[name] = why
         else:
             on = (*on, name)
-    return replace(plan, on=on, off=off, small=Plan().small)
+    return _for_use(replace(plan, on=on, off=off))
+
+
+def _for_use(plan: Plan) -> Plan:
+    usual = Plan()
+    return replace(plan, small=usual.small, unlike=usual.unlike)
 
 
 def _fault(model: Any, samples: Sequence[Batch], plain: Answers, plan: Plan) -> str:  # noqa: ANN401

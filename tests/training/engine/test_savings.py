@@ -27,29 +27,29 @@ WHOLE = (
     "distilbert",
     "gpt2",
     "opt",
-    "esm",
-    "llama",
-    "qwen2",
-    "qwen3",
-    "mistral",
-    "gemma",
 )
-"""Families that have all four."""
+"""Families that have all of them."""
 OFF = {
     "albert": {"last_layer", "padding"},
     "bart": {"last_layer", "padding"},
     "bloom": {"last_layer", "padding"},
     "deberta": {"last_layer", "padding"},
     "deberta-v2": {"last_layer", "padding"},
+    "esm": {"last_keys"},
     "funnel": {"last_layer", "padding"},
+    "gemma": {"last_keys"},
     "gpt_neox": {"last_layer"},
+    "llama": {"last_keys"},
     "longformer": {"last_layer", "padding"},
+    "mistral": {"last_keys"},
     "modernbert": {"last_layer"},
     "mpnet": {"last_layer", "padding"},
+    "qwen2": {"last_keys"},
+    "qwen3": {"last_keys"},
     "t5": {"last_layer", "padding", "dropout"},
     "xlnet": {"last_layer", "padding"},
 }
-"""What the others are without: layers used again, several stacks, one projection for all, an attention of their own."""
+"""What the others are without, and with the last layer its keys and the first layer: keys turned by their place, layers used again, several stacks, one projection for all, an attention of their own."""
 RECIPE = Recipe(name="golden", lr=3e-3, batch=8, epochs=4.0, clip=1.0, evaluate_every=100)
 """Twenty steps on forty rows."""
 GOLDEN = (
@@ -57,6 +57,11 @@ GOLDEN = (
     " 0.6830 0.6605 0.7062 0.6943 0.7068 0.6820 0.7068 0.6571 0.6944 0.7070"
 )
 """Losses of the tiny BERT, plain, dropout off."""
+
+
+def _off(family):
+    off = OFF.get(family, set())
+    return off | {"first_layer", "last_keys"} if "last_layer" in off else off
 
 
 @pytest.fixture(scope="module")
@@ -118,7 +123,7 @@ def test_twenty_losses_are_those_of_the_plain_model_with_whatever_a_family_can_s
     plain, _ = losses(checkpoints(family))
     fast, plan = losses(checkpoints(family), EVERY)
 
-    assert set(EVERY) - OFF.get(family, set()) == set(plan.on)
+    assert set(EVERY) - _off(family) == set(plan.on)
     assert 20 == len(plain.curve.loss)
     assert np.allclose(plain.curve.loss, fast.curve.loss, rtol=0, atol=1e-5)
     assert np.allclose(plain.test, fast.test, rtol=0, atol=1e-4)
@@ -126,10 +131,11 @@ def test_twenty_losses_are_those_of_the_plain_model_with_whatever_a_family_can_s
 
 @pytest.mark.parametrize("name", EVERY)
 def test_twenty_losses_are_those_of_the_plain_model_with_one_saving(name, checkpoints):
+    names = ("last_layer", "last_keys") if name == "last_keys" else (name,)
     plain, _ = losses(checkpoints("bert"))
-    fast, plan = losses(checkpoints("bert"), (name,))
+    fast, plan = losses(checkpoints("bert"), names)
 
-    assert (name,) == plan.on
+    assert names == plan.on
     assert np.allclose(plain.curve.loss, fast.curve.loss, rtol=0, atol=1e-5)
 
 
@@ -148,12 +154,69 @@ def test_with_dropout_a_seed_gives_the_same_bytes_again_and_another_seed_others(
     assert one.curve.loss != other.curve.loss
 
 
+@pytest.mark.parametrize("family", ["bert", "distilbert", "gpt2", "opt"])
+def test_with_dropout_too_twenty_losses_are_the_same_whether_keys_and_values_of_the_last_layer_are_made_or_not(
+    family, checkpoints
+):
+    made, plan = losses(checkpoints(family), [name for name in EVERY if name != "last_keys"], dropout=True)
+    folded, more = losses(checkpoints(family), EVERY, dropout=True)
+
+    assert {"last_keys"} == set(more.on) - set(plan.on)
+    assert np.allclose(made.curve.loss, folded.curve.loss, rtol=0, atol=1e-5)
+    assert np.allclose(made.test, folded.test, rtol=0, atol=1e-4)
+
+
+@pytest.mark.parametrize("family", ["bert", "gpt2", "llama"])
+def test_with_dropout_before_the_first_layer_no_two_tokens_are_alike_and_losses_are_the_same_to_the_bit(
+    family, checkpoints
+):
+    alone, _ = losses(checkpoints(family), [name for name in EVERY if name != "first_layer"], dropout=True)
+    more, plan = losses(checkpoints(family), EVERY, dropout=True)
+
+    assert "first_layer" in plan.on
+    assert family == "llama" or alone.curve.loss == more.curve.loss
+
+
+def test_products_of_the_first_layer_are_of_as_many_tokens_as_there_are_pairs_of_id_and_place(checkpoints):
+    with models.quietly():
+        vocabulary = models.vocabulary_of(checkpoints("bert"))
+        model = quiet(models.build(checkpoints("bert"), "pretrained", 2, 0, vocabulary))
+        plan = trying.tried(model, vocabulary)
+        given = []
+        query = model.bert.encoder.layer[0].attention.self.query
+        forward = query.forward
+        query.forward = lambda x: (given.append(tuple(x.shape)), forward(x))[1]
+        ids = torch.tensor([[2, 7, 8, 3], [2, 8, 8, 3], [2, 7, 7, 3], [2, 7, 3, 0]])
+        with savings.applied(model, savings.with_ids(plan, [0, 2, 3, 7, 8]), 0):
+            given.clear()
+            model(input_ids=ids, attention_mask=(ids > 0).long())
+
+    assert [(7, 16)] == given  # 2, 7 or 8, 7 or 8 or 3, 3; padding is not there
+
+
+def test_keys_that_are_not_made_have_a_bias_that_nothing_depends_on(checkpoints):
+    with models.quietly():
+        vocabulary = models.vocabulary_of(checkpoints("bert"))
+        model = quiet(models.build(checkpoints("bert"), "pretrained", 2, 0, vocabulary))
+        inputs = rows_of(model, vocabulary)
+        plan = trying.plan_for(trying.tried(model, vocabulary), RECIPE, "cpu", (inputs,))
+        last = model.bert.encoder.layer[-1].attention.self
+        before = last.key.bias.detach().clone(), last.value.bias.detach().clone()
+        finetune.finetune(
+            model, inputs, inputs, inputs, RECIPE, 0, device="cpu",
+            score=lambda _: 0.0, report=lambda *_: None, plan=plan,
+        )  # fmt: skip
+
+    assert torch.equal(before[0], last.key.bias)
+    assert not torch.equal(before[1], last.value.bias)
+
+
 def test_weight_decay_turns_the_cut_vocabulary_off_and_half_precision_all_that_was_not_tried_in_it(checkpoints):
     _, decayed = losses(checkpoints("bert"), EVERY, recipe=replace(RECIPE, weight_decay=0.1, optimizer="adamw"))
     _, half = losses(checkpoints("bert"), EVERY, recipe=replace(RECIPE, precision="bf16", epochs=0.2))
 
     assert {"vocabulary": "weight decay moves every row"} == decayed.off
-    assert (("vocabulary",), {"last_layer", "padding", "dropout"}) == (half.on, set(half.off))
+    assert (("vocabulary",), set(EVERY) - {"vocabulary"}) == (half.on, set(half.off))
 
 
 @pytest.mark.parametrize("family", ["bert", "gpt2", "llama", "bart"])
@@ -236,9 +299,12 @@ def test_a_saving_that_does_not_agree_is_left_out_with_the_reason(checkpoints):
         dense.__class__ = Meddler
         plan = trying.tried(model, vocabulary)
 
-    assert ("vocabulary", "dropout") == plan.on
-    assert {"last_layer", "padding"} == set(plan.off)
-    assert all(why.startswith(("outputs differ by", "the gradient of")) for why in plan.off.values())
+    assert ("vocabulary", "first_layer", "dropout") == plan.on
+    assert {"last_layer", "last_keys", "padding"} == set(plan.off)
+    assert "Unlike: a last layer that is whole" == plan.off["last_keys"]
+    assert all(
+        plan.off[name].startswith(("outputs differ by", "the gradient of")) for name in ("last_layer", "padding")
+    )
 
 
 def test_a_gradient_that_differs_is_a_disagreement_though_outputs_agree():
