@@ -45,8 +45,9 @@ def add_unused(model: BertForMaskedLM, count: int, recipe: PretrainRecipe) -> No
 
 
 def save_checkpoint(model: BertForMaskedLM, tokenizer: Tokenizer, recipe: PretrainRecipe, out: Path) -> None:
-    """Write config, 16-bit safetensors and tokenizer files that Auto classes load."""
+    """Write config, 16-bit safetensors and tokenizer files that Auto classes load, in 32 bits as they were learnt."""
     model.config.architectures = ["BertForMaskedLM"]
+    model.config.dtype = torch.float32  # without it transformers 5 takes that of the file
     model.config.save_pretrained(out)
     tied = {"cls.predictions.decoder.weight", "cls.predictions.decoder.bias"}
     weights = {k: v.half().contiguous() for k, v in model.state_dict().items() if k not in tied}

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 from safetensors.torch import load_file
+from transformers import AutoModelForMaskedLM
 
 from discbench.errors import DataError, UserError
 from discbench.models import building as models
@@ -89,6 +90,7 @@ def test_the_checkpoint_is_found_and_served(text, tmp_path):
 
     assert (34 + 8, (2,), (3,), 0) == (vocabulary.size, vocabulary.prefix, vocabulary.suffix, vocabulary.pad)
     assert models.build(found, "pretrained", 2, 0, vocabulary).dtype == torch.float32
+    assert AutoModelForMaskedLM.from_pretrained(tmp_path / "a").dtype == torch.float32
 
 
 def test_a_directory_of_another_recipe_is_not_resumed(text, tmp_path):
