@@ -3,7 +3,9 @@
 #
 #   DISCBENCH_DATA=DIR sh leaderboard/run.sh
 #
-# RESULTS is the store (leaderboard/results), WORKERS how many cells run at once; CHECKPOINTS the folder that leaderboard/checkpoints.py filled. Then `make leaderboard`; predictions stay out of the repository.
+# RESULTS is the store (leaderboard/results), WORKERS how many cells run at once; CHECKPOINTS the folder that leaderboard/checkpoints.py filled;
+# KANNADA and CHINESE are texts, as for staircase.sh (docs/pretrain.md); what is not given is left out. Then `make leaderboard`; predictions stay out of
+# the repository.
 set -eu
 store=${RESULTS:-leaderboard/results}
 
@@ -19,6 +21,10 @@ run --model baseline:kmer --tasks dna.splice,chem.bbbp,formal.factor --seeds 3
 run --model baseline:majority --tasks 'formal.*,dna.splice,chem.bbbp,glue.cola,protein.stability'
 discbench probe --model builtin:tiny --tasks protein.stability,dna.splice --seeds 3 --results "$store"
 
-minilm=MiniLM-L6=${CHECKPOINTS:-checkpoints}/MiniLM-L6
-run --model "$minilm" --suite formal
-run --model "$minilm" --tasks 'formal.*' --recipe quick --seeds 5
+[ -z "${KANNADA:-}" ] || run --model "kannada=pretrain:text:$KANNADA@accents=kept" --suite formal
+[ -z "${CHINESE:-}" ] || run --model "chinese=pretrain:text:$CHINESE@alphabet=4000" --suite formal
+
+if [ -n "${CHECKPOINTS:-}" ]; then
+    run --model "MiniLM-L6=$CHECKPOINTS/MiniLM-L6" --suite formal
+    run --model "MiniLM-L6=$CHECKPOINTS/MiniLM-L6" --tasks 'formal.*' --recipe quick --seeds 5
+fi
