@@ -21,6 +21,7 @@ def tables(board: Record | None = None) -> dict[str, str]:
     whole = [e for e in entries if e["fraction"] == 1 and not e["limit"] and not e["take"]]
     usual = [e for e in whole if e["mapping"] in {"random", "shift"}]
     made = {
+        "suites": _suites(board["suites"]),
         "scratch": _gains(usual),
         "faster": _faster(usual),
         "reembedded": _pairs(usual, "reembedded"),
@@ -56,6 +57,20 @@ def _command(entry: Record, *inits: str) -> str:
 def _table(heads: list[str], rows: Iterable[tuple[str, ...]]) -> str:
     lines = [f"| {' | '.join(row)} |" for row in rows]
     return "\n".join([f"| {' | '.join(heads)} |", "|" + "---|" * len(heads), *lines])
+
+
+def _suites(found: list[Record]) -> str:
+    rows = []
+    for suite in found:
+        for one in suite["checkpoints"]:
+            if not one["complete"]:
+                continue
+            rank, both = one["rank"], one["both"]
+            gain = said(one["adaptability"], (both["low"], both["high"]))
+            where = f"{rank['place']} ({rank['low']} to {rank['high']})"
+            command = f"`discbench eval --model {again.model(one)} --suite {suite['name']}`"
+            rows.append((f"`{suite['id']}`", where, one["checkpoint"], gain, command))
+    return _table(["suite", "rank", "checkpoint", "mean gain over scratch, 95 %", "command"], rows)
 
 
 def _gains(entries: Iterable[Record]) -> str:

@@ -3,9 +3,9 @@
 #
 #   DISCBENCH_DATA=DIR sh leaderboard/run.sh
 #
-# RESULTS is the store (leaderboard/results), WORKERS how many cells run at once; CHECKPOINTS the folder that leaderboard/checkpoints.py filled;
-# KANNADA and CHINESE are texts, as for staircase.sh (docs/pretrain.md); what is not given is left out. Then `make leaderboard`; predictions stay out of
-# the repository.
+# RESULTS is the store (leaderboard/results), WORKERS how many cells run at once. What is not given is left out: CHECKPOINTS, the folder that
+# leaderboard/checkpoints.py filled; ENGLISH, the folder that the command in builtin:tiny's card makes; KANNADA and CHINESE, texts as for staircase.sh.
+# Then `make leaderboard`; predictions stay out of the repository.
 set -eu
 store=${RESULTS:-leaderboard/results}
 
@@ -21,6 +21,7 @@ run --model baseline:kmer --tasks dna.splice,chem.bbbp,formal.factor --seeds 3
 run --model baseline:majority --tasks 'formal.*,dna.splice,chem.bbbp,glue.cola,protein.stability'
 discbench probe --model builtin:tiny --tasks protein.stability,dna.splice --seeds 3 --results "$store"
 
+[ -z "${ENGLISH:-}" ] || run --model "english=$ENGLISH" --suite formal
 [ -z "${KANNADA:-}" ] || run --model "kannada=pretrain:text:$KANNADA@accents=kept" --suite formal
 [ -z "${CHINESE:-}" ] || run --model "chinese=pretrain:text:$CHINESE@alphabet=4000" --suite formal
 

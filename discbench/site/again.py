@@ -14,7 +14,7 @@ def command(entry: Record, init: str, seeds: list[int]) -> str:
     A checkpoint of a directory is named as `NAME=DIRECTORY`, since a board does not know where it lies, and so is the
     file of tokens that stood for a tokenizer. Of tuned rates the command searches first.
     """
-    words = ["discbench", "eval", "--model", _model(entry), "--tasks", entry["task"].split("@")[0]]
+    words = ["discbench", "eval", "--model", model(entry), "--tasks", entry["task"].split("@")[0]]
     words += ["--vocab", "FILE"] if VOCAB in entry["revision"] else []
     if init != "none":  # a baseline has neither
         words += ["--inits", init]
@@ -41,7 +41,8 @@ def _text(value: Any) -> str:  # noqa: ANN401 - of any field
     return {None: "none", True: "true", False: "false"}.get(value, str(value)) if not isinstance(value, str) else value
 
 
-def _model(entry: Record) -> str:
+def model(entry: Record) -> str:
+    """Return what `--model` takes for an entry's checkpoint; where one of a directory lies a board does not know."""
     name, revision = entry["checkpoint"], entry["revision"].partition(VOCAB)[0]
     if ":" in name:  # builtin:tiny, baseline:kmer
         return str(name)
