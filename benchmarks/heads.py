@@ -2,8 +2,9 @@
 
     python benchmarks/heads.py valid.txt.xz discbench/builtin/tiny OTHER...
 
-For each checkpoint, on twenty batches of the text: the mean loss in nats at the masked positions, and for rows of 64 tokens the mean
-entropy of attention by layer and head, in nats: 0 is one place, ln 64 = 4.16 all alike. Dropout is off, weights are in 32 bits.
+For each checkpoint, on twenty batches of the text: the mean loss in nats at the masked positions, and for rows of 64
+tokens the mean entropy of attention by layer and head, in nats: 0 is one place, ln 64 = 4.16 all alike. Dropout is off,
+weights are in 32 bits.
 """
 
 import sys
@@ -35,9 +36,8 @@ def looked_at(folder: str, text: Path) -> None:
         losses.append(torch.nn.functional.cross_entropy(out.logits[chosen], truth).item())
         if ids.shape[1] == LENGTH:
             entropies.append([torch.special.entr(a).sum(-1).mean(dim=(0, 2)).tolist() for a in out.attentions])
-    print(
-        f"{folder}: loss {np.mean(losses):.3f}; entropy by layer and head {np.mean(entropies, axis=0).round(2).tolist()}"
-    )
+    heads = np.mean(entropies, axis=0).round(2).tolist()
+    print(f"{folder}: loss {np.mean(losses):.3f}; entropy by layer and head {heads}")
 
 
 if __name__ == "__main__":
