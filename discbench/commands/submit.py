@@ -1,11 +1,14 @@
 """`discbench submit` and `discbench verify`."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import click
 
 from discbench.commands.options import DIRECTORY, own_option
+from discbench.commands.stored import offered, readable
 from discbench.errors import ExitCode, UserError
 from discbench.plugins import registry
 from discbench.pretraining import made
@@ -70,23 +73,30 @@ def verify_(
     strict: bool,
     as_json: bool,
 ) -> None:
-    """Check results that others made: a file of `discbench submit`, or a results directory.
+    """Check results that others made: a file of `discbench submit`, a results directory, or a published board.
+
+    A published board has its results in `results` beside leaderboard.json, without predictions, and its pages in
+    `site`: they must be what the results give.
 
     One line a finding; exit code 0 if nothing is wrong, 1 if something is, 2 if PATH cannot be read.
     """
+    from discbench.submissions import built
     from discbench.submissions.redraw import Tables
     from discbench.submissions.verify import Verifier
 
     if not path.exists():
         raise UserError(f"{str(path)!r} does not exist; give a file made by `discbench submit`, or a results directory")
+    published = built.results_of(path)
     verdict = Verifier(
         tasks={task.id: task for task in registry.tasks(registry.plugins()).values()},
         directory=data_directory(data_dir),
         download=fetch,
         tables=Tables([_there(name, Path(vocab) if vocab else None) for name in models]),
         allow_marked=allow_marked,
-        need_predictions=not no_predictions,
-    ).verify(path)
+        need_predictions=published is None and not no_predictions,
+    ).verify(published or path)
+    if published is not None:
+        verdict = replace(verdict, findings=[*built.unlike(path, _board_of(published)), *verdict.findings])
     if as_json:
         click.echo(json.dumps(verdict.record, indent=1, sort_keys=True))
     else:
@@ -98,6 +108,15 @@ def verify_(
         )
     wrong = len(verdict.findings) if strict else verdict.errors
     ctx.exit(ExitCode.CELL_FAILED if wrong else ExitCode.OK)
+
+
+def _board_of(results: Path) -> dict[str, Any]:
+    from discbench.results import board
+    from discbench.results.store import Store
+
+    with offered() as there, readable() as passed:
+        store = Store(results, there.rows, passed)
+        return board.build(store.results(), store.probes(), there.suites, there.said)
 
 
 def _there(name: str, vocab: Path | None) -> Checkpoint:

@@ -1,20 +1,26 @@
-"""Build what others build of accepted results, the board, its pages and every export, so that nothing breaks later."""
+"""Build what others build of accepted results, the board, its pages and every export, so that nothing breaks later.
+
+And of a published board's results: what lies beside them must be what they give.
+"""
 
 import io
 from collections.abc import Callable, Iterator
 from functools import partial
+from pathlib import Path
 from typing import Any
 
-from discbench.errors import DiscbenchError
+from discbench.errors import DiscbenchError, UserError
 from discbench.exports.formats import FORMATS, SHOWS_MARKS, files_of
 from discbench.exports.selection import NothingLeft, selected
 from discbench.results import board, boardtext
 from discbench.results.store import Predictions
 from discbench.site import pages
+from discbench.submissions.findings import ERROR, UNCHECKED, Finding
 from discbench.words.names import printable
 from discbench.words.terminal import Terminal
 
 Record = dict[str, Any]
+BOARD = "leaderboard.json"
 BENCHMARK = "org/benchmark"
 """Stands for the benchmark's dataset, which one format names."""
 
@@ -35,6 +41,37 @@ def breaks(results: list[Record], answers: Callable[[Record], Predictions]) -> I
             continue
         except Exception as error:  # noqa: BLE001 - whatever it is, it would stop the board for everybody
             yield what, f"{type(error).__name__}: {printable(str(error), 200)}"
+
+
+def results_of(folder: Path) -> Path | None:
+    """Return where a published board has its results: in `results`, beside `leaderboard.json`; None if it is none."""
+    there = (folder / BOARD).is_file() and (folder / "results").is_dir()
+    return folder / "results" if there else None
+
+
+def unlike(folder: Path, made: Record) -> Iterator[Finding]:
+    """Yield what of a published board, and of its pages if it has any in `site`, is not what its results give.
+
+    Args:
+        folder: The board.
+        made: The board of its results.
+    """
+    files = {folder / BOARD: board.to_bytes(made)}
+    site = folder / "site"
+    if site.is_dir():
+        try:
+            files |= {site / name: content for name, content in pages.render(made).items()}
+        except UserError as error:
+            yield Finding(level=UNCHECKED, check="built", where=str(site), message=str(error))
+        else:
+            for path in sorted(set(site.iterdir()) - set(files)):
+                yield Finding(level=ERROR, check="built", where=str(path), message="it is no page of this board")
+    for path, content in files.items():
+        if not path.is_file():
+            yield Finding(level=ERROR, check="built", where=str(path), message="it is not there")
+        elif path.read_bytes() != content:
+            told = "it is not what the results beside it give; make it anew with `discbench board` and `discbench site`"
+            yield Finding(level=ERROR, check="built", where=str(path), message=told)
 
 
 def _builds(

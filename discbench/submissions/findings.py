@@ -35,7 +35,7 @@ CHECKS = MappingProxyType(
         "rates": "a tuned run has the rate that the search beside it chooses, and no cell of that search is missing",
         "seeds": "the seeds of a series are 0..n-1: nobody chose among more",
         "twice": "no answers are claimed for two runs, equal up to rounding",
-        "built": "board, site and every export can be built of what was accepted",
+        "built": "board, site and every export can be built of what was accepted; a published board is what was built",
     }
 )
 """What is checked, by the word that a finding begins with."""
