@@ -8,7 +8,7 @@ import click
 
 from discbench.commands import show
 from discbench.commands.options import DIRECTORY
-from discbench.commands.stored import check_any, offered, readable
+from discbench.commands.stored import board_of, check_any, offered, readable
 from discbench.errors import DiscbenchError, UserError
 
 
@@ -21,12 +21,7 @@ from discbench.errors import DiscbenchError, UserError
 )
 def board_(results: Path, out: Path | None, svg: Path | None, *, paper: bool) -> None:
     """Build the board of everything in a store."""
-    from discbench.results import board
-    from discbench.results.store import Store
-
-    with offered() as there, readable() as passed:
-        store = Store(results, there.rows, passed)
-        made = board.build(store.results(), store.probes(), there.suites, there.said)
+    with board_of(results) as made:
         check_any(results, len(made["entries"]) + len(made["probes"]))
         _give(made, out, svg, paper=paper)
 

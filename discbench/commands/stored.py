@@ -69,6 +69,17 @@ def readable() -> Iterator[PassedOver]:
         sys.exit(int(ExitCode.USER))
 
 
+@contextmanager
+def board_of(results: Path) -> Iterator[dict[str, Any]]:
+    """Give the board of a store, with what the installed plugins say; what `offered` and `readable` tell comes last."""
+    from discbench.results import board
+    from discbench.results.store import Store
+
+    with offered() as there, readable() as passed:
+        store = Store(results, there.rows, passed)
+        yield board.build(store.results(), store.probes(), there.suites, there.said)
+
+
 def _tell(word: str, told: list[str]) -> None:
     for line in told[:MOST_TOLD]:
         click.echo(f"{word}: {lines(line)}", err=True)

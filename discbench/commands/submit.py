@@ -3,12 +3,11 @@
 import json
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import click
 
 from discbench.commands.options import DIRECTORY, own_option
-from discbench.commands.stored import offered, readable
+from discbench.commands.stored import board_of
 from discbench.errors import ExitCode, UserError
 from discbench.plugins import registry
 from discbench.pretraining import made
@@ -85,7 +84,9 @@ def verify_(
     from discbench.submissions.verify import Verifier
 
     if not path.exists():
-        raise UserError(f"{str(path)!r} does not exist; give a file made by `discbench submit`, or a results directory")
+        raise UserError(
+            f"{str(path)!r} does not exist; give a file of `discbench submit`, a results directory or a published board"
+        )
     published = built.results_of(path)
     verdict = Verifier(
         tasks={task.id: task for task in registry.tasks(registry.plugins()).values()},
@@ -96,7 +97,7 @@ def verify_(
         need_predictions=published is None and not no_predictions,
     ).verify(published or path)
     if published is not None:
-        verdict = replace(verdict, findings=[*built.unlike(path, _board_of(published)), *verdict.findings])
+        verdict = replace(verdict, findings=[*_beside(path, published, verdict.errors), *verdict.findings])
     if as_json:
         click.echo(json.dumps(verdict.record, indent=1, sort_keys=True))
     else:
@@ -110,13 +111,13 @@ def verify_(
     ctx.exit(ExitCode.CELL_FAILED if wrong else ExitCode.OK)
 
 
-def _board_of(results: Path) -> dict[str, Any]:
-    from discbench.results import board
-    from discbench.results.store import Store
+def _beside(path: Path, published: Path, errors: int) -> list[Finding]:
+    from discbench.submissions import built
 
-    with offered() as there, readable() as passed:
-        store = Store(results, there.rows, passed)
-        return board.build(store.results(), store.probes(), there.suites, there.said)
+    if errors:
+        return list(built.unbuilt(path))
+    with board_of(published) as made:
+        return list(built.unlike(path, made))
 
 
 def _there(name: str, vocab: Path | None) -> Checkpoint:

@@ -49,12 +49,18 @@ def results_of(folder: Path) -> Path | None:
     return folder / "results" if there else None
 
 
+def unbuilt(folder: Path) -> Iterator[Finding]:
+    """Yield that a published board was not built anew: of results that are wrong nothing is built."""
+    told = "board and pages were not held against the results: these are wrong themselves"
+    yield Finding(level=UNCHECKED, check="built", where=str(folder), message=told)
+
+
 def unlike(folder: Path, made: Record) -> Iterator[Finding]:
     """Yield what of a published board, and of its pages if it has any in `site`, is not what its results give.
 
     Args:
         folder: The board.
-        made: The board of its results.
+        made: The board of its results, in which nothing is wrong.
     """
     files = {folder / BOARD: board.to_bytes(made)}
     site = folder / "site"
@@ -69,7 +75,7 @@ def unlike(folder: Path, made: Record) -> Iterator[Finding]:
     for path, content in files.items():
         if not path.is_file():
             yield Finding(level=ERROR, check="built", where=str(path), message="it is not there")
-        elif path.read_bytes() != content:
+        elif path.stat().st_size != len(content) or path.read_bytes() != content:
             told = "it is not what the results beside it give; make it anew with `discbench board` and `discbench site`"
             yield Finding(level=ERROR, check="built", where=str(path), message=told)
 

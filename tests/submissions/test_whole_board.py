@@ -52,6 +52,17 @@ def test_each_file_that_is_another_is_named(board, tmp_path):
     assert told["leaderboard.json"].startswith("it is not what the results beside it give")
 
 
+def test_of_results_that_are_wrong_no_board_is_built_and_what_is_wrong_is_told(board, tmp_path):
+    folder = copytree(board, tmp_path / "board")
+    (record,) = (folder / "results").rglob("*.json")
+    record.write_text(record.read_text()[:-40])
+    code, output = said("verify", folder)
+
+    assert 1 == code
+    assert "error: form:" in output
+    assert f"not checked: built: {folder}: board and pages were not held against the results" in output
+
+
 def test_a_page_that_was_deleted_comes_back_byte_for_byte(board):
     page = board / "site" / "index.html"
     before = page.read_bytes()
