@@ -176,7 +176,7 @@ def test_verify_says_what_cannot_be_read(tmp_path):
 
     refused(
         discbench("verify", tmp_path / "none"),
-        f"'{tmp_path}/none' does not exist; give a file made by `discbench submit`, or a results directory",
+        f"'{tmp_path}/none' does not exist; give a file of `discbench submit`, a results directory or a published board",
     )
     refused(
         discbench("verify", tmp_path / "a.zip"),

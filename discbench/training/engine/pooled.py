@@ -52,7 +52,7 @@ def shortened(layer: nn.Module, parts: Projections, place: str, current: Current
     with ExitStack() as stack:
         parts.attention.__dict__["discbench_stash"] = stash
         stack.callback(parts.attention.__dict__.pop, "discbench_stash")
-        for module, keep in (_folders if fold else _keepers)(parts, stash, whole):
+        for module, keep in _keepers(parts, stash, whole, fold=fold):
             stack.enter_context(replaced(module, keep))
         stack.enter_context(replaced(layer, forward))
         yield
@@ -67,10 +67,20 @@ def _at(wide: Tensor, places: Tensor, current: Current) -> Tensor:
     return wide[torch.arange(len(wide)), places].unsqueeze(1)
 
 
-def _keepers(parts: Projections, stash: Stash, whole: _Whole) -> list[tuple[nn.Module, Callable[[Tensor], Tensor]]]:
-    """Return forwards that put keys and values of all places aside, and give the layer something of its shape."""
+def _keepers(
+    parts: Projections, stash: Stash, whole: _Whole, *, fold: bool
+) -> list[tuple[nn.Module, Callable[[Tensor], Tensor]]]:
+    """Return forwards that put aside what attention needs of all places, and give the layer something of its shape.
+
+    That is keys and values, or with `fold` what would make them.
+
+    Raises:
+        Unlike: With `fold`, keys or values are more than a product and a bias.
+    """
+    if fold:
+        _check_plain(parts)
     if parts.joint is not None:
-        return [(parts.joint, _joint_keeper(parts.joint, stash, whole))]
+        return [(parts.joint, _joint_keeper(parts, stash, whole, fold=fold))]
     assert parts.key is not None
     assert parts.value is not None
 
@@ -78,6 +88,9 @@ def _keepers(parts: Projections, stash: Stash, whole: _Whole) -> list[tuple[nn.M
         inner = module.forward
 
         def keep(short: Tensor) -> Tensor:
+            if fold:
+                _put_aside(parts, stash, whole)
+                return short.new_zeros(*short.shape[:-1], len(module.weight))  # type: ignore[arg-type]
             made = inner(whole.hidden)
             setattr(stash, name, _finished(made, parts.attention, whole.rotary) if name == "keys" else made)
             return short.new_zeros(*short.shape[:-1], made.shape[-1])
@@ -87,41 +100,16 @@ def _keepers(parts: Projections, stash: Stash, whole: _Whole) -> list[tuple[nn.M
     return [(parts.key, keeper(parts.key, "keys")), (parts.value, keeper(parts.value, "values"))]
 
 
-def _folders(parts: Projections, stash: Stash, whole: _Whole) -> list[tuple[nn.Module, Callable[[Tensor], Tensor]]]:
-    """Return forwards that put aside what keys and values would be made of, and give the layer zeros of their shape.
-
-    Raises:
-        Unlike: Keys are more than a product and a bias.
-    """
+def _check_plain(parts: Projections) -> None:
     weights_of(parts.joint, parts.key, parts.value)
     if getattr(parts.attention, "k_norm", None) is not None:
         raise Unlike("keys that are normed")
 
-    def put_aside() -> None:
-        if whole.rotary is not None:
-            raise Unlike("keys that are turned by their places")
-        stash.hidden, stash.weights = whole.hidden, weights_of(parts.joint, parts.key, parts.value)
 
-    if parts.joint is not None:
-        joint: Any = parts.joint
-        width = joint.nf // 3
-
-        def query(short: Tensor) -> Tensor:
-            put_aside()
-            made = short @ joint.weight[:, :width] + joint.bias[:width]
-            return torch.cat([made, made.new_zeros(*made.shape[:-1], 2 * width)], dim=-1)
-
-        return [(joint, query)]
-    key, value = parts.key, parts.value
-
-    def of_key(short: Tensor) -> Tensor:
-        put_aside()
-        return short.new_zeros(*short.shape[:-1], len(key.weight))  # type: ignore[union-attr,arg-type]
-
-    def of_value(short: Tensor) -> Tensor:
-        return short.new_zeros(*short.shape[:-1], len(value.weight))  # type: ignore[union-attr,arg-type]
-
-    return [(key, of_key), (value, of_value)]  # type: ignore[list-item]
+def _put_aside(parts: Projections, stash: Stash, whole: _Whole) -> None:
+    if whole.rotary is not None:
+        raise Unlike("keys that are turned by their places")
+    stash.hidden, stash.weights = whole.hidden, weights_of(parts.joint, parts.key, parts.value)
 
 
 def _finished(keys: Tensor, attention: Any, rotary: Rotary | None) -> Tensor:  # noqa: ANN401 - any module
@@ -139,12 +127,16 @@ def _finished(keys: Tensor, attention: Any, rotary: Rotary | None) -> Tensor:  #
     return heads.flatten(-2)
 
 
-def _joint_keeper(joint: Any, stash: Stash, whole: _Whole) -> Callable[[Tensor], Tensor]:  # noqa: ANN401
+def _joint_keeper(parts: Projections, stash: Stash, whole: _Whole, *, fold: bool) -> Callable[[Tensor], Tensor]:
+    joint: Any = parts.joint
     width = joint.nf // 3  # transformers' Conv1D holds (inputs, outputs)
 
     def keep(short: Tensor) -> Tensor:
-        both = whole.hidden @ joint.weight[:, width:] + joint.bias[width:]
-        stash.keys, stash.values = both.split(width, dim=-1)
+        if fold:
+            _put_aside(parts, stash, whole)
+        else:
+            both = whole.hidden @ joint.weight[:, width:] + joint.bias[width:]
+            stash.keys, stash.values = both.split(width, dim=-1)
         query = short @ joint.weight[:, :width] + joint.bias[:width]
         return torch.cat([query, query.new_zeros(*query.shape[:-1], 2 * width)], dim=-1)
 

@@ -129,6 +129,15 @@ def test_twenty_losses_are_those_of_the_plain_model_with_whatever_a_family_can_s
     assert np.allclose(plain.test, fast.test, rtol=0, atol=1e-4)
 
 
+def test_twenty_losses_are_those_of_the_plain_model_where_its_only_layer_is_first_and_last(tmp_path):
+    found = locate(str(tiny_checkpoint(tmp_path / "one", model_type="bert", num_hidden_layers=1)))
+    plain, _ = losses(found)
+    fast, plan = losses(found, EVERY)
+
+    assert set(EVERY) == set(plan.on)
+    assert np.allclose(plain.curve.loss, fast.curve.loss, rtol=0, atol=1e-5)
+
+
 @pytest.mark.parametrize("name", EVERY)
 def test_twenty_losses_are_those_of_the_plain_model_with_one_saving(name, checkpoints):
     names = ("last_layer", "last_keys") if name == "last_keys" else (name,)
