@@ -16,6 +16,7 @@ from discbench.models import building as models
 from discbench.models import families
 from discbench.models.inputs import Inputs
 from discbench.training import finetune, ranks, record, steady, trying
+from discbench.training.controls import Control
 from discbench.training.engine.savings import Plan
 from discbench.training.finetune import Report, Score, Trained
 from discbench.training.loop.keeper import Keeper
@@ -27,6 +28,7 @@ from discbench.training.outcomes.targets import Unit, unit_of
 from discbench.training.shared import Shared
 from discbench.values.cells import Cell
 from discbench.values.checkpoints import Checkpoint, check_unchanged
+from discbench.values.mapping import table_sha256
 from discbench.values.recipes import Recipe
 from discbench.values.types import Task
 
@@ -126,6 +128,7 @@ def fitted(
     splits: tuple[Encoded, Encoded, Encoded],
     report: Report,
     keeper: Keeper,
+    control: Control,
 ) -> Fitted:
     """Train a cell's model on the first of these rows, select on the second, answer the third at the end.
 
@@ -137,6 +140,10 @@ def fitted(
         splits: Rows that are learnt from, compared on, answered.
         report: Told of progress.
         keeper: Of its saved state.
+        control: Told what training begins with.
+
+    Raises:
+        Trained: It is a control, and one that began alike is in the store.
     """
     recipe = Recipe(**cell.recipe)
     table, vocabulary = bench.mapped(task, cell, checkpoint)
@@ -152,6 +159,11 @@ def fitted(
     unit = unit_of(cell.recipe, task.target, splits[0].targets)
     train, held, test = (dataclasses.replace(rows, left=families.pads_left(built[0])) for rows in ready)
     train = dataclasses.replace(train, targets=unit.given(splits[0].targets))
+
+    plan = bench.savings_of(checkpoint, built[0])
+    steady.settle(bench.threads)  # a task's reader and a checkpoint's own code have been at work
+    agreed = whose(cell, record.hardware(bench.place.device))
+    control.begins(built[0], (train, held, test), {**agreed, "table": table_sha256(table), "engine": plan.on})
 
     def scored(outputs: Any) -> float:  # noqa: ANN401
         voted = score.vote(task.target, unit.answered(outputs), splits[1].targets, splits[1].groups)

@@ -11,7 +11,7 @@ from discbench.errors import CheckpointError, DiscbenchError, UserError
 from discbench.models import building as models
 from discbench.models import families, soundness
 from discbench.results.store import Result, Store, pack_predictions
-from discbench.training import attempts, baselines, finetune, optimizers, ranks, record, searching, steady
+from discbench.training import attempts, baselines, controls, finetune, optimizers, ranks, record, searching, steady
 from discbench.training.held import held
 from discbench.training.loop import keeper as keeping
 from discbench.training.outcomes import dynamics, score
@@ -113,25 +113,34 @@ class Bench(Shared):
             if hold.known is not None:
                 return hold.known
             began, watch = time.monotonic(), Watched(report, hold.tell)
-            keeper = self._keeper(store, cell)
+            keeper, control = self._keeper(store, cell), controls.Control(store, cell)
             try:
                 with models.quietly(verbose=self.place.verbose), apart():
                     if checkpoint.baseline:
                         result, predictions = self._answer(cell, task)
                     elif cell.rate == SEARCH:
                         seen = self._seen(cell, task)
-                        result, predictions = searching.tried(self, cell, checkpoint, task, seen, watch, keeper)
+                        result, predictions = searching.tried(
+                            self, cell, checkpoint, task, seen, watch, keeper, control
+                        )
                     else:
-                        result, predictions = self._train(cell, checkpoint, task, watch, keeper)
+                        result, predictions = self._train(cell, checkpoint, task, watch, keeper, control)
+            except controls.Trained as known:
+                result, predictions = known.result, known.predictions
             except (Exception, SystemExit) as error:  # one cell's failure is recorded, the others go on
                 alone = ranks.count() > 1 and not isinstance(error, DiscbenchError)
                 if alone or error is watch.ended:
                     raise  # of this process alone: the others wait for it, until torchrun ends them
                 result, predictions = record.failure(error), None
-            about = {**record.run_of(began - keeper.seconds, self.place.device), **result.get("run", {})}
+            about = {
+                **record.run_of(began - keeper.seconds, self.place.device),
+                **control.said,
+                **result.get("run", {}),
+            }
             about |= record.told(keeper)
             whole = {**record.head(cell, task), **result, "run": about}
             ranks.of_first(lambda: store.put(cell, whole, predictions))
+            control.leave(whole)
             ranks.of_first(lambda: store.forget_state(cell))
             stored: Result = ranks.of_first(lambda: store.get(cell) or whole)  # the store may have been removed
             return stored
@@ -146,14 +155,20 @@ class Bench(Shared):
         return keeping.Keeper(path=path, whose=whose, minutes=math.inf if minutes is None else minutes)
 
     def _train(
-        self, cell: Cell, checkpoint: Checkpoint, task: Task, report: Report, keeper: keeping.Keeper
+        self,
+        cell: Cell,
+        checkpoint: Checkpoint,
+        task: Task,
+        report: Report,
+        keeper: keeping.Keeper,
+        control: controls.Control,
     ) -> tuple[Result, bytes]:
         loaded = self.rows_for(cell, task)
         kept = {name: self.keep(cell, task, name, getattr(loaded, name)) for name in rows.SPLITS}
         splits = {name: getattr(loaded, name).take(chosen) for name, chosen in kept.items()}
         self._rehearse(task, splits["test"].targets)
         seen = (splits["train"], splits["validation"], splits["test"])
-        made = attempts.fitted(self, cell, checkpoint, task, seen, report, keeper)
+        made = attempts.fitted(self, cell, checkpoint, task, seen, report, keeper, control)
         trained, unit = made.trained, made.unit
 
         def answers(name: str, outputs: Any) -> score.Voted:  # noqa: ANN401

@@ -10,6 +10,7 @@ from discbench.data import heldout, rows
 from discbench.errors import CellError
 from discbench.results.store import Result, pack_predictions
 from discbench.training import attempts, record
+from discbench.training.controls import Control
 from discbench.training.loop.keeper import Keeper
 from discbench.training.outcomes import dynamics, score
 from discbench.values import metrics, rates
@@ -57,6 +58,7 @@ def tried(
     found: Seen,
     report: Callable[[int, int, float], None],
     keeper: Keeper,
+    control: Control,
 ) -> tuple[Result, bytes]:
     """Train and compare; return (what is stored, packed answers to the rows that are compared on).
 
@@ -68,10 +70,11 @@ def tried(
         found: Its rows.
         report: Told of progress.
         keeper: Of its saved state.
+        control: Told what training begins with.
     """
     metrics.rehearse(task.metrics, found.compared.targets, task.target.outputs)
     one = found.compared.take(np.zeros(1, np.int64))  # stands where the loop answers test rows at its end
-    made = attempts.fitted(bench, cell, checkpoint, task, (found.learnt, found.compared, one), report, keeper)
+    made = attempts.fitted(bench, cell, checkpoint, task, (found.learnt, found.compared, one), report, keeper, control)
     trained, outputs = made.trained, made.unit.answered(made.trained.validation)
     voted = score.vote(task.target, outputs, found.compared.targets, found.compared.groups)
     result = {

@@ -85,14 +85,19 @@ RUN = Fields(
         "precision": OneOf(("no",)),
         "resumed": Several(Whole(1, MOST_STEPS), (1, 10**6)),
         "notes": Several(LINE, (1, 10**4)),
+        "start": SHA256,
+        "shared": Fields({"checkpoint": Text(), "id": ID}),
     },
     about={
-        "seconds": "What its training took, in all processes that had a part in it.",
+        "seconds": "What its training took, in all processes that had a part in it; of one that is shared, finding it.",
         "accumulate": "Parts in which a batch was computed, gradients added up, where memory did not hold it whole.",
         "answered": "Most tokens of a batch that was only answered, where memory did not hold as many as usual.",
         "precision": "What it was trained in, where in the 16 bits of its recipe the loss was not finite.",
         "resumed": "Steps after which training went on from a saved state, in the order of the interruptions.",
         "notes": "What became of saved states and of training that was tried again, a line each.",
+        "start": "Of scratch: the SHA-256 of all that a byte of the result depends on: first weights, rows as token"
+        " ids, the cell without its checkpoint's names, code, versions, hardware, savings.",
+        "shared": "The cell of another checkpoint, of the same `start`, whose training and result this is.",
     },
 )
 NEAR = Fields(
@@ -313,6 +318,10 @@ def _of_run(record: Record) -> Iterator[str]:
     if ("precision" in run) != ("float32" in record["marks"]):
         yield told("$.marks", "float32 where, and only where, $.run.precision is named", record["marks"])
     steps = record["counts"]["steps"]
+    if {"start", "shared"} & set(run) and cell["init"] != "scratch":
+        yield told("$.run.start", "none but of init scratch", cell["init"])
+    if "shared" in run and "start" not in run:
+        yield "$.run.shared: where, and only where, $.run.start is named too"
     if any(step >= steps for step in run.get("resumed", [])):
         yield told("$.run.resumed", f"steps before {steps}", run["resumed"])
 
