@@ -138,6 +138,28 @@ def together(claims: list[Claim]) -> Iterator[tuple[str, str, str]]:
     yield from _disagreeing(claims, "counts", lambda c: c.parameters, ("checkpoint", "revision", "task"), "parameters")
 
 
+def shared(results: dict[str, Record]) -> Iterator[tuple[str, str, str]]:
+    """Yield (file, word, message) of results that say whose training they share, where that cell says otherwise."""
+    here = {(record["cell"]["checkpoint"], record["id"]): record for record in results.values()}
+    for name, record in results.items():
+        of = record["run"].get("shared") if "run" in record else None
+        first = here.get((of["checkpoint"], of["id"])) if of else None
+        if of and first and any(_of_training(first, part) != _of_training(record, part) for part in TRAINING):
+            words = printable(f"{of['checkpoint']} {of['id']}", 200)
+            yield name, "control", f"it shares the training of {words}, whose result is another"
+
+
+TRAINING = ("start", "curve", "predictions")
+"""What is one in results that share a training."""
+
+
+def _of_training(record: Record, part: str) -> Any:  # noqa: ANN401 - JSON
+    if record["status"] != "finished":
+        return None
+    known = {"start": record["run"].get("start"), "predictions": record["predictions"]["sha256"]}
+    return known.get(part, record.get(part))
+
+
 def _disagreeing(
     claims: list[Claim],
     word: str,

@@ -31,7 +31,7 @@ CHECKS = MappingProxyType(
         "dynamics": "learning speed is what the loss curve and the labels give",
         "mapping": "the mapping table's hash is that of the table which checkpoint, kind and seed draw",
         "baseline": "a baseline is one of ours, and run again it answers, chooses and scores the same",
-        "control": "every run has its scratch control: same seed, task, rows, recipe",
+        "control": "every run has its scratch control: same seed, task, rows, recipe; one that is shared is as it says",
         "rates": "a tuned run has the rate that the search beside it chooses, and no cell of that search is missing",
         "seeds": "the seeds of a series are 0..n-1: nobody chose among more",
         "twice": "no answers are claimed for two runs, equal up to rounding",

@@ -93,7 +93,11 @@ class Verifier:
                 taken.append(claim)
             told(count)
         self._whole(parcel, hashes, count)
-        for name, word, message in (*claims.together(taken), *searches.together(self._results)):
+        for name, word, message in (
+            *claims.together(taken),
+            *claims.shared(self._results),
+            *searches.together(self._results),
+        ):
             self._say(name, word, message)
         self._build(parcel, {claim.name for claim in taken})
         return Verdict(findings=self._sorted(), cells=count, done=dict(sorted(self._done.items())))

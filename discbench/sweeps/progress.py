@@ -134,7 +134,9 @@ class Progress:
         self.done += 1
         for note in event.result.get("run", {}).get("notes", []):
             self.say(f"{self.name(event.cell)}: {note}")
-        self._tell(event.cell, event.result, duration(now - run.began))
+        first = event.result.get("run", {}).get("shared")
+        how = f"the control of {first['checkpoint']}, which is the same" if first else duration(now - run.began)
+        self._tell(event.cell, event.result, how)
 
     def _tell(self, cell: Cell, result: dict[str, Any], how: str) -> None:
         self.failed += result.get("status") != "finished"

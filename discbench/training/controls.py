@@ -17,7 +17,7 @@ from torch import nn
 
 from discbench.errors import StoreError
 from discbench.models.inputs import Inputs
-from discbench.results.store import Result, Store, read_result, write_whole
+from discbench.results.store import Result, Store, place, read_result, write_whole
 from discbench.training import ranks
 from discbench.values.cells import Cell
 
@@ -78,8 +78,7 @@ class Control:
     def leave(self, result: Result) -> None:
         """Let later cells find a result that was stored."""
         if self.start and result["status"] == "finished" and not self._pointer.exists():
-            place = self.store.path(self.cell).relative_to(self.store.root)
-            write_whole(self._pointer, f"{place.as_posix()}\n".encode())
+            write_whole(self._pointer, f"{place(self.cell.record)}\n".encode())
 
     @property
     def _pointer(self) -> Path:
@@ -90,6 +89,8 @@ class Control:
         try:
             path = self.store.root / self._pointer.read_text(encoding="utf-8").strip()
             result = read_result(path)
+            if path != self.store.root / place(result["cell"]):
+                return None
             answers = path.with_name(result["predictions"]["file"]).read_bytes()
         except (OSError, UnicodeDecodeError, StoreError, KeyError):
             return None

@@ -244,3 +244,15 @@ def test_every_name_of_ours_that_a_page_gives_is_there():
 
     assert 20 < len(given)
     assert [] == sorted(name for name in given - files if not found(name))
+
+
+def test_every_file_of_ours_that_a_page_or_a_script_of_the_board_names_is_there():
+    rooms = "benchmarks|docs|examples|findings|leaderboard|tests"
+    named = re.compile(rf"(?<![\w/.-])(?:{rooms})/[\w./-]+\.(?:py|sh|md|json|ipynb)\b")
+    texts = [
+        path.read_text() for path in (*DOCUMENTS, *(ROOT / "leaderboard").glob("*.sh"), ROOT / "leaderboard/README.md")
+    ]
+    given = {name for text in texts for name in named.findall(text)}
+
+    assert 40 < len(given)
+    assert [] == sorted(name for name in given if not (ROOT / name).is_file())
