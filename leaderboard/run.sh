@@ -4,7 +4,9 @@
 #   DISCBENCH_DATA=DIR sh leaderboard/run.sh
 #
 # RESULTS is the store (leaderboard/results), WORKERS how many cells run at once. What is not given is left out: CHECKPOINTS, the folder that
-# leaderboard/checkpoints.py filled; ENGLISH, the folder that the command in builtin:tiny's card makes; KANNADA and CHINESE, texts as for staircase.sh.
+# leaderboard/checkpoints.py filled; MADE, the folder that the command in builtin:tiny's card makes; ENGLISH, KANNADA and CHINESE, texts as for
+# staircase.sh. Checkpoints that are made here take 30 to 70 minutes of a core each, and are kept in DISCBENCH_CACHE. They go one after the other,
+# for those of one shape share their controls.
 # Then `make leaderboard`; predictions stay out of the repository.
 set -eu
 store=${RESULTS:-leaderboard/results}
@@ -21,9 +23,21 @@ run --model baseline:kmer --tasks dna.splice,chem.bbbp,formal.factor --seeds 3
 run --model baseline:majority --tasks 'formal.*,dna.splice,chem.bbbp,glue.cola,protein.stability'
 discbench probe --model builtin:tiny --tasks protein.stability,dna.splice --seeds 3 --results "$store"
 
-[ -z "${ENGLISH:-}" ] || run --model "english=$ENGLISH" --suite formal
-[ -z "${KANNADA:-}" ] || run --model "kannada=pretrain:text:$KANNADA@accents=kept" --suite formal
-[ -z "${CHINESE:-}" ] || run --model "chinese=pretrain:text:$CHINESE@alphabet=4000" --suite formal
+board() {  # a checkpoint on both suites, and the probes on one task
+    run --model "$1" --suite formal
+    run --model "$1" --suite lite
+    discbench probe --model "$1" --tasks dna.splice --seeds 3 --results "$store"
+}
+
+run --model builtin:tiny --suite lite
+[ -z "${MADE:-}" ] || board "english=$MADE"
+[ -z "${KANNADA:-}" ] || board "kannada=pretrain:text:$KANNADA@accents=kept"
+[ -z "${CHINESE:-}" ] || board "chinese=pretrain:text:$CHINESE@alphabet=4000"
+if [ -n "${ENGLISH:-}" ]; then
+    run --model "english-seed1=pretrain:text:$ENGLISH@seed=1" --suite formal
+    run --model "english-seed2=pretrain:text:$ENGLISH@seed=2" --suite formal
+fi
+run --model nesting=pretrain:nesting --suite formal
 
 if [ -n "${CHECKPOINTS:-}" ]; then
     run --model "MiniLM-L6=$CHECKPOINTS/MiniLM-L6" --suite formal
