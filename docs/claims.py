@@ -5,12 +5,14 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
+from discbench import explain
 from discbench.results.stats import interval
 from discbench.site import again
 
 Record = dict[str, Any]
 PAGE = Path(__file__).parent / "findings.md"
-BOARD = Path(__file__).parents[1] / "leaderboard" / "leaderboard.json"
+PUBLISHED = Path(__file__).parents[1] / "leaderboard"
+BOARD = PUBLISHED / "leaderboard.json"
 WAY = ("checkpoint", "revision", "task", "recipe", "changed", "mapping", "fraction", "limit", "take", "map_specials")
 
 
@@ -29,6 +31,7 @@ def tables(board: Record | None = None) -> dict[str, str]:
         "few": _gains(e for e in entries if e["fraction"] < 1),
         "rates": _rates(usual),
         "probes": _probes(board["probes"]),
+        "explained": _explained(explain(PUBLISHED / "results", suite="formal", about=PUBLISHED / "about.json").record),
     }
     return {f"claim-{name}": table for name, table in made.items()}
 
@@ -161,3 +164,14 @@ def _probes(found: list[Record]) -> str:
         if mine.keys() & theirs.keys():
             rows.append(_row(f"{checkpoint}, `{task}`: {told}", _differences(mine, theirs), command))
     return _table(["checkpoint, task, measure", "pretrained minus scratch, 95 % over seeds", "larger", "command"], rows)
+
+
+def _explained(found: Record) -> str:
+    heads = ["predictor", "checkpoints", "rank correlation, 95 %", "p alone (corrected)", "left-out error (the mean's)"]
+    rows = []
+    for one in found["predictors"]:
+        bounds = f" [{one['low']:+.2f}, {one['high']:+.2f}]" if one["low"] is not None else ""
+        chances = f"{one['p_alone']:.3f} ({one['p']:.3f})"
+        errors = f"{one['error']:.3f} ({one['error_of_mean']:.3f})"
+        rows.append((f"`{one['name']}`: {one['means']}", str(one["n"]), f"{one['rho']:+.2f}{bounds}", chances, errors))
+    return f"{_table(heads, rows)}\n\n{found['verdict']}"

@@ -26,7 +26,7 @@ discbench probe --model builtin:tiny --tasks protein.stability,dna.splice --seed
 board() {  # a checkpoint on both suites, and the probes on one task
     run --model "$1" --suite formal
     run --model "$1" --suite lite
-    discbench probe --model "$1" --tasks dna.splice --seeds 3 --results "$store"
+    discbench probe --model "$1" --tasks formal.factor --seeds 3 --results "$store"
 }
 
 run --model builtin:tiny --suite lite
