@@ -173,8 +173,8 @@ def test_every_published_number_names_the_command_whose_plan_holds_its_cells(min
     board = Path(__file__).parents[2] / "leaderboard"
     published = json.loads((board / "leaderboard.json").read_text())
     wanted, planned = set(), set()
-    made_here = {"english", "kannada"}  # by an hour of pre-training each: not at hand
-    for entry in (e for e in published["entries"] if e["checkpoint"] not in made_here):
+    at_hand = ("baseline:", "builtin:", "MiniLM-L6")  # others are an hour of pre-training each
+    for entry in (e for e in published["entries"] if e["checkpoint"].startswith(at_hand)):
         for init, column in entry["inits"].items():
             words = shlex.split(again.command(entry, init, [int(seed) for seed in column["cells"]]))
             words = [word.replace("=DIRECTORY", f"={minilm}") for word in words]
