@@ -2,7 +2,8 @@
 
 `RESULTS/<org__model>/<revision>/<task@version>/<cell id>.json` and `<cell id>.predictions.parquet`; of probes
 `RESULTS/<org__model>/<revision>/probe.<probe@version>/<id>.json`; of cells in the making, where that is asked for,
-`RESULTS/.training/<cell id>.safetensors`.
+`RESULTS/.training/<cell id>.safetensors`; of controls `RESULTS/.controls/<hash of what training begins
+with>`, which names the cell's file.
 """
 
 import hashlib
@@ -46,6 +47,8 @@ PROBES = "probe."
 """What folders of probes begin with; no discipline is called so."""
 STATES, STATE = ".training", ".safetensors"
 """The folder of training states, and what a cell's id is followed by there."""
+CONTROLS = ".controls"
+"""The folder of what controls begin with."""
 Predictions = tuple[NDArray[Any], NDArray[np.float32], NDArray[Any]]
 """(rows,), (rows, outputs), (rows,): row numbers, outputs and targets."""
 NUMBERS = re.compile(r"\[(\n[-+\d.eE,\s]*)\]")
@@ -137,7 +140,7 @@ class Store:
 
     def clear(self) -> None:
         """Remove what processes that were killed have left half written, or lying about; what is in use stays."""
-        for folder in ("*/*/*", FOLDER, STATES):
+        for folder in ("*/*/*", FOLDER, STATES, CONTROLS):
             parts.clear(self.root.glob(f"{folder}/{parts.PATTERN}"))
         for path in self.root.glob(f"{STATES}/*{STATE}"):
             for record in self.root.glob(f"*/*/*/{path.name.removesuffix(STATE)}.json"):

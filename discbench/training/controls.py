@@ -8,6 +8,7 @@ in the store names the cell whose result it is.
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,11 +18,10 @@ from torch import nn
 
 from discbench.errors import StoreError
 from discbench.models.inputs import Inputs
-from discbench.results.store import Result, Store, place, read_result, write_whole
+from discbench.results.store import CONTROLS, Result, Store, place, read_result, write_whole
 from discbench.training import ranks
 from discbench.values.cells import Cell
 
-FOLDER = ".controls"
 OWN = ("checkpoint", "revision")
 """Fields of a cell that name a checkpoint; nothing of a control depends on them."""
 NAMES = ("_name_or_path", "architectures", "transformers_version", "id2label", "label2id")
@@ -76,13 +76,15 @@ class Control:
         return {"start": self.start} if self.start else {}
 
     def leave(self, result: Result) -> None:
-        """Let later cells find a result that was stored."""
-        if self.start and result["status"] == "finished" and not self._pointer.exists():
+        """Let later cells find a result that was trained and stored; where that cannot be written they are trained."""
+        if not self.start or result["status"] != "finished" or "shared" in result["run"]:
+            return
+        with suppress(OSError):
             write_whole(self._pointer, f"{place(self.cell.record)}\n".encode())
 
     @property
     def _pointer(self) -> Path:
-        return self.store.root / FOLDER / self.start
+        return self.store.root / CONTROLS / self.start
 
     def _found(self) -> tuple[Result, bytes] | None:
         """Return the shared part of another cell's result, and its answers, if both lie there as stored."""

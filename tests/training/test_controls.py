@@ -10,10 +10,9 @@ from safetensors.torch import load_file, save_file
 from discbench.api import evaluate
 from discbench.plugins import registry
 from discbench.results.forms.result import result_fault
-from discbench.results.store import Store, read_result
+from discbench.results.store import CONTROLS, Store, read_result
 from discbench.submissions.verify import Verifier
 from discbench.testing import tiny_checkpoint
-from discbench.training import controls
 
 ASKED = {
     "recipe": "quick",
@@ -93,12 +92,22 @@ def test_what_is_pretrained_is_trained_for_each(both):
 def test_a_third_checkpoint_names_the_one_that_was_trained(pair, both, tmp_path):
     store = tmp_path / "store"
     shutil.copytree(both, store)
-    shutil.rmtree(next(store.glob("one/*")))  # the first is gone, so that the second is trained
-    (store / controls.FOLDER / found(both, "one", "scratch")[0]["run"]["start"]).write_text(
-        str(next(store.glob(f"other/*/*/{found(both, 'other', 'scratch')[0]['id']}.json")).relative_to(store))
-    )
+    trained, shared = found(both, "one", "scratch")[0], found(both, "other", "scratch")[0]
+    there = next(store.glob(f"other/*/*/{shared['id']}.json"))
+    (store / CONTROLS / trained["run"]["start"]).write_text(f"{there.relative_to(store)}\n")
     evaluate(pair[0].replace("one=", "third="), ["formal.factor"], results=store, **{**ASKED, "seeds": 1})
-    assert found(store, "third", "scratch")[0]["run"]["shared"] == found(both, "other", "scratch")[0]["run"]["shared"]
+    assert {"checkpoint": "one", "id": trained["id"]} == found(store, "third", "scratch")[0]["run"]["shared"]
+
+
+def test_a_control_whose_first_is_gone_is_trained_and_shared_from_then_on(pair, both, tmp_path):
+    store = tmp_path / "store"
+    shutil.copytree(both, store)
+    shutil.rmtree(store / "one")
+    shutil.rmtree(store / "other")
+    for name, path in (model.split("=") for model in pair):
+        evaluate(f"{name}={path}", ["formal.factor"], results=store, **{**ASKED, "seeds": 1})
+    assert shared_with(found(store, "one", "scratch")) == [None]
+    assert shared_with(found(store, "other", "scratch")) == ["one"]
 
 
 @pytest.mark.parametrize(
@@ -143,12 +152,9 @@ def test_what_cannot_be_read_is_trained(pair, both, tmp_path, damage):
         kept = {name: first[name] for name in ("format", "id", "cell", "task", "run")}
         path.write_text(json.dumps({**kept, "status": "failed", "cause": "CellError: no", "marks": []}))
     else:
-        (store / controls.FOLDER / first["run"]["start"]).write_text("../elsewhere.json\n")
-    if damage == "record":
-        shutil.copytree(store, tmp_path / "sound", ignore=lambda *_: [path.name])
-        store = tmp_path / "sound"
+        (store / CONTROLS / first["run"]["start"]).write_text("../elsewhere.json\n")
     evaluate(pair[1], ["formal.factor"], results=store, **{**ASKED, "seeds": 1})
-    again = found(store, "other", "scratch")[0]
+    again = read_result(next(store.glob(f"other/*/*/{found(both, 'other', 'scratch')[0]['id']}.json")))
     assert "shared" not in again["run"]
     assert alike(again, first)
 
