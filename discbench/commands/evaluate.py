@@ -49,8 +49,6 @@ def closing(
         click.echo(f"failed: {words[result['id']]}: {result['cause']}", err=True)
     done = f"trained {trained - len(failed)} cells" if trained else "trained nothing: every cell was in the store"
     rest = f", {len(failed)} failed (run again to retry them)" if failed else ""
-    same = sum("shared" in r.get("run", {}) for r in results)
-    done += f" ({same} of these results are controls that another checkpoint had)" if same and trained else ""
     click.echo(f"{done}{rest}{f', kept {kept}' if trained and kept else ''}; results in {where}", err=True)
 
 

@@ -139,25 +139,21 @@ def together(claims: list[Claim]) -> Iterator[tuple[str, str, str]]:
 
 
 def shared(results: dict[str, Record]) -> Iterator[tuple[str, str, str]]:
-    """Yield (file, word, message) of results that say whose training they share, where that cell says otherwise."""
+    """Yield (file, word, message) of results that name the training they share where that one came out otherwise.
+
+    Only what began alike is held together: the cell that is named may have been trained anew, on another machine.
+    """
     here = {(record["cell"]["checkpoint"], record["id"]): record for record in results.values()}
     for name, record in results.items():
-        of = record["run"].get("shared") if "run" in record else None
+        of = record.get("run", {}).get("shared")
         first = here.get((of["checkpoint"], of["id"])) if of else None
-        if of and first and any(_of_training(first, part) != _of_training(record, part) for part in TRAINING):
-            words = printable(f"{of['checkpoint']} {of['id']}", 200)
-            yield name, "control", f"it shares the training of {words}, whose result is another"
-
-
-TRAINING = ("start", "curve", "predictions")
-"""What is one in results that share a training."""
-
-
-def _of_training(record: Record, part: str) -> Any:  # noqa: ANN401 - JSON
-    if record["status"] != "finished":
-        return None
-    known = {"start": record["run"].get("start"), "predictions": record["predictions"]["sha256"]}
-    return known.get(part, record.get(part))
+        if first is None or first["status"] != "finished" or first["run"].get("start") != record["run"]["start"]:
+            continue
+        wrong = [part for part in ("curve", "scores") if first[part] != record[part]]
+        wrong += ["predictions"] * (first["predictions"]["sha256"] != record["predictions"]["sha256"])
+        if wrong:
+            words = f"{of['checkpoint']} {of['id']}"
+            yield name, "control", f"it shares the training of {printable(words, 200)}, which has another {wrong[0]}"
 
 
 def _disagreeing(

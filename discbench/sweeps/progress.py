@@ -52,6 +52,8 @@ class Progress:
     failed: int = 0
     others: int = 0
     """Cells that other processes have finished meanwhile."""
+    alike: int = 0
+    """Controls that another checkpoint had."""
     running: dict[str, Running] = field(default_factory=dict)
     recent: deque[str] = field(default_factory=lambda: deque(maxlen=5))
     began: float = field(default_factory=time.monotonic)
@@ -80,6 +82,8 @@ class Progress:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.live.stop()
+        if self.alike:
+            self.say(f"not trained again: {self.alike} control{'s' * (self.alike != 1)} that another checkpoint of its shape had")
 
     @property
     def finished(self) -> int:
@@ -135,6 +139,7 @@ class Progress:
         for note in event.result.get("run", {}).get("notes", []):
             self.say(f"{self.name(event.cell)}: {note}")
         first = event.result.get("run", {}).get("shared")
+        self.alike += first is not None
         how = f"the control of {first['checkpoint']}, which is the same" if first else duration(now - run.began)
         self._tell(event.cell, event.result, how)
 

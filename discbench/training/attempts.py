@@ -26,7 +26,7 @@ from discbench.training.loop.way import Way, cause, free, lacks_memory
 from discbench.training.outcomes import score
 from discbench.training.outcomes.targets import Unit, unit_of
 from discbench.training.shared import Shared
-from discbench.values.cells import Cell
+from discbench.values.cells import Cell, facts
 from discbench.values.checkpoints import Checkpoint, check_unchanged
 from discbench.values.mapping import table_sha256
 from discbench.values.recipes import Recipe
@@ -163,6 +163,7 @@ def fitted(
     plan = bench.savings_of(checkpoint, built[0])
     steady.settle(bench.threads)  # a task's reader and a checkpoint's own code have been at work
     agreed = whose(cell, record.hardware(bench.place.device))
+    agreed |= {"task": facts(task), "metrics": [metric.name for metric in task.metrics]}
     control.begins(built[0], (train, held, test), {**agreed, "table": table_sha256(table), "engine": plan.on})
 
     def scored(outputs: Any) -> float:  # noqa: ANN401

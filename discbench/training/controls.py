@@ -26,8 +26,12 @@ OWN = ("checkpoint", "revision")
 """Fields of a cell that name a checkpoint; nothing of a control depends on them."""
 NAMES = ("_name_or_path", "architectures", "transformers_version", "id2label", "label2id")
 """Fields of a configuration that say where it comes from, or what classes are called."""
-CARRIED = ("versions", "hardware", "engine", "accumulate", "answered", "precision", "notes", "start")
+CARRIED = ("versions", "hardware", "engine", "precision", "start")
 """What a result says of the training whose result it shares."""
+OF_MEMORY = frozenset({"accumulate", "answered"})
+"""What a result says where memory had a part in it: another machine of the kind may have more, so it is not shared."""
+KERNELS = ("_attn_implementation", "_experts_implementation")
+"""What a configuration holds of the way of computing, and leaves out of its dictionary."""
 
 
 @dataclass
@@ -77,7 +81,8 @@ class Control:
 
     def leave(self, result: Result) -> None:
         """Let later cells find a result that was trained and stored; where that cannot be written they are trained."""
-        if not self.start or result["status"] != "finished" or "shared" in result["run"]:
+        said = result["run"].keys()
+        if not self.start or result["status"] != "finished" or "shared" in said or said & OF_MEMORY:
             return
         with suppress(OSError):
             write_whole(self._pointer, f"{place(self.cell.record)}\n".encode())
@@ -111,6 +116,7 @@ def _hash(model: nn.Module, splits: Sequence[Inputs], agreed: Mapping[str, Any])
         "cell": {k: v for k, v in agreed["cell"].items() if k not in OWN},
         "model": type(model).__qualname__,
         "config": {k: v for k, v in config.items() if k not in NAMES},
+        "kernels": [str(getattr(model.config, name, None)) for name in KERNELS],
         "splits": [(split.pad, split.left) for split in splits],
     }
     found = hashlib.sha256(json.dumps(said, sort_keys=True, default=str).encode())

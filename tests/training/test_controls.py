@@ -11,8 +11,11 @@ from discbench.api import evaluate
 from discbench.plugins import registry
 from discbench.results.forms.result import result_fault
 from discbench.results.store import CONTROLS, Store, read_result
+from discbench.submissions import claims
 from discbench.submissions.verify import Verifier
 from discbench.testing import tiny_checkpoint
+from discbench.training import controls
+from discbench.values.cells import Cell
 
 ASKED = {
     "recipe": "quick",
@@ -125,13 +128,15 @@ def test_a_training_that_begins_otherwise_is_not_shared(pair, both, tmp_path, ch
     assert not any("shared" in result["run"] for result in fresh)
 
 
-@pytest.mark.parametrize("shape", [{"num_attention_heads": 4}, {"hidden_act": "relu"}, {"layer_norm_eps": 1e-5}])
+@pytest.mark.parametrize(
+    "shape", [{"num_attention_heads": 4}, {"hidden_act": "relu"}, {"attn_implementation": "eager"}]
+)
 def test_a_configuration_that_counts_makes_another_control(pair, both, tmp_path, shape):
     store, model = tmp_path / "store", tmp_path / "changed"
     shutil.copytree(both, store)
     shutil.copytree(pair[0].partition("=")[2], model)
     config = json.loads((model / "config.json").read_text())
-    assert all(config[name] != value for name, value in shape.items())
+    assert all(config.get(name) != value for name, value in shape.items())
     (model / "config.json").write_text(json.dumps({**config, **shape}))
     evaluate(f"changed={model}", ["formal.factor"], results=store, inits=["scratch"], **{**ASKED, "seeds": 1})
     assert shared_with(found(store, "changed", "scratch")) == [None]
@@ -159,7 +164,7 @@ def test_what_cannot_be_read_is_trained(pair, both, tmp_path, damage):
     assert alike(again, first)
 
 
-def test_verify_takes_a_shared_control_and_refuses_one_whose_result_is_another(both, tmp_path):
+def test_verify_takes_a_shared_control_and_refuses_one_that_is_another(both, tmp_path):
     tasks = {task.id: task for task in registry.tasks(registry.plugins()).values()}
     verdict = Verifier(tasks=tasks, allow_marked=True).verify(both)
     assert [finding.line for finding in verdict.findings if finding.level == "error"] == []
@@ -167,12 +172,39 @@ def test_verify_takes_a_shared_control_and_refuses_one_whose_result_is_another(b
     shutil.copytree(both, store)
     shared = found(store, "other", "scratch")[0]
     path = next(store.glob(f"other/*/*/{shared['id']}.json"))
-    shared["run"]["start"] = "0" * 64
+    shared["curve"]["loss"][0] += 0.5
     path.write_text(json.dumps(shared))
     verdict = Verifier(tasks=tasks, allow_marked=True).verify(store)
     said = [finding.line for finding in verdict.findings if finding.check == "control"]
     assert len(said) == 1
-    assert f"it shares the training of one {shared['run']['shared']['id']}, whose result is another" in said[0]
+    assert f"it shares the training of one {shared['run']['shared']['id']}, which has another curve" in said[0]
+
+
+@pytest.mark.parametrize("change", [{"start": "0" * 64}, {}], ids=["another machine", "before"])
+def test_a_first_that_was_trained_anew_refutes_no_shared_control(both, change):
+    results = {str(path): read_result(path) for path in Store(both).paths()}
+    for result in results.values():
+        if result["cell"]["checkpoint"] == "one":
+            result["run"] = {name: value for name, value in result["run"].items() if name != "start"} | change
+            result["curve"] = {}
+    assert [] == list(claims.shared(results))
+
+
+def test_what_a_lack_of_memory_had_a_part_in_is_not_shared(both, tmp_path):
+    store, first = Store(tmp_path), found(both, "one", "scratch")[0]
+    control = controls.Control(store, Cell(**first["cell"]))
+    control.start = first["run"]["start"]
+    for run, expected in (({"accumulate": 2}, False), ({"answered": 900}, False), ({}, True)):
+        control.leave({**first, "run": {**first["run"], **run}})
+        assert expected == (tmp_path / CONTROLS / control.start).exists()
+
+
+def test_a_sweep_says_which_controls_were_not_trained_again(pair, tmp_path):
+    said = io.StringIO()
+    evaluate(list(pair), ["formal.factor"], results=tmp_path, **{**ASKED, "seeds": 1, "stream": said})
+    assert "other formal.factor@1 scratch seed 0: accuracy" in said.getvalue()
+    assert "the control of one, which is the same" in said.getvalue()
+    assert "not trained again: 1 control that another checkpoint of its shape had" in said.getvalue()
 
 
 def test_a_form_has_shared_controls_of_scratch_alone(both):
@@ -180,5 +212,7 @@ def test_a_form_has_shared_controls_of_scratch_alone(both):
     assert result_fault(control) is None
     run = {**control["run"]}
     assert "$.run.start: none but of init scratch" in result_fault({**other, "run": {**other["run"], **run}})
+    own = {"checkpoint": "other", "id": control["id"]}
+    assert "$.run.shared: another cell, not this one" in result_fault({**control, "run": {**run, "shared": own}})
     del run["start"]
     assert "$.run.shared: where, and only where" in result_fault({**control, "run": run})

@@ -322,6 +322,8 @@ def _of_run(record: Record) -> Iterator[str]:
         yield told("$.run.start", "none but of init scratch", cell["init"])
     if "shared" in run and "start" not in run:
         yield "$.run.shared: where, and only where, $.run.start is named too"
+    if run.get("shared") == {"checkpoint": cell["checkpoint"], "id": record["id"]}:
+        yield "$.run.shared: another cell, not this one"
     if any(step >= steps for step in run.get("resumed", [])):
         yield told("$.run.resumed", f"steps before {steps}", run["resumed"])
 
