@@ -83,7 +83,8 @@ class Progress:
     ) -> None:
         self.live.stop()
         if self.alike:
-            self.say(f"not trained again: {self.alike} control{'s' * (self.alike != 1)} that another checkpoint of its shape had")
+            noun = "control" if self.alike == 1 else "controls"
+            self.say(f"not trained again: {self.alike} {noun} that another checkpoint of its shape had")
 
     @property
     def finished(self) -> int:
