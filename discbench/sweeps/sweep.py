@@ -91,11 +91,11 @@ def prepare(
     said = list(dict.fromkeys(checkpoint.note for checkpoint in found if checkpoint.note))
     rows, counted, notes = {}, {}, list[str]()
     for task in tasks:
-        sha256, sizes = _rows(task, directory, load=load, unverified=unverified)
+        sha256, sizes, partial = _rows(task, directory, load=load, unverified=unverified)
         rows[task.name], counted[task.name] = sha256, sizes
         if load and request.subset == "first" and request.fraction < 1:
             numbers_of(task, rowcache.load(task, directory, unverified=unverified).train)
-        notes += _limit_note(task, sizes, request)
+        notes += [*_limit_note(task, sizes, request), *_partial_note(task, partial)]
     if any(map(made.unmade, found)):
         plan.cells(found, tasks, rows, request, counted)  # what is wrong with them is told before hours of making
         found = [made.ready(checkpoint, say) for checkpoint in found] if load else found
@@ -145,17 +145,28 @@ def _known_apart(found: list[Checkpoint]) -> tuple[list[Checkpoint], list[str]]:
     return marked, notes
 
 
-def _rows(task: Task, directory: Path | None, *, load: bool, unverified: bool) -> tuple[str, tuple[int, ...] | None]:
+def _partial_note(task: Task, partial: str) -> list[str]:
+    """Say before anything is trained that a task's cells will be marked."""
+    if not partial:
+        return []
+    said = f"{task.name}: the rows at hand are partial ({partial}); its cells are marked so"
+    return [f"{said}, and count in no suite and on no published board"]
+
+
+def _rows(
+    task: Task, directory: Path | None, *, load: bool, unverified: bool
+) -> tuple[str, tuple[int, ...] | None, str]:
+    """Return a task's rows: their SHA-256, how many each split has if that is known, and why they are partial."""
     note = rowcache.summary(task, directory)
     generated = not task.dataset.source and task.dataset.rows_sha256 is not None
     known = plan.rows_of(task, directory)
     if known is not None and not load:
-        return known, tuple(note["sizes"]) if note else task.dataset.sizes
+        return known, tuple(note["sizes"]) if note else task.dataset.sizes, note["partial"] if note else ""
     if generated and not unverified:
-        return str(task.dataset.rows_sha256), task.dataset.sizes
+        return str(task.dataset.rows_sha256), task.dataset.sizes, ""
 
     loaded = rowcache.load(task, directory, unverified=unverified)
-    return loaded.sha256, loaded.sizes
+    return loaded.sha256, loaded.sizes, loaded.partial
 
 
 def check_definitions(sweep: Sweep, store: Store) -> None:

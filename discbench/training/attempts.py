@@ -16,9 +16,9 @@ from discbench.models import building as models
 from discbench.models import families
 from discbench.models.inputs import Inputs
 from discbench.training import finetune, ranks, record, steady, trying
-from discbench.training.controls import Control
 from discbench.training.engine.savings import Plan
 from discbench.training.finetune import Report, Score, Trained
+from discbench.training.loop.controls import Control
 from discbench.training.loop.keeper import Keeper
 from discbench.training.loop.losses import NotFinite
 from discbench.training.loop.statefile import Unfit

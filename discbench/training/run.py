@@ -11,8 +11,9 @@ from discbench.errors import CheckpointError, DiscbenchError, UserError
 from discbench.models import building as models
 from discbench.models import families, soundness
 from discbench.results.store import Result, Store, pack_predictions
-from discbench.training import attempts, baselines, controls, finetune, optimizers, ranks, record, searching, steady
+from discbench.training import attempts, baselines, finetune, optimizers, ranks, record, searching, steady
 from discbench.training.held import held
+from discbench.training.loop import controls
 from discbench.training.loop import keeper as keeping
 from discbench.training.outcomes import dynamics, score
 from discbench.training.shared import Shared
@@ -113,7 +114,8 @@ class Bench(Shared):
             if hold.known is not None:
                 return hold.known
             began, watch = time.monotonic(), Watched(report, hold.tell)
-            keeper, control = self._keeper(store, cell), controls.Control(store, cell)
+            keeper = self._keeper(store, cell)
+            control = controls.Control(store, cell, alone=ranks.count() == 1)
             try:
                 with models.quietly(verbose=self.place.verbose), apart():
                     if checkpoint.baseline:

@@ -10,7 +10,7 @@ from discbench.data import heldout, rows
 from discbench.errors import CellError
 from discbench.results.store import Result, pack_predictions
 from discbench.training import attempts, record
-from discbench.training.controls import Control
+from discbench.training.loop.controls import Control
 from discbench.training.loop.keeper import Keeper
 from discbench.training.outcomes import dynamics, score
 from discbench.values import metrics, rates
