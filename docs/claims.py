@@ -154,13 +154,14 @@ def _probes(found: list[Record]) -> str:
     for record in found:
         probe, model = record["probe"]["probe"], record["probe"]["model"]
         if probe in PROBED:
-            key = probe, model["checkpoint"], record["probe"]["task"]
+            key = probe, again.model(model), record["probe"]["task"]
             values.setdefault(key, {}).setdefault(model["init"], {})[str(model["seed"])] = record["values"]
-    for (probe, checkpoint, task), by in sorted(values.items()):
+    for (probe, given, task), by in sorted(values.items()):
+        checkpoint = given.partition("=")[0]
         name, told = PROBED[probe]
         mine, theirs = ({s: v[name] for s, v in by.get(init, {}).items()} for init in ("pretrained", "scratch"))
         seeds = max((int(seed) for seed in mine), default=0) + 1
-        command = f"`discbench probe --model {checkpoint} --tasks {task.split('@')[0]} --seeds {seeds}`"
+        command = f"`discbench probe --model {given} --tasks {task.split('@')[0]} --seeds {seeds}`"
         if mine.keys() & theirs.keys():
             rows.append(_row(f"{checkpoint}, `{task}`: {told}", _differences(mine, theirs), command))
     return _table(["checkpoint, task, measure", "pretrained minus scratch, 95 % over seeds", "larger", "command"], rows)
