@@ -13,7 +13,6 @@ store=${RESULTS:-leaderboard/results}
 
 run() { discbench eval --results "$store" ${WORKERS:+--workers "$WORKERS"} "$@"; }
 
-run --model builtin:tiny --suite formal
 run --model builtin:tiny --tasks 'formal.*' --inits pretrained,scratch,reembedded --seeds 5 --recipe quick
 run --model builtin:tiny --tasks dna.splice,chem.bbbp,formal.factor,glue.cola --inits pretrained,scratch,reembedded,frozen --seeds 3 --recipe quick
 run --model builtin:tiny --tasks protein.stability --seeds 3 --recipe quick
@@ -23,23 +22,22 @@ run --model baseline:kmer --tasks dna.splice,chem.bbbp,formal.factor --seeds 3
 run --model baseline:majority --tasks 'formal.*,dna.splice,chem.bbbp,glue.cola,protein.stability'
 discbench probe --model builtin:tiny --tasks protein.stability,dna.splice --seeds 3 --results "$store"
 
-board() {  # a checkpoint on both suites, and the probes on one task
+formal() {  # a checkpoint on formal, and the probes on one of its tasks
     run --model "$1" --suite formal
-    run --model "$1" --suite lite
     discbench probe --model "$1" --tasks formal.factor --seeds 3 --results "$store"
 }
+both() { formal "$1"; run --model "$1" --suite lite; }
 
-run --model builtin:tiny --suite lite
-[ -z "${MADE:-}" ] || board "english=$MADE"
-[ -z "${KANNADA:-}" ] || board "kannada=pretrain:text:$KANNADA@accents=kept"
-[ -z "${CHINESE:-}" ] || board "chinese=pretrain:text:$CHINESE@alphabet=4000"
-if [ -n "${ENGLISH:-}" ]; then
-    run --model "english-seed1=pretrain:text:$ENGLISH@seed=1" --suite formal
-    run --model "english-seed2=pretrain:text:$ENGLISH@seed=2" --suite formal
-fi
-run --model nesting=pretrain:nesting --suite formal
+both builtin:tiny
+[ -z "${MADE:-}" ] || both "english=$MADE"
+[ -z "${KANNADA:-}" ] || both "kannada=pretrain:text:$KANNADA@accents=kept"
+[ -z "${CHINESE:-}" ] || both "chinese=pretrain:text:$CHINESE@alphabet=4000"
+for seed in 1 2; do
+    [ -z "${ENGLISH:-}" ] || formal "english-seed$seed=pretrain:text:$ENGLISH@seed=$seed"
+done
+formal nesting=pretrain:nesting
 
 if [ -n "${CHECKPOINTS:-}" ]; then
-    run --model "MiniLM-L6=$CHECKPOINTS/MiniLM-L6" --suite formal
+    formal "MiniLM-L6=$CHECKPOINTS/MiniLM-L6"
     run --model "MiniLM-L6=$CHECKPOINTS/MiniLM-L6" --tasks 'formal.*' --recipe quick --seeds 5
 fi
