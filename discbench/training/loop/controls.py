@@ -108,6 +108,9 @@ class Control:
 
 def _hash(model: nn.Module, splits: Sequence[Inputs], agreed: Mapping[str, Any]) -> str:
     config: dict[str, Any] = model.config.to_dict()  # type: ignore[union-attr, operator]
+    config = json.loads(
+        json.dumps(config, default=str)
+    )  # keys that are numbers and names do not sort beside each other
     said = {
         **agreed,
         "cell": {k: v for k, v in agreed["cell"].items() if k not in OWN},
