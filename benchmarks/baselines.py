@@ -13,6 +13,7 @@ from discbench.errors import DataError
 from discbench.plugins import registry
 from discbench.training import baselines
 from discbench.training.outcomes import score
+from discbench.values.checkpoints import BASELINES
 from discbench.values.types import Task
 
 
@@ -28,7 +29,7 @@ def line(task: Task, loaded: Loaded) -> str:
         return score.primary(task.metric, judged(task, outputs, split))
 
     cells, began = [], time.monotonic()
-    for name in baselines.NAMES:
+    for name in BASELINES:
         found = baselines.answer(name, task, *loaded[:3], choose)
         voted = judged(task, found.test, loaded.test)
         cells.append(f"{score.measure((task.metric,), task.target, voted)[task.metric.name]:.3f}")

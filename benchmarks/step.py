@@ -32,6 +32,8 @@ from discbench.models import building as models
 from discbench.models.inputs import Inputs
 from discbench.plugins import registry
 from discbench.training import answers, finetune, trying
+from discbench.training.engine import savings
+from discbench.training.loop import batches
 from discbench.values.mapping import Vocabulary
 from discbench.values.recipes import Recipe
 
@@ -170,12 +172,12 @@ def trainer_round(model: torch.nn.Module, inputs: Inputs, rows: int, steps: int)
             remove_unused_columns=False,
             dataloader_pin_memory=False,
         )
-        trainer = Trainer(model, given, train_dataset=finetune.RowNumbers(len(inputs)), data_collator=together)
+        trainer = Trainer(model, given, train_dataset=batches.RowNumbers(len(inputs)), data_collator=together)
         trainer.remove_callback(PrinterCallback)
         trainer.train()
 
 
-def our_round(model: torch.nn.Module, inputs: Inputs, recipe: Recipe, plan: object) -> None:
+def our_round(model: torch.nn.Module, inputs: Inputs, recipe: Recipe, plan: savings.Plan) -> None:
     """Train some steps with discbench, and answer one row at the end."""
     one = Inputs(inputs.ids[: inputs.offsets[1]], inputs.offsets[:2], inputs.targets[:1], inputs.pad)
     finetune.finetune(
@@ -183,11 +185,11 @@ def our_round(model: torch.nn.Module, inputs: Inputs, recipe: Recipe, plan: obje
     )
 
 
-def operations(model: torch.nn.Module, inputs: Inputs, rows: int, plan: object) -> float:
+def operations(model: torch.nn.Module, inputs: Inputs, rows: int, plan: savings.Plan) -> float:
     """Return the floating-point operations of our step's matrix products, the mean of four batches."""
     counter = FlopCounterMode(display=False)
     model.train()
-    with finetune.applied(model, plan, 0), counter:
+    with savings.applied(model, plan, 0), counter:
         for start in range(0, 4 * rows, rows):
             drawn = inputs.batch(range(start, start + rows))
             finetune.loss_of(answers.logits(model, drawn), drawn["targets"]).backward()

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from discbench.pretraining.artificial import KINDS
-from discbench.pretraining.corpus import read_lines
+from discbench.pretraining.text import read_lines
 
 WORD = re.compile(r"\w+|[^\w\s]")
 

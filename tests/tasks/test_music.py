@@ -43,21 +43,21 @@ PIECES = [
 ]
 
 
-def write_maestro(root, pieces=PIECES, *, inside=True, left_out=(), extra=None):
-    """Write an archive of MAESTRO v1's own layout, the table inside it or beside it."""
-    folder = root / "maestro"
-    folder.mkdir(parents=True)
+def write_maestro(root, pieces=PIECES, *, inside=True, left_out=(), extra=None, version="1.0.0"):
+    """Write an archive of MAESTRO's own layout, the table inside it or beside it."""
+    folder, name_of_it = root / "maestro", f"maestro-v{version}"
+    folder.mkdir(parents=True, exist_ok=True)
     lines = [f'"{who}",Title,{part},2004,{name},x.wav,1.0\n' for who, part, name, _ in pieces]
-    with zipfile.ZipFile(folder / "maestro-v1.0.0-midi.zip", "w") as archive:
+    with zipfile.ZipFile(folder / f"{name_of_it}-midi.zip", "w") as archive:
         if inside:
-            archive.writestr("maestro-v1.0.0/maestro-v1.0.0.csv", HEAD + "".join(lines))
+            archive.writestr(f"{name_of_it}/{name_of_it}.csv", HEAD + "".join(lines))
         for _, _, name, notes in pieces:
             if name not in left_out:
-                archive.writestr(f"maestro-v1.0.0/{name}", notes if isinstance(notes, bytes) else midi_bytes(notes))
+                archive.writestr(f"{name_of_it}/{name}", notes if isinstance(notes, bytes) else midi_bytes(notes))
         for name, content in (extra or {}).items():
             archive.writestr(name, content)
     if not inside:
-        (folder / "maestro-v1.0.0.csv").write_text(HEAD + "".join(lines))
+        (folder / f"{name_of_it}.csv").write_text(HEAD + "".join(lines))
     return root
 
 
@@ -112,6 +112,21 @@ def test_the_table_may_lie_beside_the_archive(tmp_path):
     inside, beside = load(write_maestro(tmp_path / "a")), load(write_maestro(tmp_path / "b", inside=False))
 
     assert inside == beside
+
+
+def test_version_two_has_its_own_pieces_and_split_and_version_one_borrows_its_files_only(tmp_path):
+    moved = [(who, "test" if name == "2004/b.midi" else part, name, notes) for who, part, name, notes in PIECES]
+    write_maestro(tmp_path, [*moved, ("Ravel", "train", "2018/e.midi", scale(130))], version="2.0.0")
+    second = load(tmp_path, "music.maestro-v2")
+    (tmp_path / "maestro" / "maestro-v1.0.0.csv").write_text(
+        HEAD + "".join(f'"{who}",Title,{part},2004,{name},x.wav,1.0\n' for who, part, name, _ in PIECES)
+    )
+    first = load(tmp_path, "music.maestro-onset")
+
+    assert {"2004/b.midi", "2008/d.midi"} == {row.group for row in second.test}
+    assert [128, 128, 44, 128, 2] == [len(row.symbols) for row in second.train]
+    assert ("5 of 1282 pieces", "4 of 1184 pieces") == (second.partial, first.partial)
+    assert {"2004/a.midi", "2004/b.midi"} == {row.group for row in first.train}
 
 
 def test_a_piece_whose_file_is_missing_is_counted_and_keeps_its_composer_as_a_class(tmp_path):
@@ -221,6 +236,44 @@ def test_all_but_one_of_the_pieces_of_version_one_are_in_version_twos_archive(ta
     there = midi.members(real_data / "maestro" / "maestro-v2.0.0-midi.zip")
 
     assert 1183 == sum(row["midi_filename"] in there for row in table)
+
+
+@pytest.fixture(scope="module")
+def second(real_data):
+    """The table of version 2, from its archive."""
+    with zipfile.ZipFile(real_data / "maestro" / "maestro-v2.0.0-midi.zip") as archive:
+        return list(csv.DictReader(io.TextIOWrapper(archive.open("maestro-v2.0.0/maestro-v2.0.0.csv"), "utf-8")))
+
+
+def test_version_two_is_what_its_task_says(second):
+    splits = Counter(row["split"] for row in second)
+    train = Counter(row["canonical_composer"] for row in second if row["split"] == "train")
+    ((most, _),) = train.most_common(1)
+    always = sum((row["split"], row["canonical_composer"]) == ("test", most) for row in second) / splits["test"]
+    task = TASKS["music.maestro-v2"]
+
+    assert {"train": 967, "validation": 137, "test": 178} == splits
+    assert task.target.n == len({row["canonical_composer"] for row in second})
+    assert task.chance == pytest.approx(always, abs=5e-4)
+
+
+def test_five_titles_of_version_two_stand_in_two_of_its_splits_and_none_of_version_one(table, second):
+    def in_several(rows):
+        splits = {}
+        for row in rows:
+            splits.setdefault((row["canonical_composer"], row["canonical_title"]), set()).add(row["split"])
+        return sum(len(names) > 1 for names in splits.values()), len(splits)
+
+    assert (5, 859) == in_several(second)
+    assert (0, 575) == in_several(table)
+
+
+@pytest.mark.slow
+def test_the_rows_of_version_two(real_data):
+    loaded = rowcache.load(TASKS["music.maestro-v2"], real_data, download=False)
+
+    assert ((45219, 5066, 6018), "verified", "") == (loaded.sizes, loaded.status, loaded.partial)
+    assert [967, 137, 178] == [len(set(part.groups)) for part in loaded[:3]]
 
 
 @pytest.mark.slow
