@@ -70,7 +70,10 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--vocabulary", type=int, default=30_522)
     parser.add_argument("--steps", type=int, default=30, help="of a round")
     parser.add_argument("--rounds", type=int, default=5)
-    return parser.parse_args()
+    asked = parser.parse_args()
+    if asked.steps < WARM + 2:
+        parser.error(f"--steps {asked.steps}: from {WARM + 2}, for the first {WARM} are left out")
+    return asked
 
 
 def proteins(asked: argparse.Namespace) -> np.ndarray:
