@@ -27,6 +27,9 @@ from discbench.words import interruption, parts
 LARGEST = 16 << 20
 """Bytes of one unpacked MIDI file; MAESTRO's longest has less than a megabyte."""
 
+DIVISION = 12
+"""Byte of a MIDI file whose first bit says that time is counted in SMPTE frames."""
+
 READING = "notes of the one instrument"
 """What is taken from a file; notes kept under another reading are not used."""
 
@@ -44,10 +47,14 @@ def parse(content: bytes, name: str) -> Notes:
     """Read one MIDI file.
 
     Raises:
-        DataError: It is no MIDI file, or holds no notes, or those of several instruments (which of them is the piece?).
+        DataError: It is no MIDI file, or one in SMPTE frames (pretty_midi 0.2.11 names another fault then), or holds no
+            notes, or those of several instruments (which of them is the piece?).
     """
     import pretty_midi
 
+    if content.startswith(b"MThd") and len(content) > DIVISION and content[DIVISION] & 0x80:
+        told = "counts its time in SMPTE frames, but ticks of a quarter note are read"
+        raise DataError(f"{name} {told}; write it anew with ticks, or leave it out")
     try:
         played = [part for part in pretty_midi.PrettyMIDI(io.BytesIO(content)).instruments if part.notes]
     except Exception as error:

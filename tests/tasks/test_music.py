@@ -159,6 +159,27 @@ def test_many_files_are_read_in_parallel_in_their_order_and_a_broken_one_is_name
         load(write_maestro(tmp_path / "b", [*pieces, *PIECES[1:]]))
 
 
+def test_a_file_whose_time_is_in_smpte_frames_is_refused_for_that():
+    content = bytearray(midi_bytes(scale(3)))
+    content[12:14] = bytes([256 - 25, 40])
+
+    with pytest.raises(
+        DataError, match=r"^x\.midi counts its time in SMPTE frames, but ticks of a quarter note are read;"
+    ):
+        midi.parse(bytes(content), "x.midi")
+
+
+def test_a_note_struck_again_ends_with_the_first_and_one_without_length_is_left_out():
+    again, empty = b"\x00\x90\x3c\x40", b"\x00\x90\x40\x40\x00\x80\x40\x00"
+    ends = (
+        b"\x81\x70\x90\x3c\x40\x00\x90\x3e\x40\x81\x70\x80\x3c\x00\x81\x70\x80\x3e\x00\x00\x80\x3c\x00\x00\xff\x2f\x00"
+    )
+    body = empty + again + ends
+    content = b"MThd\0\0\0\6\0\0\0\1\1\xe0MTrk" + len(body).to_bytes(4, "big") + body
+
+    assert [60, 60, 62] == midi.parse(content, "x").pitches.tolist()
+
+
 def test_a_file_that_unpacks_to_more_than_any_piece_is_refused(tmp_path):
     pieces = [*PIECES, ("Bach", "train", "2009/bomb.midi", bytes(17 << 20))]
     root = write_maestro(tmp_path, pieces, inside=False)
