@@ -227,7 +227,7 @@ def test_a_hub_in_trouble_is_one_line_and_its_cache_is_taken(small, machine):
     about = f"the hub at {small.url} answered 503"
     assert (0, f"lab/tiny: {about}, so commit {commit[:7]} is taken, the last that the hub cache saw\n") == tiny[::2]
     assert (2, f"error: no model 'bert-base': it is no directory here, not in the hub cache, and {about}; give a directory, builtin:tiny, or a Hugging Face id\n") == other[::2]  # fmt: skip
-    assert (0, tiny[2].replace("503", "401")) == unread[::2]
+    assert (0, tiny[2].replace("answered 503", "answered 401")) == unread[::2]
 
 
 FETCH = """
