@@ -70,6 +70,39 @@ def test_the_published_rows_are_verified(real_data, name, sizes, first, mean):
         assert [0.18, 0.28, 1.00] == [round(float(part.targets.mean()), 2) for part in loaded[:3]]
 
 
+def test_grouped_stability_has_designs_only_and_no_family_on_two_sides(real_data):
+    name = "protein.stability-grouped"
+    with reading(real_data, download=False):
+        splits, published = TASKS[name].dataset.load(), protein.load_stability()
+    sides = [splits.train, splits.validation, splits.test]
+    families = [{row.family for row in side} for side in sides]
+    designs = Counter((row.symbols, row.target) for row in [*published.train, *published.validation])
+
+    assert [44902, 5612, 5612] == [len(side) for side in sides]
+    assert designs == Counter((row.symbols, row.target) for side in sides for row in side)
+    assert 40359 == sum(map(len, families)) == len(set().union(*families))
+    assert "verified" == rowcache.load(TASKS[name], real_data, download=False).status
+
+
+def test_grouped_stability_is_the_same_whatever_order_its_rows_come_in(tmp_path):
+    letters = "ARNDCQEGHILKMFPSTWYV"
+    designs = [(letters[i:] + letters[:i] + "A" * (i % 3), i / 10) for i in range(20)]
+    found = []
+    for folder, cut in (("a", 15), ("b", 5)):
+        order = designs if folder == "a" else designs[::-1]
+        write_tape(
+            tmp_path / folder / "stability",
+            "stability",
+            "stability_score",
+            {"train": order[:cut], "valid": order[cut:], "test": [("MC", 2.0)]},
+        )
+        with reading(tmp_path / folder, download=False):
+            found.append(TASKS["protein.stability-grouped"].dataset.load())
+
+    assert found[0] == found[1]
+    assert 20 == sum(map(len, (found[0].train, found[0].validation, found[0].test)))
+
+
 def test_stability_has_the_known_copies_and_fluorescence_the_known_share_of_dark_proteins(real_data):
     with reading(real_data, download=False):
         stability, fluorescence = protein.load_stability(), protein.load_fluorescence()
