@@ -26,7 +26,11 @@ formal() {  # a checkpoint on formal, and the probes on one of its tasks
     run --model "$1" --suite formal
     discbench probe --model "$1" --tasks formal.factor --seeds 3 --results "$store"
 }
-both() { formal "$1"; run --model "$1" --suite lite; }
+both() {  # and on lite; the published split of stability, which lite does not take, beside
+    formal "$1"
+    run --model "$1" --suite lite
+    run --model "$1" --tasks protein.stability --take 1024,256,1024 --seeds 3 --recipe quick --rates tuned
+}
 
 both builtin:tiny
 [ -z "${MADE:-}" ] || both "english=$MADE"
@@ -36,8 +40,11 @@ for seed in 1 2; do
     [ -z "${ENGLISH:-}" ] || formal "english-seed$seed=pretrain:text:$ENGLISH@seed=$seed"
 done
 formal nesting=pretrain:nesting
+formal uniform=pretrain:uniform
+run --model baseline:majority --model baseline:kmer --suite lite
 
 if [ -n "${CHECKPOINTS:-}" ]; then
+    formal "rxnfp=$CHECKPOINTS/rxnfp"
     formal "MiniLM-L6=$CHECKPOINTS/MiniLM-L6"
     run --model "MiniLM-L6=$CHECKPOINTS/MiniLM-L6" --tasks 'formal.*' --recipe quick --seeds 5
 fi
