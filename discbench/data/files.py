@@ -139,7 +139,7 @@ def unpack(archive: Path) -> Path:
     except OSError as error:
         raise DataError(f"{archive} cannot be unpacked: {place_fault(error, where)} (DISCBENCH_CACHE)") from error
     try:
-        if zipfile.is_zipfile(archive):
+        if zipfile.is_zipfile(archive) or archive.suffix == ".zip":
             _unzip(archive, part)
         else:
             _untar(archive, part)

@@ -64,6 +64,19 @@ def test_a_store_as_an_evaluation_writes_it_is_accepted(
     assert len(paths) == verdict.cells == verdict.done["scores counted from predictions and the task's own labels"]
 
 
+def test_a_twin_that_a_task_got_later_is_no_fault_of_older_cells_and_one_that_it_has_not_is(tmp_path, store):
+    tasks = by_id()
+    task = tasks["formal.factor@1"]
+    later = {**tasks, task.id: replace(task, dataset=replace(task.dataset, apart="formal.factor-grouped"))}
+    for path in write(tmp_path / "named", limit=32):
+        record = json.loads(path.read_text())
+        record["dataset"]["copies"][0]["apart"] = "formal.factor-grouped"
+        path.write_text(as_text(record))
+
+    assert [] == errors(Verifier(tasks=later, allow_marked=True).verify(store))
+    assert ["copies"] == errors(Verifier(tasks=tasks, allow_marked=True).verify(tmp_path / "named"))
+
+
 def test_first_rows_are_those_of_the_publishers_order_and_of_no_other_task(tmp_path, verifier):
     asked = {"inits": ("scratch",), "seeds": (0,), "fraction": 0.2, "subset": "first"}
     write(tmp_path / "numbered", [VOTED], **asked)

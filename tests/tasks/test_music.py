@@ -129,6 +129,30 @@ def test_version_two_has_its_own_pieces_and_split_and_version_one_borrows_its_fi
     assert {"2004/a.midi", "2004/b.midi"} == {row.group for row in first.train}
 
 
+@pytest.mark.parametrize(
+    ("more", "told"),
+    [
+        (("Ravel", "dev", "2018/e.midi", scale(130)), "has the split 'dev'; train, validation, test were expected"),
+        (("Bach", "test", "2004/a.midi", scale(130)), "names '2004/a.midi' more than once; a piece has one split"),
+    ],
+)
+def test_a_table_that_says_otherwise_than_maestros_is_refused(tmp_path, more, told):
+    write_maestro(tmp_path, PIECES, inside=False)
+    lines = [f'"{who}",Title,{part},2004,{name},x.wav,1.0\n' for who, part, name, _ in (*PIECES, more)]
+    (tmp_path / "maestro" / "maestro-v1.0.0.csv").write_text(HEAD + "".join(lines))
+
+    with pytest.raises(DataError, match=told):
+        load(tmp_path)
+
+
+def test_an_archive_that_is_cut_off_is_told_as_the_zip_file_that_its_name_says(tmp_path):
+    (tmp_path / "maestro").mkdir()
+    (tmp_path / "maestro" / "maestro-v2.0.0-midi.zip").write_bytes(b"PK, but cut off")
+
+    with pytest.raises(DataError, match=r"maestro-v2.0.0-midi.zip cannot be unpacked \(BadZipFile"):
+        load(tmp_path, "music.maestro-v2")
+
+
 def test_a_piece_whose_file_is_missing_is_counted_and_keeps_its_composer_as_a_class(tmp_path):
     splits = load(write_maestro(tmp_path, left_out=("2004/a.midi",)), "music.maestro-onset")
 
@@ -286,6 +310,7 @@ def test_five_titles_of_version_two_stand_in_two_of_its_splits_and_none_of_versi
         return sum(len(names) > 1 for names in splits.values()), len(splits)
 
     assert (5, 859) == in_several(second)
+    assert "5 of 859 titles stand in two of the published splits" == TASKS["music.maestro-v2"].dataset.overlap
     assert (0, 575) == in_several(table)
 
 

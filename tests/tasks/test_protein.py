@@ -70,7 +70,7 @@ def test_the_published_rows_are_verified(real_data, name, sizes, first, mean):
         assert [0.18, 0.28, 1.00] == [round(float(part.targets.mean()), 2) for part in loaded[:3]]
 
 
-def test_grouped_stability_has_designs_only_and_no_family_on_two_sides(real_data):
+def test_grouped_stability_has_tapes_train_and_validation_rows_and_no_family_on_two_sides(real_data):
     name = "protein.stability-grouped"
     with reading(real_data, download=False):
         splits, published = TASKS[name].dataset.load(), protein.load_stability()
@@ -80,13 +80,29 @@ def test_grouped_stability_has_designs_only_and_no_family_on_two_sides(real_data
 
     assert [44902, 5612, 5612] == [len(side) for side in sides]
     assert designs == Counter((row.symbols, row.target) for side in sides for row in side)
-    assert 40359 == sum(map(len, families)) == len(set().union(*families))
+    assert 40570 == sum(map(len, families)) == len(set().union(*families))
+    assert 48 == TASKS[name].max_symbols == TASKS["protein.stability"].max_symbols
     assert "verified" == rowcache.load(TASKS[name], real_data, download=False).status
+
+
+def test_linkers_make_no_relatives_and_sixteen_residues_between_them_do(tmp_path):
+    linker, core = "GSGGNGSGNGSGNGSSGNGS", "ARNDCQEGHILKMFPT"
+    strangers = [(f"{letter * 7}{linker}", 0.1) for letter in "ACDEFHIKLM"]
+    relatives = [(f"GSS{letter}{core}{letter}{linker}", 0.5) for letter in "ACDEFHIKLM"]
+    write_tape(tmp_path / "stability", "stability", "stability_score", {"train": strangers, "valid": relatives})
+    with reading(tmp_path, download=False):
+        splits = TASKS["protein.stability-grouped"].dataset.load()
+    rows_ = [*splits.train, *splits.validation, *splits.test]
+
+    assert 11 == len({row.family for row in rows_})
+    assert 1 == len({row.family for row in rows_ if core in row.symbols})
+    assert {*strangers, *relatives} == {(row.symbols, row.target) for row in rows_}
 
 
 def test_grouped_stability_is_the_same_whatever_order_its_rows_come_in(tmp_path):
     letters = "ARNDCQEGHILKMFPSTWYV"
-    designs = [(letters[i:] + letters[:i] + "A" * (i % 3), i / 10) for i in range(20)]
+    designs = [(letters[i:] + letters[:i] + "A" * (i % 3), i / 10) for i in range(19)]
+    designs.append((designs[3][0], 9.0))
     found = []
     for folder, cut in (("a", 15), ("b", 5)):
         order = designs if folder == "a" else designs[::-1]

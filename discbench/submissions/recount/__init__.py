@@ -196,14 +196,15 @@ def marks(record: Record, sizes: tuple[int, int, int] | None) -> Found:
 def copies(record: Record, known: Known) -> Found:
     """Check the near copies that a result names, in each way that can be counted here.
 
-    Forms need a package that whoever ran the cell may lack; the other ways are counted everywhere.
+    Forms need a package that whoever ran the cell may lack; the other ways are counted everywhere. A task may have got
+    its twin with families on one side (`apart`) after the cell was run.
     """
     said = {way["by"]: way for way in record["dataset"].get("copies", [])}
     for way in known.copies:
         told = said.get(way["by"])
         if told is None and way["by"] != "form":
             yield "copies", f"near copies by {way['by']} are not named; have the cell run again"
-        elif told is not None and "why" not in way and told != way:
+        elif told is not None and "why" not in way and told not in (way, {**way, "apart": ""}):
             yield "copies", f"near copies by {way['by']} are not those that the task's rows have"
     if strange := sorted(set(said) - {way["by"] for way in known.copies}):
         yield "copies", f"near copies by {', '.join(strange)} are none that the task counts"
