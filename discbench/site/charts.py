@@ -130,6 +130,8 @@ def ranks(rows: list[Record]) -> str | None:
 
 MOST_AT_A_GLANCE = 30
 """So many checkpoints of a suite are drawn, the best first; its table has all."""
+BESIDE = 450
+"""Width that the panels of a suite's disciplines share, in pixels, so that the whole fits a page."""
 
 
 def glance(suites: list[Record]) -> str | None:
@@ -162,8 +164,12 @@ def _suite_block(suite: Record) -> Record:
     ]
     panels = [_place_panel(places, names)] if places else []
     panels.append(_gain_panel(means, "adaptability", names, labels=not panels, width=150))
+    # the mean is over disciplines, so they are drawn to one scale
+    ends = [0.0, *(g["gain"] for g in gains_of)]
+    scale = {"scale": {"domain": [min(ends), max(ends)], "nice": 3}}
+    width = min(100, BESIDE // max(1, len(suite["disciplines"])))
     panels += [
-        _gain_panel([g for g in gains_of if g["discipline"] == name], f"{name}, gain", names)
+        _gain_panel([g for g in gains_of if g["discipline"] == name], f"{name}, gain", names, width=width, more=scale)
         for name in suite["disciplines"]
     ]
     return {
@@ -210,10 +216,10 @@ def _place_panel(places: list[Record], names: list[str]) -> Record:
 
 
 def _gain_panel(
-    values: list[Record], title: str, names: list[str], *, labels: bool = False, width: int = 100
+    values: list[Record], title: str, names: list[str], *, labels: bool = False, width: int, more: Record | None = None
 ) -> Record:
     y = _rows_of(names, labels=labels)
-    x = {"field": "gain", "type": "quantitative", "title": title, "axis": {"tickCount": 3}}
+    x = {"field": "gain", "type": "quantitative", "title": title, "axis": {"tickCount": 3}, **(more or {})}
     zero = {"mark": {"type": "rule", "color": "currentColor", "opacity": 0.6}, "encoding": {"x": {"datum": 0}}}
     spans = [row for row in values if row.get("low") is not None]
     bars = {

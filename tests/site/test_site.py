@@ -3,6 +3,7 @@
 import importlib.util
 import json
 import os
+import re
 import shlex
 import shutil
 from pathlib import Path
@@ -16,7 +17,7 @@ from discbench.cli import cli
 from discbench.plugins.suites import Part, Suite
 from discbench.results import board
 from discbench.results.store import Store
-from discbench.site import again, views
+from discbench.site import again, charts, views
 from discbench.site import pages as site
 from discbench.site.picture import INK
 from discbench.values.cells import all_said, cell_id
@@ -210,6 +211,23 @@ def test_suites_stand_above_their_tables_in_one_figure(page, tmp_path):
         page.goto(f"file://{tmp_path}/suites-{theme}.svg")
         labels = page.locator("text", has_text="other").first
         assert ink == labels.get_attribute("fill")
+
+
+def test_gains_in_all_disciplines_of_a_suite_are_drawn_to_one_scale_within_a_pages_width():
+    names = ["chem", "dna", "formal", "glue", "music", "protein"]
+    row = {
+        "checkpoint": "m",
+        "complete": True,
+        "rank": None,
+        "adaptability": 0.1,
+        "both": None,
+        "low": None,
+        "high": None,
+    }
+    figure = charts.glance([{"id": "s@1", "disciplines": names, "rows": [{**row, "by": [0.4, *[0.01] * 5]}]}])
+
+    assert 6 == figure.count(">0.4<")
+    assert 1100 > float(re.search(r'width="(\d+)', figure)[1])
 
 
 def test_a_checkpoint_and_a_task_open_and_lead_back(page, folder):
