@@ -28,7 +28,7 @@ def tables(board: Record | None = None) -> dict[str, str]:
         "faster": _faster(usual),
         "reembedded": _pairs(usual, "reembedded"),
         "mappings": _mappings(whole),
-        "few": _gains(e for e in entries if e["fraction"] < 1),
+        "few": _gains(e for e in entries if e["fraction"] < 1 or e["take"]),
         "rates": _rates(usual),
         "probes": _probes(board["probes"]),
         "explained": _explained(explain(PUBLISHED / "results", suite="formal", about=PUBLISHED / "about.json").record),
@@ -89,6 +89,7 @@ def _gains(entries: Iterable[Record]) -> str:
 def _named(entry: Record) -> str:
     rate = ", own rates" if entry.get("rate") else ""
     share = f", {entry['fraction']:.0%} of train" if entry["fraction"] < 1 else ""
+    share += f", at most {entry['take'][0]:,} train rows" if entry["take"] else ""
     return f"{entry['checkpoint']}, `{entry['task']}`{share}{rate}"
 
 
@@ -150,7 +151,8 @@ PROBED = {
 
 
 def _probes(found: list[Record]) -> str:
-    rows, values = [], {}
+    rows: list[tuple[str, ...]] = []
+    values: Record = {}
     for record in found:
         probe, model = record["probe"]["probe"], record["probe"]["model"]
         if probe in PROBED:
