@@ -256,7 +256,8 @@ def suite(table: Record, out: Console, entries: Sequence[Record] = ()) -> None:
         value = NONE if row["adaptability"] is None else f"{row['adaptability']:+.3f}"
         both = f" {bounds(row['both'])}" if row["both"] else ""
         cells = [f"{row['disciplines'][n]:+.3f}" if n in row["disciplines"] else NONE for n in names]
-        shown.add_row(row["checkpoint"], place if row["complete"] else "incomplete", f"{value}{both}", *cells)
+        part = f" {part_of(row, table)}" if part_of(row, table) else ""
+        shown.add_row(row["checkpoint"], place if row["complete"] else "incomplete", f"{value}{both}{part}", *cells)
     out.print(shown)
     ratetext.of_suite(table, out)
     for row in table["checkpoints"]:
@@ -273,17 +274,24 @@ def _left_out(row: Record, entries: Sequence[Record]) -> str:
 
 
 def lacking(missing: Record) -> str:
-    """Return what a checkpoint lacks in a suite, in words."""
-    told = []
+    """Return what a checkpoint lacks in a suite, in words: tasks that lack the same runs together."""
+    tasks: dict[str, list[str]] = {}
     for task, inits in missing.items():
         alike = {tuple(seeds) for seeds in inits.values()}
         parts = [f"{init} seed {', '.join(map(str, seeds))}" for init, seeds in inits.items()]
-        told.append(
-            f"{task} ({'; '.join(parts)})"
+        runs = (
+            "; ".join(parts)
             if len(alike) > 1 or len(inits) == 1
-            else f"{task} ({' and '.join(inits)}, seed {', '.join(map(str, *alike))})"
+            else f"{' and '.join(inits)}, seed {', '.join(map(str, *alike))}"
         )
-    return ", ".join(told)
+        tasks.setdefault(runs, []).append(task)
+    return "; ".join(f"{', '.join(names)} ({runs})" for runs, names in tasks.items())
+
+
+def part_of(row: Record, table: Record) -> str:
+    """Return over how many of a suite's tasks an incomplete checkpoint's mean is, in words; "" of a complete one."""
+    whole = sum(len(part["tasks"]) for part in table["parts"])
+    return "" if row["complete"] or row["adaptability"] is None else f"of {len(row['tasks'])} of {whole} tasks"
 
 
 def shares(row: Record) -> str:

@@ -160,18 +160,17 @@ def _suite_block(suite: Record) -> Record:
     means = [
         {"name": _named(row), "gain": row["adaptability"], **(row["both"] or {"low": row["low"], "high": row["high"]})}
         for row in rows
-        if row["adaptability"] is not None
+        if row["adaptability"] is not None and row["complete"]
     ]
     panels = [_place_panel(places, names)] if places else []
-    panels.append(_gain_panel(means, "adaptability", names, labels=not panels, width=150))
+    panels += [_gain_panel(means, "adaptability", names, labels=not panels, width=150)] if means else []
     # the mean is over disciplines, so they are drawn to one scale
     ends = [0.0, *(g["gain"] for g in gains_of)]
     scale = {"scale": {"domain": [min(ends), max(ends)], "nice": 3}}
     width = min(100, BESIDE // max(1, len(suite["disciplines"])))
-    panels += [
-        _gain_panel([g for g in gains_of if g["discipline"] == name], f"{name}, gain", names, width=width, more=scale)
-        for name in suite["disciplines"]
-    ]
+    for name in suite["disciplines"]:
+        own = [g for g in gains_of if g["discipline"] == name]
+        panels.append(_gain_panel(own, f"{name}, gain", names, labels=not panels, width=width, more=scale))
     return {
         "title": {"text": suite["id"], "color": "currentColor", "anchor": "start"},
         "hconcat": panels,

@@ -6,7 +6,7 @@ from typing import Any
 
 from discbench.results import published, references
 from discbench.results.board import init_order
-from discbench.results.boardtext import lacking, way_of
+from discbench.results.boardtext import lacking, part_of, way_of
 from discbench.results.headline import WAY, adaptability, counted
 from discbench.results.leaktext import notes, with_sign
 from discbench.results.rates import text as ratetext
@@ -131,6 +131,7 @@ def _suite(table: Record) -> Record:
             "file": checkpoint_file(row["checkpoint"], row["revision"]),
             "by": [row["disciplines"].get(name) for name in disciplines],
             "lacks": lacking(row["missing"]),
+            "part": part_of(row, table),
             "single": ratetext.at_default(row).replace("-", "\N{MINUS SIGN}"),
             "wary": [f"{task}: {line}" for task, of in (row.get("rate_warnings") or {}).items() for line in of],
         }

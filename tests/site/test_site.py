@@ -225,8 +225,11 @@ def test_gains_in_all_disciplines_of_a_suite_are_drawn_to_one_scale_within_a_pag
         "high": None,
     }
     figure = charts.glance([{"id": "s@1", "disciplines": names, "rows": [{**row, "by": [0.4, *[0.01] * 5]}]}])
+    part = charts.glance([{"id": "s@1", "disciplines": names[:1], "rows": [{**row, "complete": False, "by": [0.4]}]}])
 
-    assert 6 == figure.count(">0.4<")
+    assert 6 == figure.count(">0.4<") == figure.count(", gain<")
+    assert (1, 0) == (figure.count(">adaptability<"), part.count(">adaptability<"))
+    assert "m (incomplete)" in part
     assert 1100 > float(re.search(r'width="(\d+)', figure)[1])
 
 
