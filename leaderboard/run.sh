@@ -42,6 +42,7 @@ done
 formal nesting=pretrain:nesting
 formal uniform=pretrain:uniform
 run --model baseline:majority --model baseline:kmer --suite lite
+run --model builtin:tiny --tasks formal --inits reembedded,frozen,scratch --seeds 5 --recipe quick --rates tuned
 
 if [ -n "${CHECKPOINTS:-}" ]; then
     formal "rxnfp=$CHECKPOINTS/rxnfp"
