@@ -152,7 +152,7 @@ PROBED = {
 
 def _probes(found: list[Record]) -> str:
     rows: list[tuple[str, ...]] = []
-    values: Record = {}
+    values: dict[tuple[Any, ...], Record] = {}
     for record in found:
         probe, model = record["probe"]["probe"], record["probe"]["model"]
         if probe in PROBED:
