@@ -1,11 +1,13 @@
 """Every registered task whose files are at hand keeps the promises that `check_task` names."""
 
+import warnings
+
 import pytest
 
 from discbench.data import reading, rowcache
 from discbench.errors import DataError
 from discbench.plugins import registry
-from discbench.testing import check_mapping, check_task
+from discbench.testing import Remark, check_mapping, check_task
 
 TASKS = registry.tasks(registry.plugins())
 HEAVY = {"protein.fluorescence", "music.maestro", "music.maestro-onset", "music.maestro-v2"}
@@ -30,7 +32,10 @@ def test_a_task_keeps_its_promises(name, request):
         return
     with reading(request.getfixturevalue("real_data"), download=False):
         try:
-            splits = check_task(task)
+            with warnings.catch_warnings():
+                if name.startswith("music."):  # of composers that no train piece is by, among others
+                    warnings.simplefilter("ignore", Remark)
+                splits = check_task(task)
         except AssertionError as error:
             if not isinstance(error.__cause__, DataError) or "is not at hand; fetch it with" not in str(error):
                 raise
