@@ -256,8 +256,8 @@ def suite(table: Record, out: Console, entries: Sequence[Record] = ()) -> None:
         value = NONE if row["adaptability"] is None else f"{row['adaptability']:+.3f}"
         both = f" {bounds(row['both'])}" if row["both"] else ""
         cells = [f"{row['disciplines'][n]:+.3f}" if n in row["disciplines"] else NONE for n in names]
-        part = f" {part_of(row, table)}" if part_of(row, table) else ""
-        shown.add_row(row["checkpoint"], place if row["complete"] else "incomplete", f"{value}{both}{part}", *cells)
+        mean = f"{value}{both} {part_of(row, table)}".rstrip()
+        shown.add_row(row["checkpoint"], place if row["complete"] else "incomplete", mean, *cells)
     out.print(shown)
     ratetext.of_suite(table, out)
     for row in table["checkpoints"]:
